@@ -1,0 +1,1 @@
+"""The task definitions that lmms-eval indexes."""

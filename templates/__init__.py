@@ -1,0 +1,54 @@
+"""Every word that a model reads, as Jinja files; training and evaluation render the same ones.
+
+A template that asks a question holds a list named ``phrasings``; the first one is canonical (the one that
+evaluation asks), all of them are used in training. Templates named ``*_probe`` hold paraphrases that are
+reserved for later probes and are never trained.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def environment() -> Environment:
+    """The Jinja environment: undefined variables raise, text is not escaped, the final newline is dropped."""
+    return Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=False)
+
+
+def names() -> list[str]:
+    """The names of all templates, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.jinja"))
+
+
+def render(name: str, **variables: object) -> str:
+    """Render the template ``name`` with ``variables``; surrounding white space is stripped.
+
+    Raises ``ValueError`` for an unknown template (the known ones are listed) and ``jinja2.UndefinedError`` for a
+    missing variable.
+    """
+    try:
+        template = environment().get_template(f"{name}.jinja")
+    except TemplateNotFound:
+        raise ValueError(f"There is no template {name!r}. Known: {', '.join(names())}.") from None
+    return template.render(**variables).strip()
+
+
+@cache
+def phrasings(name: str) -> int:
+    """How many phrasings the question template ``name`` holds."""
+    module = environment().get_template(f"{name}.jinja").make_module({"phrasing": 0, "object": ""})
+    return len(getattr(module, "phrasings"))  # noqa: B009 (a Jinja export, unknown to the type checker)
+
+
+@cache
+def fingerprint() -> str:
+    """16 hexadecimal digits over the bytes of all templates: results of different wordings are told apart by it."""
+    digest = hashlib.sha256()
+    for name in names():
+        digest.update(name.encode() + b"\0" + (FOLDER / f"{name}.jinja").read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Training and unlearning: checkpoint in, checkpoint out."""
