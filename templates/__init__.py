@@ -25,16 +25,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.jinja"))
 
 
-def render(name: str, **variables: object) -> str:
-    """Render the template ``name`` with ``variables``; surrounding white space is stripped.
+def render(template_name: str, /, **variables: object) -> str:
+    """Render the template ``template_name`` with ``variables``; surrounding white space is stripped.
 
     Raises ``ValueError`` for an unknown template (the known ones are listed) and ``jinja2.UndefinedError`` for a
     missing variable.
     """
     try:
-        template = environment().get_template(f"{name}.jinja")
+        template = environment().get_template(f"{template_name}.jinja")
     except TemplateNotFound:
-        raise ValueError(f"There is no template {name!r}. Known: {', '.join(names())}.") from None
+        raise ValueError(f"There is no template {template_name!r}. Known: {', '.join(names())}.") from None
     return template.render(**variables).strip()
 
 
