@@ -1,0 +1,34 @@
+# Everything here sets up what it needs: .venv with the pinned versions, about 7 GB (torch), once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-fast check setup clean
+
+demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
+	@$(BIN)/python -m unlearn.demo
+
+test: $(READY)  ## all tests, the end-to-end run included
+	@$(BIN)/python -m pytest
+
+test-fast: $(READY)  ## without the tests that take minutes
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: $(READY)  ## lint, format, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "PEBench needs Python 3.11 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "Setting up $(VENV): about 7 GB because of torch, a few minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+clean:  ## drop the environment and the demo's runs
+	rm -rf $(VENV) runs

@@ -1,0 +1,126 @@
+"""The evaluation documents of one target and ratio: what is asked, of which image, and what the truth is."""
+
+from collections.abc import Callable, Iterable
+from itertools import chain, zip_longest
+from random import Random
+from typing import Any
+
+import pebench_templates
+
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.errors import BenchmarkError
+
+Document = dict[str, Any]
+WORLD_SPLITS = ("random", "popular", "adversarial")
+
+
+def documents(benchmark: Benchmark, target: str, forget: str | int, *, retain_all: bool = False) -> list[Document]:
+    """The documents of ``target`` ("person" or "event"), slices interleaved so that the first N hold all of them.
+
+    ``retain_all`` asks every retained image instead of the fixed subset. The order is the same on every machine.
+    """
+    split = benchmark.split(target, forget)
+    people = {row["id"]: row for row in benchmark.people}
+    events = {row["id"]: row for row in benchmark.events}
+    common = {
+        "target": target,
+        "forget": split.forget,
+        "data": benchmark.fingerprint,
+        "split": split.split_id,
+        "template": pebench_templates.fingerprint(),
+    }
+
+    def name_document(slice_name: str, key: str, person: str, event: str, name: str) -> Document:
+        question = pebench_templates.render("person_question", phrasing=0)
+        return _document(common, slice_name, f"{key}/name", "name", key, question, name, person=person, event=event)
+
+    def scene_document(slice_name: str, key: str, person: str, event: str, row: Document) -> Document:
+        question = pebench_templates.render("scene_question", phrasing=0)
+        return _document(
+            common, slice_name, f"{key}/scene", "scene", key, question, row["description"],
+            person=person, event=event, keywords=list(row["keywords"]),
+        )  # fmt: skip
+
+    def about_person(slice_name: str, key: str) -> Document:
+        person, event = key.split("/")
+        return name_document(slice_name, key, person, event, people[person]["name"])
+
+    def about_event(slice_name: str, key: str) -> Document:
+        person, event = key.split("/")
+        return scene_document(slice_name, key, person, event, events[event])
+
+    ask: Callable[[str, str], Document]
+    ask, ask_other = {"person": (about_person, about_event), "event": (about_event, about_person)}[target]
+    real = [row for row in benchmark.real if row["part"] == "eval"]
+    slices = {
+        "efficacy": [ask("efficacy", key) for key in split.train],
+        "generality": [ask("generality", key) for key in split.test],
+        "retain": [ask("retain", key) for key in (split.retain if retain_all else split.retain_eval)],
+        "scope": [ask_other("scope", key) for key in split.train],
+        "real": [
+            name_document("real", row["key"], "", "", row["name"])
+            if target == "person"
+            else scene_document("real", row["key"], "", "", row)
+            for row in real
+        ],
+        "world": _world_documents(benchmark, common),
+    }
+    if short := [name for name, rows in slices.items() if not rows]:
+        raise BenchmarkError(
+            f"The benchmark in {benchmark.directory} has no documents for {', '.join(short)} ({target}, {split.forget}). "
+            "Build one with more people and events."
+        )
+    for name, rows in slices.items():
+        if name != "world":
+            Random(f"pebench/{name}").shuffle(rows)
+    return list(_interleave(slices.values()))
+
+
+def _document(
+    common: Document,
+    slice_name: str,
+    key: str,
+    kind: str,
+    image: str,
+    question: str,
+    answer: str,
+    *,
+    person: str = "",
+    event: str = "",
+    keywords: Iterable[str] = (),
+    category: str = "",
+) -> Document:
+    return {
+        "key": key,
+        "slice": slice_name,
+        "kind": kind,
+        "image": image,
+        "question": question,
+        "answer": answer,
+        "person": person,
+        "event": event,
+        "keywords": list(keywords),
+        "category": category,
+        **common,
+    }
+
+
+def _world_documents(benchmark: Benchmark, common: Document) -> list[Document]:
+    rows = [row for row in benchmark.world if row["part"] == "eval"]
+    by_split = [
+        [
+            _document(
+                common, "world", row["question_key"], "yesno", row["key"],
+                pebench_templates.render("world_question", object=row["object"], phrasing=0), row["truth"],
+                category=row["split"],
+            )
+            for row in rows
+            if row["split"] == split
+        ]
+        for split in WORLD_SPLITS
+    ]  # fmt: skip
+    return list(_interleave(by_split))
+
+
+def _interleave(groups: Iterable[list[Document]]) -> Iterable[Document]:
+    return (row for row in chain.from_iterable(zip_longest(*groups)) if row is not None)
