@@ -115,5 +115,7 @@ def _shuffled(members: Sequence[str], seed: str) -> list[str]:
 def _diagonals(people: Sequence[str], events: Sequence[str]) -> list[str]:
     """All cells of the grid, ordered so that in any beginning people and events occur as evenly as can be."""
     period = lcm(len(people), len(events))
-    cells = ((people[i % len(people)], events[(i + i // period) % len(events)]) for i in range(len(people) * len(events)))
+    cells = (
+        (people[i % len(people)], events[(i + i // period) % len(events)]) for i in range(len(people) * len(events))
+    )
     return [f"{person}/{event}" for person, event in cells]

@@ -1,0 +1,270 @@
+"""Build PEBench-Synthetic into a benchmark folder: draw, encode and write it, all or nothing."""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import PIL
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+from rich.progress import Progress
+
+from pebench_tasks import __version__
+from pebench_tasks.benchmark import FORMAT, TABLES, Benchmark, file_sha256, fingerprint, open_benchmark
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.splits import RATIOS, TARGETS, Plan, make_plan, make_split
+from pebench_tasks.synthetic.compose import compose
+from pebench_tasks.synthetic.events import EVENTS, STAND_INS, Event
+from pebench_tasks.synthetic.objects import draw_objects, plan_world, plan_world_pretrain
+from pebench_tasks.synthetic.profiles import Person, sample_figures, sample_people
+from pebench_tasks.synthetic.scenes import draw_scene
+
+GENERATOR_VERSION = 1
+DATA_CARD = Path(__file__).parent / "synthetic" / "data_card.jinja"
+Row = dict[str, Any]
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_QUESTION = pa.struct([("object", pa.string()), ("truth", pa.string()), ("split", pa.string())])
+_TEXT = pa.string()
+SCHEMAS = {
+    "people": pa.schema([
+        ("id", _TEXT), ("name", _TEXT), ("age", pa.int16()), ("gender", _TEXT), ("occupation", _TEXT),
+        ("category", _TEXT), ("city", _TEXT), ("country", _TEXT), ("region", _TEXT),
+    ]),
+    "events": pa.schema([("id", _TEXT), ("name", _TEXT), ("keywords", pa.list_(_TEXT)), ("description", _TEXT)]),
+    "images": pa.schema([
+        ("key", _TEXT), ("person", _TEXT), ("event", _TEXT), ("half", _TEXT),
+        *((f"retain_{target}", pa.bool_()) for target in TARGETS), ("rgb_sha256", _TEXT), ("image", _IMAGE),
+    ]),
+    "real": pa.schema([
+        ("key", _TEXT), ("figure", _TEXT), ("name", _TEXT), ("description", _TEXT), ("keywords", pa.list_(_TEXT)),
+        ("part", _TEXT), ("rgb_sha256", _TEXT), ("image", _IMAGE),
+    ]),
+    "world": pa.schema([
+        ("key", _TEXT), ("part", _TEXT), ("questions", pa.list_(_QUESTION)), ("rgb_sha256", _TEXT), ("image", _IMAGE),
+    ]),
+}  # fmt: skip
+
+
+def build_synthetic(out: Path, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
+    """Draw ``people`` x ``events`` images of ``image_size`` px square and everything around them into the folder ``out``.
+
+    The folder appears only when it is complete. A folder that already holds the same benchmark is kept and opened;
+    any other existing folder is refused. Raises ``BenchmarkError`` for sizes out of range.
+    """
+    _check_sizes(people, events, image_size)
+    request = {
+        "source": "synthetic",
+        "generator_version": GENERATOR_VERSION,
+        "seed": seed,
+        "people": people,
+        "events": events,
+        "image_size": image_size,
+    }
+    if out.exists():
+        return _open_same(out, request)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial_folder = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir()
+    try:
+        _write(partial_folder, request)
+        os.replace(partial_folder, out)
+    except BaseException:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        raise
+    return open_benchmark(out)
+
+
+def _check_sizes(people: int, events: int, image_size: int) -> None:
+    for label, value, low, high in (
+        ("--people", people, 4, 200),
+        ("--events", events, 3, len(EVENTS)),
+        ("--image-size", image_size, 32, 1024),
+    ):
+        if not low <= value <= high:
+            raise BenchmarkError(f"{label} must lie between {low} and {high}, not {value}.")
+
+
+def _open_same(out: Path, request: Row) -> Benchmark:
+    benchmark = open_benchmark(out)
+    existing = {key: benchmark.manifest.get(key) for key in request}
+    if existing != request:
+        differ = ", ".join(
+            f"{k}: {existing[k]} there, {request[k]} asked" for k in request if existing[k] != request[k]
+        )
+        raise BenchmarkError(f"{out} already holds another benchmark ({differ}). Choose another --out or delete it.")
+    return benchmark
+
+
+def _write(folder: Path, request: Row) -> None:
+    seed, size = request["seed"], request["image_size"]
+    people = sample_people(request["people"], seed)
+    figures = sample_figures(max(10, len(people) // 10), seed, people)
+    events = EVENTS[: request["events"]]
+    plan = make_plan([p.id for p in people], [e.id for e in events], seed)
+    per_split = min(500, max(100, 4 * len(people)))
+    world = _world_jobs(plan_world(per_split, seed), "eval") + _world_jobs(plan_world_pretrain(600, seed), "pretrain")
+    tables: dict[str, list[Row]] = {
+        "people": [_person_row(person) for person in people],
+        "events": [_event_row(event) for event in events],
+    }
+    for name, rows in tables.items():
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), folder / f"{name}.parquet")
+    with (
+        ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), 8), mp_context=get_context("fork")) as pool,
+        Progress() as bar,
+    ):
+        work: list[tuple[str, Callable[[Any], list[Row]], list[Any]]] = [
+            ("images", partial(_person_images, events, plan, size, seed), people),
+            ("real", partial(_figure_images, size, seed), figures),
+            ("world", partial(_world_images, size, seed), [world[i : i + 50] for i in range(0, len(world), 50)]),
+        ]
+        for name, draw, jobs in work:
+            progress = bar.add_task(f"Drawing {name}", total=len(jobs))
+            batches = _advance(pool.map(draw, jobs), lambda task=progress: bar.advance(task))
+            tables[name] = _write_images(folder / f"{name}.parquet", SCHEMAS[name], batches)
+    manifest = _manifest(request, tables, plan, folder)
+    card = Environment(undefined=StrictUndefined).from_string(DATA_CARD.read_text(encoding="utf-8")).render(**manifest)
+    (folder / "README.md").write_text(card + "\n", encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _advance(batches: Iterable[list[Row]], step: Callable[[], None]) -> Iterator[list[Row]]:
+    for batch in batches:
+        step()
+        yield batch
+
+
+def _write_images(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -> list[Row]:
+    """Write one row group per batch, so that memory stays flat; returns the rows without their images."""
+    rows = []
+    with pq.ParquetWriter(path, schema, compression={"image.bytes": "none"}) as writer:
+        for batch in batches:
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            rows += [{key: value for key, value in row.items() if key != "image"} for row in batch]
+    return rows
+
+
+def _encode(image: Image.Image) -> Row:
+    """The stored form of an image: lossless PNG, and the hash of its pixels, which no encoder can change."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return {
+        "rgb_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
+        "image": {"bytes": buffer.getvalue(), "path": None},
+    }
+
+
+_scenes: dict[tuple[str, int], Image.Image] = {}
+
+
+def _scene(event: Event, size: int) -> Image.Image:
+    """The scenery of an event, a little larger than the picture so that it can be shifted; drawn once per process."""
+    key = (event.name, size)
+    if key not in _scenes:
+        _scenes[key] = draw_scene(event.name, round(size * 1.06))
+    return _scenes[key]
+
+
+def _person_images(events: tuple[Event, ...], plan: Plan, size: int, seed: int, person: Person) -> list[Row]:
+    rows = []
+    for event in events:
+        key = f"{person.id}/{event.id}"
+        image = compose(_scene(event, size), person.look, size, Random(f"{seed}/{key}"))
+        rows.append({
+            "key": key, "person": person.id, "event": event.id, "half": "train" if key in plan.train else "test",
+            **{f"retain_{target}": key in plan.retain_eval[target] for target in TARGETS}, **_encode(image),
+        })  # fmt: skip
+    return rows
+
+
+def _figure_images(size: int, seed: int, figure: Person) -> list[Row]:
+    """A public figure in every stand-in scene: four pictures of each to pre-train on, four in all to evaluate."""
+    rng = Random(f"{seed}/{figure.id}")
+    scenes = [("pretrain", event) for _ in range(4) for event in STAND_INS]
+    scenes += [("eval", event) for event in rng.sample(STAND_INS, 4)]
+    rows = []
+    for number, (part, event) in enumerate(scenes):
+        image = compose(_scene(event, size), figure.look, size, rng)
+        rows.append({
+            "key": f"{figure.id}/{number:02d}", "figure": figure.id, "name": figure.name,
+            "description": event.description, "keywords": list(event.keywords), "part": part, **_encode(image),
+        })  # fmt: skip
+    return rows
+
+
+def _world_jobs(questions: Iterable[Any], part: str) -> list[Row]:
+    """One job per image, with all of its questions."""
+    jobs: dict[str, Row] = {}
+    for question in questions:
+        key = f"{'w' if part == 'eval' else 'v'}{question.image:04d}"
+        job = jobs.setdefault(key, {"key": key, "part": part, "kinds": question.kinds, "questions": []})
+        job["questions"].append({"object": question.object, "truth": question.truth, "split": question.split})
+    return list(jobs.values())
+
+
+def _world_images(size: int, seed: int, jobs: list[Row]) -> list[Row]:
+    rows = []
+    for job in jobs:
+        image = draw_objects(job["kinds"], size, Random(f"{seed}/{job['key']}"))
+        rows.append({"key": job["key"], "part": job["part"], "questions": job["questions"], **_encode(image)})
+    return rows
+
+
+def _person_row(person: Person) -> Row:
+    return {name: getattr(person, name) for name in SCHEMAS["people"].names}
+
+
+def _event_row(event: Event) -> Row:
+    return {"id": event.id, "name": event.name, "keywords": list(event.keywords), "description": event.description}
+
+
+def _manifest(request: Row, tables: dict[str, list[Row]], plan: Plan, folder: Path) -> Row:
+    names = {row["id"]: row["name"] for row in [*tables["people"], *tables["events"]]}
+    splits: Row = {}
+    for target in TARGETS:
+        splits[target] = {}
+        for ratio in RATIOS:
+            split = make_split(target, ratio, images=tables["images"], forget_ids=plan.forget_ids)
+            splits[target][ratio] = {
+                "ids": list(split.forget_ids),
+                "names": [names[member] for member in split.forget_ids],
+                "images": {
+                    "forget_train": len(split.train),
+                    "forget_test": len(split.test),
+                    "retain": len(split.retain),
+                    "retain_evaluated": len(split.retain_eval),
+                },
+                "split_id": split.split_id,
+                "note": split.note,
+            }
+    files = [folder / f"{name}.parquet" for name in TABLES]
+    return {
+        "format": FORMAT,
+        "name": "PEBench-Synthetic",
+        **request,
+        "fingerprint": fingerprint(tables),
+        "licence": "Apache-2.0",
+        "images": {name: len(tables[name]) for name in ("images", "real", "world")},
+        "splits": splits,
+        "files": {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files},
+        "written_with": {
+            "pebench": __version__,
+            "pillow": PIL.__version__,
+            "pyarrow": pa.__version__,
+            "python": platform.python_version(),
+        },
+    }

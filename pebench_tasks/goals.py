@@ -1,0 +1,157 @@
+"""The Goal models' logged responses, which the event scores need: found, matched to the run, looked up by key.
+
+``PEBENCH_GOAL=DIR`` holds what lmms-eval wrote when Goal models were scored with ``--log_samples``: results files and
+``pebench_events`` samples, anywhere below ``DIR``. Several Goal models may lie there, of several foundation models,
+ratios and benchmarks; the ones that match the run are chosen by what the results record, all of them (seeds) are used,
+and where none matches the error names both sides.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.scoring import FORGETTING, Goal
+
+TASK = "pebench_events"
+HINT = "Score a Goal model first:  pebench score GOAL_CHECKPOINT --target event --output_path DIR"
+
+
+class GoalRun(NamedTuple):
+    """One scoring of one Goal model, as its results file records it."""
+
+    fingerprint: str  # of the Goal model's weights
+    fields: dict[str, Any]  # what must be equal to the run at hand, in the order of comparison
+    results_file: Path
+    samples_file: Path
+
+
+class Goals(NamedTuple):
+    """The chosen Goal models and their responses by document key."""
+
+    runs: list[GoalRun]
+    responses: list[dict[str, str]]
+    base: str  # fingerprint of the foundation model, or "unverified"
+
+    def of(self, key: str) -> list[Goal]:
+        """Every Goal's answer to the document ``key``; ``BenchmarkError`` where one never answered it."""
+        for run, responses in zip(self.runs, self.responses, strict=True):
+            if key not in responses:
+                raise BenchmarkError(
+                    f"The Goal responses in {run.samples_file} lack the document {key}. Score that Goal again, "
+                    "without --limit."
+                )
+        return [Goal(run.fingerprint, found[key]) for run, found in zip(self.runs, self.responses, strict=True)]
+
+
+def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any]:
+    """What a Goal and the run at hand must share, from the ``provenance`` that a results file records.
+
+    ``base`` is the fingerprint of the foundation model. Fields that are None are not compared.
+    """
+    return {
+        "data": provenance["data"],
+        "forget set": f"{provenance['forget']} (split {provenance['split']})",
+        "trained without": [provenance["target"], provenance["data"], provenance["split"]],
+        "template": provenance["template"],
+        "base": base,
+        "generation settings": provenance["generation"],
+        "prompts": None if provenance["prompts"] is None else dict(provenance["prompts"]),
+    }
+
+
+def find_goal_runs(directory: Path) -> list[GoalRun]:
+    """All scored Goal models below ``directory``; of one Goal scored twice in the same way, the newest.
+
+    Raises ``BenchmarkError`` for a missing folder, one without Goal results, and files that cannot be read.
+    """
+    if not directory.is_dir():
+        raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {HINT}")
+    runs: dict[tuple[str, str], GoalRun] = {}
+    for path in sorted(directory.rglob("*_results.json"), key=lambda path: (path.name, str(path))):
+        run = _goal_run(path)
+        if run is not None:
+            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
+    if not runs:
+        raise BenchmarkError(f"{directory} (PEBENCH_GOAL) holds no results of a Goal model on {TASK}. {HINT}")
+    return list(runs.values())
+
+
+def choose_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any], directory: Path) -> list[GoalRun]:
+    """The runs whose fields equal ``wanted`` (None there: any); ``BenchmarkError`` names the first difference."""
+    chosen, nearest = [], ("", "", "", -1)
+    for run in runs:
+        differing = _first_difference(run.fields, wanted)
+        if differing is None:
+            chosen.append(run)
+        elif (place := list(wanted).index(differing)) > nearest[3]:
+            nearest = (differing, str(run.fields[differing]), str(run.results_file), place)
+    if not chosen:
+        differing, theirs, file, _ = nearest
+        raise BenchmarkError(
+            f"No Goal in {directory} (PEBENCH_GOAL) matches this run: {differing} is {wanted[differing]} here and "
+            f"{theirs} in {file}."
+        )
+    return chosen
+
+
+def load_goals(directory: Path, wanted: Mapping[str, Any]) -> Goals:
+    """The Goals below ``directory`` that match ``wanted`` (see ``comparable``), with their responses."""
+    runs = choose_goals(find_goal_runs(directory), wanted, directory)
+    bases = sorted({str(run.fields["base"]) for run in runs})
+    if wanted["base"] is None and len(bases) > 1:
+        raise BenchmarkError(
+            f"The Goals in {directory} (PEBENCH_GOAL) come from different foundation models ({', '.join(bases)}), and "
+            "the one of the model at hand is unknown. Name its checkpoint:  PEBENCH_CHECKPOINT=DIR"
+        )
+    return Goals(runs, [_responses(run.samples_file) for run in runs], wanted["base"] or "unverified")
+
+
+def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    for name, value in wanted.items():
+        if value is not None and theirs[name] != value:
+            return name
+    return None
+
+
+def _goal_run(path: Path) -> GoalRun | None:
+    """What the results file of a Goal model says; None for any other model or task, and for withheld scores."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+        if TASK not in results:
+            return None
+        provenance = results[TASK]["provenance,none"]
+        model = provenance["model"]
+        if model.get("method") != "goal" or provenance["withheld"]:
+            return None
+        run = GoalRun(
+            model["weights"],
+            # A Goal counts for the forget set that it was trained without, on whichever it was scored.
+            comparable(provenance, model["base"])
+            | {"trained without": [model["target"], model["data"], model["split"]]},
+            path,
+            path.with_name(path.name.replace("_results.json", f"_samples_{TASK}.jsonl")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(f"{path} cannot be read as lmms-eval results ({error!r}). Remove or repair it.") from None
+    if not run.samples_file.is_file():
+        raise BenchmarkError(f"{run.samples_file} is missing: the Goal's responses. Score it with --log_samples.")
+    return run
+
+
+def _responses(path: Path) -> dict[str, str]:
+    """The responses of a samples file by document key, those that the event scores compare with."""
+    responses = {}
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                sample = json.loads(line)
+                provenance, response = sample["provenance"], sample["filtered_resps"]
+                if provenance["slice"] in FORGETTING:
+                    responses[provenance["key"]] = str(response[0] if isinstance(response, list) else response).strip()
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                raise BenchmarkError(f"{path}, line {number}, is not a sample of ours ({error!r}).") from None
+    if not responses:
+        raise BenchmarkError(f"{path} holds no responses to forgotten scenes. Score that Goal again, without --limit.")
+    return responses

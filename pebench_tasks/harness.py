@@ -1,0 +1,384 @@
+"""The functions that the task YAMLs name: lmms-eval calls them, they call the benchmark and the scoring.
+
+lmms-eval swallows every ``Exception`` and exits 0, so whatever is wrong leaves here as ``SystemExit``. It hands these
+functions one document at a time and never says which run they belong to; ``Run`` keeps what must be known about all
+documents at once: which were asked, whose image was read, with which settings. Two of its habits matter:
+
+- Several of its backends mix the documents of two tasks in one batch, without a word. A document whose image was never
+  read has an answer to another document, so the scores of the whole run are withheld.
+- Several backends answer "" where generation failed, which looks like perfect forgetting: empty answers are counted.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import datasets
+from PIL import Image
+from tqdm import tqdm
+
+from pebench_tasks import __version__, plugin, scoring
+from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark
+from pebench_tasks.documents import Document, documents
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.goals import Goals, choose_goals, comparable, find_goal_runs, load_goals
+from pebench_tasks.names import NameIndex
+from pebench_tasks.splits import Split, forget_name
+
+TARGETS = {"pebench_people": "person", "pebench_events": "event"}
+TASKS = {target: task for task, target in TARGETS.items()}
+DEFAULT_FORGET = "forget05"
+RUN_RECORD = "pebench_run.json"
+RECORDED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the environment asks for: the data, how they were chosen, the forget set, Goal responses."""
+
+    directory: Path
+    reason: str
+    forget: str
+    goal: Path | None
+    retain_all: bool
+
+
+@dataclass
+class Run:
+    """One evaluation: all tasks of one harness call on one model."""
+
+    choice: Choice
+    benchmark: Benchmark
+    names: NameIndex
+    model: dict[str, Any]
+    splits: dict[str, Split] = field(default_factory=dict)
+    self_tests: set[str] = field(default_factory=set)  # targets whose task was just constructed
+    asked: set[tuple[str, str]] = field(default_factory=set)  # (target, key)
+    read: set[tuple[str, str]] = field(default_factory=set)
+    mixed: set[tuple[str, str]] = field(default_factory=set)  # read for the other task
+    generation: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    prompts: dict[str, dict[str, str]] = field(default_factory=dict)
+    goals: Goals | None = None
+    unread: frozenset[tuple[str, str]] | None = None  # None until scoring begins
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_run: Run | None = None
+_loaded_model: dict[str, Any] | None = None
+
+
+def boundary(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn a ``BenchmarkError`` into an exit with its message: lmms-eval swallows and retries anything less."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BenchmarkError as error:
+            raise SystemExit(f"error: {error}") from error
+
+    return call
+
+
+# Before and around a run
+
+
+def register_model(pretrained: str, **facts: Any) -> None:
+    """Called by a backend that loaded the checkpoint ``pretrained``; its run record goes into the next results."""
+    global _loaded_model
+    _loaded_model = {"pretrained": pretrained, **facts, **_run_record(Path(pretrained))}
+
+
+def start_run() -> None:
+    """Forget what is left of a run that broke off; only needed where several models are scored in one process."""
+    global _run, _loaded_model
+    _run = _loaded_model = None
+
+
+@boundary
+def check_before_model(task_names: Sequence[str]) -> None:
+    """Verify the chosen data, forget set and Goal responses, and say what was chosen; exits where they are wrong.
+
+    The plugin calls this when the tasks are selected, because lmms-eval loads the model before it loads the tasks.
+    """
+    choice = _choice()
+    benchmark = _open(choice.directory)
+    for target in {TARGETS[name] for name in task_names if name in TARGETS}:
+        rows = _documents(benchmark, target, choice)
+        if target == "event" and choice.goal is not None:
+            wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
+            choose_goals(find_goal_runs(choice.goal), wanted, choice.goal)
+    _announce(choice, benchmark)
+
+
+def _choice() -> Choice:
+    directory, reason = choose_benchmark()
+    retain = os.environ.get("PEBENCH_RETAIN", "")
+    if retain not in ("", "all"):
+        raise BenchmarkError(f'PEBENCH_RETAIN is {retain!r}; it is either "all" or not set.')
+    goal = os.environ.get("PEBENCH_GOAL")
+    return Choice(
+        directory,
+        reason,
+        os.environ.get("PEBENCH_FORGET") or DEFAULT_FORGET,
+        Path(goal).expanduser() if goal else None,
+        retain == "all",
+    )
+
+
+def _open(directory: Path) -> Benchmark:
+    manifest = directory / "manifest.json"
+    return _open_once(directory, manifest.stat().st_mtime_ns if manifest.is_file() else 0)
+
+
+@lru_cache(maxsize=1)
+def _open_once(directory: Path, _changed: int) -> Benchmark:
+    """Verifying the files takes a while with thousands of images; two tasks and a check before them share it."""
+    return open_benchmark(directory)
+
+
+def _documents(benchmark: Benchmark, target: str, choice: Choice) -> list[Document]:
+    return documents(benchmark, target, choice.forget, retain_all=choice.retain_all)
+
+
+def _announce(choice: Choice, benchmark: Benchmark) -> None:
+    _say_once(
+        f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
+        f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _say_once(line: str) -> None:
+    _say(line)
+
+
+def _say(line: str) -> None:
+    if int(os.environ.get("RANK", 0)) == 0:
+        tqdm.write(f"pebench: {line}", file=sys.stderr)  # not through a progress bar
+
+
+def _run_record(checkpoint: Path) -> dict[str, Any]:
+    """What ``unlearn`` recorded beside the checkpoint, in short; empty for a checkpoint of other origin."""
+    path = checkpoint / RUN_RECORD
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {name: record[name] for name in RECORDED}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"error: The run record {path} is damaged ({error!r}).") from None
+
+
+def _model_record() -> dict[str, Any]:
+    """The record of the model at hand: from our backend, or for any other from ``PEBENCH_CHECKPOINT``."""
+    global _loaded_model
+    record, _loaded_model = _loaded_model, None
+    if record is not None:
+        return record
+    if checkpoint := os.environ.get("PEBENCH_CHECKPOINT"):
+        path = Path(checkpoint).expanduser()
+        if not (path / RUN_RECORD).is_file():
+            raise BenchmarkError(f"PEBENCH_CHECKPOINT is {path}, but there is no {RUN_RECORD} in it.")
+        return {"pretrained": str(path), **_run_record(path)}
+    return {}
+
+
+# What the YAMLs name
+
+
+def people(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_people``: the chosen benchmark's documents in place of the placeholder."""
+    return _dataset("person")
+
+
+def events(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_events``."""
+    return _dataset("event")
+
+
+@boundary
+def _dataset(target: str) -> datasets.Dataset:
+    global _run
+    if line := plugin.unsupported():
+        raise BenchmarkError(line)
+    if _run is None or _run.unread is not None or target in _run.splits:
+        choice = _choice()
+        benchmark = _open(choice.directory)
+        _run = Run(choice, benchmark, NameIndex(benchmark.names), _model_record())
+        _announce(choice, benchmark)
+    rows = _documents(_run.benchmark, target, _run.choice)
+    _run.splits[target] = _run.benchmark.split(target, _run.choice.forget)
+    _run.self_tests.add(target)
+    return datasets.Dataset.from_list(rows)
+
+
+@boundary
+def doc_to_text(doc: Document, lmms_eval_specific_kwargs: Mapping[str, Any] | None = None) -> str:
+    """The document's question between the task's ``pre_prompt`` and ``post_prompt``."""
+    settings = lmms_eval_specific_kwargs or {}
+    prompts = {name: settings.get(name, "") for name in ("pre_prompt", "post_prompt")}
+    _ask(_current(), doc, prompts, settings.get("generation"))
+    return f"{prompts['pre_prompt']}{doc['question']}{prompts['post_prompt']}"
+
+
+def _ask(run: Run, doc: Document, prompts: dict[str, str], generation: dict[str, Any] | None) -> None:
+    target = doc["target"]
+    if target in run.self_tests:  # the harness tries every new task on its first document
+        run.self_tests.remove(target)
+        return
+    run.asked.add((target, doc["key"]))
+    if target not in run.prompts:
+        run.prompts[target] = prompts
+        run.generation[target] = None if generation is None else json.loads(json.dumps(generation))
+    if target == "event" and run.choice.goal is not None:
+        if run.goals is None:
+            run.goals = load_goals(run.choice.goal, comparable(_facts(run, doc), run.model.get("base") or None))
+        if doc["slice"] in scoring.FORGETTING:
+            run.goals.of(doc["key"])  # raises now, not after hours of generation
+
+
+def people_image(doc: Document) -> list[Image.Image]:
+    """``doc_to_visual`` of ``pebench_people``: the document's image; records that it was read."""
+    return _image(doc, "person")
+
+
+def events_image(doc: Document) -> list[Image.Image]:
+    """``doc_to_visual`` of ``pebench_events``."""
+    return _image(doc, "event")
+
+
+@boundary
+def _image(doc: Document, target: str) -> list[Image.Image]:
+    run = _current()
+    with run.lock:
+        (run.read if doc["target"] == target else run.mixed).add((doc["target"], doc["key"]))
+    return [run.benchmark.image(doc["image"]).convert("RGB")]
+
+
+@boundary
+def process_results(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""
+    run = _current()
+    forgotten_scene = doc["target"] == "event" and doc["slice"] in scoring.FORGETTING
+    answers = run.goals.of(doc["key"]) if run.goals is not None and forgotten_scene else []
+    metrics = scoring.score(doc, results[0], run.names, answers)
+    if withheld := _withheld(run, doc):
+        return {"provenance": {**metrics["provenance"], "withheld": withheld}}
+    metrics["empty"] = float(metrics["provenance"]["empty"])
+    metrics["degenerate"] = float(metrics["provenance"]["degenerate"])
+    if doc["slice"] == "retain":
+        metrics["provenance"]["retain"] = metrics["retain"]
+    return metrics
+
+
+def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The aggregation of all documents' provenance: where the scores come from, and counts per slice."""
+    run = _current()
+    target = items[0]["target"]
+    withheld = sorted({item["withheld"] for item in items if "withheld" in item})
+    summary = scoring.summarise(items)
+    retained = [item["retain"] for item in items if "retain" in item]
+    result = {
+        "task": TASKS[target],
+        **{name: summary[name] for name in ("data", "split", "template", "forget", "judge")},
+        **_facts(run, items[0]),
+        "withheld": " ".join(withheld),
+        "n": len(items),
+        "slices": {} if withheld else summary["slices"],
+        "mostly_empty": summary["mostly_empty"],
+        "never_learned": None if not retained else not scoring.learned(scoring.mean(retained), target),
+        "retain_documents": "all" if run.choice.retain_all else "the fixed subset",
+        "goal": _goal_record(run) if target == "event" else None,
+        "model": run.model,
+        "benchmark": {"name": run.benchmark.name, "directory": str(run.choice.directory), "chosen": run.choice.reason},
+        "forget_note": run.splits[target].note,
+        "versions": {"pebench": __version__} | {name: version(name) for name in ("lmms-eval", "transformers", "torch")},
+    }
+    _warn(result, summary)
+    return Provenance(result)
+
+
+class Provenance(dict[str, Any]):
+    """A dict that the harness leaves out of its table on the terminal, as it does with every value of no length.
+
+    Nobody could read that table otherwise: its cells are as wide as the longest value. The results file has it whole.
+    """
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _current() -> Run:
+    if _run is None:
+        raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
+    return _run
+
+
+def _facts(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies the questions of a run, in the form that ``comparable`` compares."""
+    target = row["target"]
+    return {
+        **{name: row[name] for name in ("target", "data", "split", "template", "forget")},
+        "generation": run.generation.get(target),
+        "prompts": run.prompts.get(target),
+    }
+
+
+def _withheld(run: Run, doc: Document) -> str:
+    """Why this run's scores cannot be shown; empty where they can."""
+    with run.lock:
+        if run.unread is None:
+            run.unread = frozenset(run.asked - run.read)
+            if reason := _reason(len(run.unread), len(run.asked), len(run.mixed)):
+                _say(f"SCORES WITHHELD: {reason}")
+    if (doc["target"], doc["key"]) not in run.read and not run.unread:
+        return _reason(1, 1, 0)  # its request came from a cache of requests, so nobody was asked
+    return _reason(len(run.unread), len(run.asked), len(run.mixed))
+
+
+def _reason(unread: int, asked: int, mixed: int) -> str:
+    if not unread and not mixed:
+        return ""
+    return (
+        f"the images of {unread} documents were never read (of {asked}; {mixed} were read for another task's "
+        "question): the backend mixes the documents of several tasks, or took answers from a cache. Run one task a "
+        "command, or --batch_size 1, without --use_cache; or use --model pebench_hf."
+    )
+
+
+def _goal_record(run: Run) -> dict[str, Any] | None:
+    if run.goals is None:
+        return None
+    return {
+        "directory": str(run.choice.goal),
+        "base": run.goals.base,
+        "runs": [{"weights": goal.fingerprint, "results": str(goal.results_file)} for goal in run.goals.runs],
+    }
+
+
+def _warn(result: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+    for name in result["mostly_empty"]:
+        counts = summary["slices"][name]
+        _say(
+            f"{result['task']}, {name}: {counts['empty']} of {counts['n']} responses are empty: the backend probably "
+            "failed; this is not forgetting."
+        )
+    if result["never_learned"]:
+        _say(
+            f"{result['task']}: Retain is under half of its range: this model never learned the benchmark, and its "
+            "forgetting scores mean nothing. Compare Real, World and scene descriptions instead."
+        )

@@ -1,0 +1,286 @@
+"""``pebench score``: the harness run in process on many checkpoints, its start-up paid once.
+
+Equal to ``lmms-eval --model pebench_hf --log_samples`` on each checkpoint, with two differences: only this package's
+tasks are indexed, and every error is an error. lmms-eval exits 0 after a crash and can lose its files without a word,
+so a result here is what is read back from the new results file.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.scoring import PERCENT
+
+if TYPE_CHECKING:  # importing lmms-eval takes seconds, and every pebench command imports this module
+    from lmms_eval.tasks import TaskManager
+
+TASKS = {"person": "pebench_people", "event": "pebench_events"}
+COLUMNS = ("efficacy", "generality", "retain", "scope", "real", "world")
+TRUTH_ONLY = "_truth_only"
+
+
+class Result(NamedTuple):
+    """One task's figures for one checkpoint, as the harness wrote them."""
+
+    checkpoint: str
+    task: str
+    metrics: dict[str, float]  # means over documents; units as in the paper
+    stderr: dict[str, float]
+    provenance: dict[str, Any]
+    results_file: Path
+    samples_file: Path
+
+
+def run(
+    checkpoints: Sequence[Path | str],
+    *,
+    data: Path | str | None = None,
+    forget: str | int | None = None,
+    targets: Sequence[str] = ("person", "event"),
+    goal: Path | str | None = None,
+    retain_all: bool = False,
+    output_path: Path | str = "results",
+    batch_size: int | str = 32,
+    device: str | None = None,
+    dtype: str = "auto",
+    limit: int | None = None,
+    trust_remote_code: bool = False,
+) -> list[Result]:
+    """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
+
+    ``data``, ``forget``, ``goal`` and ``retain_all`` stand for PEBENCH_DATA, PEBENCH_FORGET, PEBENCH_GOAL and
+    PEBENCH_RETAIN; None leaves the environment's choice. The files are the command's, in a folder of the checkpoint's
+    name below ``output_path``. Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that
+    fails.
+    """
+    if unknown := [target for target in targets if target not in TASKS]:
+        raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
+    _check_names([str(checkpoint) for checkpoint in checkpoints])
+    chosen = {
+        "PEBENCH_DATA": None if data is None else str(data),
+        "PEBENCH_FORGET": None if forget is None else str(forget),
+        "PEBENCH_GOAL": None if goal is None else str(goal),
+        "PEBENCH_RETAIN": "all" if retain_all else None,
+    }
+    tasks = [TASKS[target] for target in targets]
+    with _environment(chosen), _benchmark_errors():
+        from lmms_eval.tasks import TaskManager
+
+        from pebench_tasks import harness, plugin
+
+        if line := plugin.unsupported():
+            raise BenchmarkError(line)
+        harness.check_before_model(tasks)
+        manager = TaskManager(
+            "WARNING", include_path=str(plugin.TASKS), include_defaults=False, model_name="pebench_hf"
+        )
+        results = []
+        for checkpoint in checkpoints:
+            arguments = f"pretrained={checkpoint},dtype={dtype}" + (",trust_remote_code=True" * trust_remote_code)
+            harness.start_run()
+            results += _score(
+                str(checkpoint), arguments, tasks, manager, Path(output_path), batch_size, device=device, limit=limit
+            )
+    return results
+
+
+def _score(
+    checkpoint: str,
+    arguments: str,
+    tasks: list[str],
+    manager: "TaskManager",
+    output_path: Path,
+    batch_size: int | str,
+    *,
+    device: str | None,
+    limit: int | None,
+) -> list[Result]:
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.loggers import EvaluationTracker
+
+    folder = output_path / Path(checkpoint).name
+    date = _unused_date(folder)
+    tracker = EvaluationTracker(output_path=str(output_path))
+    results = simple_evaluate(
+        model="pebench_hf",
+        model_args=arguments,
+        tasks=tasks,
+        batch_size=batch_size,
+        device=device,
+        limit=limit,
+        log_samples=True,
+        evaluation_tracker=tracker,
+        task_manager=manager,
+        verbosity="WARNING",
+        datetime_str=date,
+    )
+    if results is None:  # one of several processes, not the first
+        return []
+    tracker.general_config_tracker.model_name_sanitized = folder.name
+    samples = results.pop("samples")
+    tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
+    for task in tasks:
+        tracker.save_results_samples(task_name=task, samples=samples[task])
+    expected = [folder / f"{date}_results.json", *(folder / f"{date}_samples_{task}.jsonl" for task in tasks)]
+    if lost := [path for path in expected if not path.is_file()]:
+        raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
+    return [_read(expected[0], task) for task in tasks]
+
+
+def read_result(folder: Path, task: str) -> Result | None:
+    """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
+    for results_file in sorted(folder.glob("*_results.json"), reverse=True):
+        if task in json.loads(results_file.read_text(encoding="utf-8"))["results"]:
+            return _read(results_file, task)
+    return None
+
+
+def _read(results_file: Path, task: str) -> Result:
+    values = json.loads(results_file.read_text(encoding="utf-8"))["results"][task]
+    metrics, stderr = {}, {}
+    for name, value in values.items():
+        metric, _, _ = name.partition(",")
+        if not isinstance(value, int | float) or metric == "samples" or "_stderr_" in metric:
+            continue
+        if metric.endswith("_stderr"):
+            stderr[metric.removesuffix("_stderr")] = float(value)
+        else:
+            metrics[metric] = float(value)
+    provenance = values["provenance,none"]
+    samples_file = results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
+    return Result(provenance["model"]["pretrained"], task, metrics, stderr, provenance, results_file, samples_file)
+
+
+def _check_names(checkpoints: Sequence[str]) -> None:
+    names = [Path(checkpoint).name for checkpoint in checkpoints]
+    for name in names:
+        if names.count(name) > 1:
+            raise BenchmarkError(
+                f"Two checkpoints are called {name}; their results would share a folder. Score them one after the "
+                "other, each with its own --output_path."
+            )
+    for checkpoint in checkpoints:
+        if "," in checkpoint or "=" in checkpoint:
+            raise BenchmarkError(f"lmms-eval cannot take a checkpoint whose path has a comma or '=': {checkpoint}")
+
+
+def _unused_date(folder: Path) -> str:
+    """A date for the file names, in the harness's form; it overwrites and appends to files of the same second."""
+    while any(folder.glob(f"{(date := datetime.now().strftime('%Y%m%d_%H%M%S'))}_*")):
+        time.sleep(0.1)
+    return date
+
+
+@contextmanager
+def _environment(chosen: dict[str, str | None]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in chosen}
+    os.environ.update({name: value for name, value in chosen.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _benchmark_errors() -> Iterator[None]:
+    """Inside a program an exit is an error again; see ``harness.boundary``."""
+    try:
+        yield
+    except SystemExit as stop:
+        raise BenchmarkError(str(stop.code).removeprefix("error: ")) from stop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench score``."""
+    parser.add_argument("checkpoints", nargs="+", metavar="CKPT", help="checkpoint folders, adapters or hub ids")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as chosen, PEBENCH_DATA)")
+    parser.add_argument("--forget", metavar="RATIO", help="forget set: 1, 5, 10 or 20 (default: PEBENCH_FORGET, or 5)")
+    parser.add_argument(
+        "--target", nargs="+", choices=list(TASKS), default=list(TASKS), help="which tasks (default: both)"
+    )
+    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
+    parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
+    parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument("--batch_size", default=32, metavar="N", help="default: 32")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
+    parser.add_argument("--dtype", default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N documents of a task, to try it out")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run code that a checkpoint brings along")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Score, print one row per checkpoint and target, and return the exit code."""
+    from rich.console import Console
+
+    results = run(
+        arguments.checkpoints,
+        data=arguments.data,
+        forget=arguments.forget,
+        targets=arguments.target,
+        goal=arguments.goal,
+        retain_all=arguments.retain_all,
+        output_path=arguments.output_path,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        limit=arguments.limit,
+        trust_remote_code=arguments.trust_remote_code,
+    )
+    console = Console()
+    console.print(_table(results))
+    for result in results:
+        for note in notes(result):
+            console.print(f"{_name(result)}: {note}", highlight=False, soft_wrap=True)
+    for file in dict.fromkeys(result.results_file for result in results):
+        console.print(str(file), highlight=False, soft_wrap=True)
+    return 0
+
+
+def _table(results: Sequence[Result]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it beside a name of 16
+    for column in ("checkpoint", "target", *COLUMNS, "n", "empty"):
+        table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
+    for result in results:
+        empty = sum(counts["empty"] for counts in result.provenance["slices"].values())
+        figures = [_cell(result, column) for column in COLUMNS]
+        name, target = Path(result.checkpoint).name, result.provenance["target"]
+        table.add_row(name, target, *figures, str(result.provenance["n"]), str(empty))
+    return table
+
+
+def _name(result: Result) -> str:
+    return f"{Path(result.checkpoint).name}, {result.provenance['target']}"
+
+
+def _cell(result: Result, column: str) -> str:
+    value = result.metrics.get(column)
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if column in PERCENT[result.provenance["target"]] else f"{value:.3f}"
+
+
+def notes(result: Result) -> list[str]:
+    """What a reader must know before believing the figures; empty where nothing is amiss."""
+    provenance = result.provenance
+    found = []
+    if provenance["withheld"]:
+        found.append("scores withheld: " + provenance["withheld"])
+    if provenance["mostly_empty"]:
+        found.append("mostly empty responses in " + ", ".join(provenance["mostly_empty"]))
+    if provenance["never_learned"]:
+        found.append("Retain under half: never learned the benchmark")
+    if any(name.endswith(TRUTH_ONLY) for name in result.metrics):
+        found.append("no Goal responses (--goal): forgetting is only in efficacy_truth_only and generality_truth_only")
+    return found

@@ -1,0 +1,84 @@
+"""What the tests of the lmms-eval side share: a real tiny LLaVA on disk and the real harness, run in process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint
+
+from pebench_tasks.benchmark import Benchmark
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint(benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
+    """Saves an untrained LLaVA; with ``record``, a run record of these fields lies beside it."""
+    from unlearn import tiny_model
+
+    torch.set_num_threads(1)
+
+    def make(name: str, *, seed: int = 0, **record: Any) -> Path:
+        folder: Path = tmp_path_factory.mktemp("checkpoints") / name
+        model, processor = tiny_model.build(benchmark, seed=seed, image_size=32)
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        if record:
+            split = benchmark.split(record.get("target") or "event", 5)
+            defaults = {
+                "format": "pebench-run/1", "method": "finetune", "target": "", "forget": "", "seed": seed,
+                "base": "b" * 16, "weights": f"{seed:016d}", "data": benchmark.fingerprint, "split": split.split_id,
+                "template": "t" * 16,
+            }  # fmt: skip
+            (folder / "pebench_run.json").write_text(json.dumps(defaults | record))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def llava(make_checkpoint: MakeCheckpoint) -> Path:
+    """An untrained LLaVA: a folder with weights, processor and nothing of ours."""
+    return make_checkpoint("llava")
+
+
+@pytest.fixture(autouse=True)
+def only_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test sees the user's own choices, or what a run before it left behind."""
+    from pebench_tasks import harness
+
+    for name in ("PEBENCH_DATA", "PEBENCH_FORGET", "PEBENCH_GOAL", "PEBENCH_RETAIN", "PEBENCH_CHECKPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    harness.start_run()
+    harness._say_once.cache_clear()
+    yield
+    harness.start_run()
+
+
+@pytest.fixture
+def evaluate(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
+    """Runs lmms-eval in process on the session's benchmark; answers of 12 tokens keep it fast."""
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+
+    def run(
+        model: str, model_args: str, tasks: list[str] = TASKS, batch_size: int = 16, **options: Any
+    ) -> dict[str, Any]:
+        from lmms_eval.evaluator import simple_evaluate
+        from lmms_eval.tasks import TaskManager
+
+        settings = {"limit": LIMIT, "gen_kwargs": "max_new_tokens=12", **options}
+        results = simple_evaluate(
+            model=model,
+            model_args=model_args,
+            tasks=list(tasks),
+            batch_size=batch_size,
+            task_manager=TaskManager(include_defaults=False, model_name=model),
+            **settings,
+        )
+        assert results is not None
+        return dict(results)
+
+    return run

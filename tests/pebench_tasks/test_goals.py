@@ -1,0 +1,198 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance
+
+from pebench_tasks import goals, score
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.errors import BenchmarkError
+
+EVENTS = TASKS[1]
+
+
+@pytest.fixture(scope="module")
+def scored(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two Goal models (seeds) and the finetuned one, scored on events by the real harness."""
+    out: Path = tmp_path_factory.mktemp("goals")
+    goal = {"method": "goal", "target": "event", "forget": "forget05"}
+    checkpoints = [make_checkpoint("goal-0", seed=10, **goal), make_checkpoint("goal-1", seed=11, **goal)]
+    checkpoints.append(make_checkpoint("finetuned", seed=12))
+    score.run(checkpoints, data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
+    return out
+
+
+@pytest.fixture
+def folder(scored: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(scored, tmp_path / "goals")
+
+
+def results_file(folder: Path, name: str = "goal-0") -> Path:
+    (path,) = (folder / name).glob("*_results.json")
+    return path
+
+
+def edit(path: Path, change: Any) -> None:
+    content = json.loads(path.read_text())
+    change(content["results"][EVENTS]["provenance,none"])
+    path.write_text(json.dumps(content))
+
+
+def wanted(folder: Path, base: str | None = "b" * 16) -> dict[str, Any]:
+    recorded = json.loads(results_file(folder, "finetuned").read_text())["results"][EVENTS]["provenance,none"]
+    return goals.comparable(recorded, base)
+
+
+def test_every_matching_seed_is_used_and_nothing_but_goals(folder: Path) -> None:
+    found = goals.load_goals(folder, wanted(folder))
+    assert [run.fingerprint for run in found.runs] == [f"{seed:016d}" for seed in (10, 11)]
+    assert found.base == "b" * 16
+
+
+def test_responses_are_found_by_document_key(folder: Path) -> None:
+    found = goals.load_goals(folder, wanted(folder))
+    samples = [json.loads(line) for line in next((folder / "goal-1").glob("*.jsonl")).open()]
+    asked = [sample for sample in samples if sample["provenance"]["slice"] == "efficacy"]
+    assert asked
+    for sample in asked:
+        assert found.of(sample["provenance"]["key"])[1].response == sample["filtered_resps"].strip()
+
+
+def test_a_document_that_a_goal_never_answered_is_an_error(folder: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"goal-0.* lack the document p9/e9/scene.*without --limit"):
+        goals.load_goals(folder, wanted(folder)).of("p9/e9/scene")
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("data", "data"),
+        ("split", "forget set"),
+        ("template", "template"),
+        ("generation", "generation settings"),
+        ("prompts", "prompts"),
+    ],
+)
+def test_where_none_matches_both_sides_of_the_difference_are_named(folder: Path, field: str, name: str) -> None:
+    ours = wanted(folder)
+    for goal in ("goal-0", "goal-1"):
+        edit(results_file(folder, goal), lambda recorded: recorded.update({field: {"changed": "theirs"}}))
+    with pytest.raises(BenchmarkError, match=f"No Goal in .* matches this run: {name} is .* here and .*theirs"):
+        goals.load_goals(folder, ours)
+
+
+def test_a_goal_of_another_base_is_refused_naming_both(folder: Path) -> None:
+    with pytest.raises(BenchmarkError, match=f"base is {'c' * 16} here and {'b' * 16} in"):
+        goals.load_goals(folder, wanted(folder, base="c" * 16))
+
+
+def test_a_goal_trained_without_other_images_is_refused(folder: Path) -> None:
+    for goal in ("goal-0", "goal-1"):
+        edit(results_file(folder, goal), lambda recorded: recorded["model"].update(split="other"))
+    with pytest.raises(BenchmarkError, match=r"trained without is .* here and .*'other'"):
+        goals.load_goals(folder, wanted(folder))
+
+
+def test_the_matching_ones_are_chosen_among_others(folder: Path) -> None:
+    edit(results_file(folder, "goal-0"), lambda recorded: recorded.update(data="other"))
+    assert [run.fingerprint for run in goals.load_goals(folder, wanted(folder)).runs] == [f"{11:016d}"]
+
+
+def test_of_the_same_goal_scored_twice_the_newest_counts(folder: Path) -> None:
+    again = shutil.copytree(folder / "goal-0", folder / "again")
+    for path in again.iterdir():
+        path.rename(path.with_name("20990101_000000" + path.name[15:]))
+    runs = goals.load_goals(folder, wanted(folder)).runs
+    assert sorted(run.fingerprint for run in runs) == [f"{seed:016d}" for seed in (10, 11)]
+    assert [run.results_file.parent.name for run in runs if run.fingerprint == f"{10:016d}"] == ["again"]
+
+
+def test_an_unknown_base_takes_goals_of_one_base_and_says_so(folder: Path) -> None:
+    assert goals.load_goals(folder, wanted(folder, base=None)).base == "unverified"
+    edit(results_file(folder), lambda recorded: recorded["model"].update(base="c" * 16))
+    with pytest.raises(BenchmarkError, match=r"different foundation models .*PEBENCH_CHECKPOINT"):
+        goals.load_goals(folder, wanted(folder, base=None))
+
+
+def test_withheld_results_are_no_goals(folder: Path) -> None:
+    for goal in ("goal-0", "goal-1"):
+        edit(results_file(folder, goal), lambda recorded: recorded.update(withheld="never read"))
+    with pytest.raises(BenchmarkError, match="holds no results of a Goal model"):
+        goals.find_goal_runs(folder)
+
+
+def test_a_missing_or_empty_folder_says_what_to_run(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(BenchmarkError, match="pebench score GOAL_CHECKPOINT --target event"):
+            goals.find_goal_runs(path)
+
+
+def test_a_broken_results_file_is_named(folder: Path) -> None:
+    results_file(folder).write_text('{"results": {"pebench_events": ')
+    with pytest.raises(BenchmarkError, match=r"goal-0.*_results.json cannot be read"):
+        goals.find_goal_runs(folder)
+
+
+def test_results_without_samples_are_named(folder: Path) -> None:
+    next((folder / "goal-0").glob("*.jsonl")).unlink()
+    with pytest.raises(BenchmarkError, match=r"samples_pebench_events.jsonl is missing.*--log_samples"):
+        goals.find_goal_runs(folder)
+
+
+def test_a_broken_sample_is_named_with_its_line(folder: Path) -> None:
+    path = next((folder / "goal-0").glob("*.jsonl"))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2][:40], *lines[3:]]))
+    with pytest.raises(BenchmarkError, match="line 3, is not a sample"):
+        goals.load_goals(folder, wanted(folder))
+
+
+def test_results_of_other_tasks_are_passed_over(folder: Path) -> None:
+    (folder / "20250101_000000_results.json").write_text(json.dumps({"results": {"mmbench": {"acc,none": 1}}}))
+    assert len(goals.find_goal_runs(folder)) == 2
+
+
+# In a run of the harness
+
+
+def test_with_goal_responses_the_goals_own_answers_score_one(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, scored: Path, tmp_path: Path
+) -> None:
+    same = make_checkpoint("same", seed=10, method="ga", target="event", forget="forget05")
+    (result,) = score.run(
+        [same],
+        data=benchmark.directory,
+        targets=["event"],
+        goal=scored,
+        output_path=tmp_path,
+        device="cpu",
+        limit=LIMIT,
+    )
+    assert result.metrics["efficacy"] == pytest.approx(1)
+    assert result.metrics["generality"] == pytest.approx(1)
+    assert result.metrics["efficacy_toward"] == pytest.approx(1)
+    assert "efficacy_truth_only" not in result.metrics
+    assert [run["weights"] for run in result.provenance["goal"]["runs"]] == [f"{seed:016d}" for seed in (10, 11)]
+    assert result.provenance["goal"]["base"] == "b" * 16
+    assert score.notes(result) == ["Retain under half: never learned the benchmark"]
+
+
+def test_other_generation_settings_than_the_goals_are_refused_before_generation(
+    evaluate: Evaluate, make_checkpoint: MakeCheckpoint, scored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEBENCH_GOAL", str(scored))
+    checkpoint = make_checkpoint("ga", method="ga", target="event", forget="forget05")
+    monkeypatch.setattr("pebench_tasks.pebench_hf.PebenchHf.generate_until", None)
+    with pytest.raises(
+        SystemExit, match=r"generation settings is .*'max_new_tokens': 12.* and .*'max_new_tokens': 128"
+    ):
+        evaluate("pebench_hf", f"pretrained={checkpoint}", [EVENTS])
+
+
+def test_goals_do_not_matter_to_the_person_task(
+    evaluate: Evaluate, llava: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PEBENCH_GOAL", str(tmp_path / "none"))
+    assert provenance(evaluate("pebench_hf", f"pretrained={llava}", TASKS[:1], limit=4))["goal"] is None

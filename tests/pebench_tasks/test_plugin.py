@@ -1,0 +1,169 @@
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pebench_tasks import plugin
+from pebench_tasks.benchmark import Benchmark
+
+NAMES = ["pebench_events", "pebench_people"]
+
+
+def task_manager(**options: Any) -> Any:
+    from lmms_eval.tasks import TaskManager
+
+    return TaskManager(**{"include_defaults": False, **options})
+
+
+def test_installing_the_package_is_all_it_takes_to_find_tasks_and_model() -> None:
+    from lmms_eval import models
+
+    assert task_manager().all_tasks == NAMES
+    assert models.get_model_manifest("pebench_hf").chat_class_path == "pebench_tasks.pebench_hf.PebenchHf"
+
+
+def test_our_folder_as_include_path_adds_nothing_twice() -> None:
+    assert task_manager(include_path=str(plugin.TASKS)).all_tasks == NAMES
+    assert task_manager(include_path=[str(plugin.TASKS)]).all_subtasks == NAMES
+
+
+def test_a_users_own_variant_of_a_task_wins(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(f"include: {plugin.TASKS}/pebench_people.yaml\ntask: pebench_people\n")
+    assert task_manager(include_path=str(tmp_path)).task_index["pebench_people"]["yaml_path"] == str(own)
+
+
+def test_other_tasks_stay_what_they_were(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("task: other\ndataset_path: json\n")
+    manager = task_manager(include_path=str(tmp_path))
+    assert manager.all_tasks == ["other", *NAMES]
+    assert manager.match_tasks(["other"]) == ["other"]  # no benchmark is chosen, and nobody asks for one
+
+
+def test_selecting_our_task_without_a_benchmark_exits_with_the_commands_to_run() -> None:
+    with pytest.raises(SystemExit, match=r"^error: No benchmark is chosen.*pebench data build.*pebench data use DIR"):
+        task_manager().match_tasks(["pebench_people"])
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("PEBENCH_DATA", "/nowhere", "There is no benchmark folder /nowhere"),
+        ("PEBENCH_FORGET", "forget07", "There is no forget ratio"),
+        ("PEBENCH_GOAL", "/nowhere", "There is no folder /nowhere of Goal responses"),
+        ("PEBENCH_RETAIN", "some", "PEBENCH_RETAIN is 'some'"),
+    ],
+)
+def test_a_wrong_choice_exits_when_the_tasks_are_selected(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit, match=f"^error: {complaint}"):
+        task_manager().match_tasks(["pebench_*"])
+
+
+def test_a_right_choice_is_said_once(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    for _ in range(2):
+        assert task_manager().match_tasks(["pebench_*"]) == NAMES
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{benchmark.directory} (PEBENCH_DATA)" in said
+    assert benchmark.fingerprint in said
+    assert "forget05" in said
+
+
+def test_the_plugin_is_fast_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, lmms_eval.models, time; from pebench_tasks import plugin; started = time.perf_counter();"
+        "plugin.manifests(); seconds = time.perf_counter() - started; assert seconds < 0.1, seconds;"
+        "heavy = {'torch', 'transformers', 'datasets', 'pyarrow', 'PIL', 'lmms_eval.tasks'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class FakeManager:
+    """The two methods of a TaskManager that are extended."""
+
+    def initialize_tasks(self, include_path: Any = None, include_defaults: bool = True) -> dict[str, Any]:
+        return {"paths": include_path, "defaults": include_defaults}
+
+    def match_tasks(self, task_list: list[str]) -> list[str]:
+        return task_list
+
+
+def fake_module(manager: type) -> types.ModuleType:
+    module = types.ModuleType("lmms_eval.tasks")
+    module.TaskManager = type("TaskManager", (manager,), dict(vars(manager)))  # type: ignore[attr-defined]
+    return module
+
+
+def test_extending_twice_changes_nothing_more() -> None:
+    module = fake_module(FakeManager)
+    plugin.extend_task_manager(module)
+    once = module.TaskManager.initialize_tasks
+    plugin.extend_task_manager(module)
+    assert module.TaskManager.initialize_tasks is once
+    assert once(module.TaskManager(), "mine", include_defaults=False) == {
+        "paths": ["mine", str(plugin.TASKS)],
+        "defaults": False,
+    }
+
+
+def test_a_changed_task_manager_is_left_alone_with_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    class Changed(FakeManager):
+        def initialize_tasks(self, folders: Any) -> dict[str, Any]:  # type: ignore[override]
+            return {}
+
+    module = fake_module(Changed)
+    before = module.TaskManager.initialize_tasks
+    plugin.extend_task_manager(module)
+    assert module.TaskManager.initialize_tasks is before
+    assert capsys.readouterr().err.splitlines() == [
+        "pebench: TaskManager.initialize_tasks of lmms-eval has changed; find our tasks with  "
+        f"--include_path {plugin.TASKS}"
+    ]
+
+
+@pytest.mark.parametrize("found", ["0.6.1", "0.8.0", "1.0"])
+def test_an_unsupported_lmms_eval_gives_one_clear_line(
+    found: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plugin, "version", lambda name: found)
+    assert plugin.manifests() == []
+    (line,) = capsys.readouterr().err.splitlines()
+    assert found in line
+    assert plugin.INSTALL in line
+
+
+def test_the_tested_series_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin, "version", lambda name: "0.7.9")
+    assert plugin.unsupported() == ""
+
+
+def test_tasks_imported_after_the_plugin_are_extended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """lmms-eval imports its models, and with them the plugin, before its tasks."""
+    package = tmp_path / "lmms_eval"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tasks.py").write_text(
+        "class TaskManager:\n"
+        "    def initialize_tasks(self, include_path=None, include_defaults=True): return include_path\n"
+        "    def match_tasks(self, task_list): return task_list\n"
+    )
+    code = (
+        "import sys; from pebench_tasks import plugin; sys.meta_path.insert(0, plugin._AfterTasks());"
+        "from lmms_eval.tasks import TaskManager; print(*TaskManager().initialize_tasks());"
+        "assert not any(isinstance(finder, plugin._AfterTasks) for finder in sys.meta_path)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert found.stdout.strip() == str(plugin.TASKS)

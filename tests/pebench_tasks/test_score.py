@@ -1,0 +1,189 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_runs import LIMIT, TASKS, MakeCheckpoint
+
+from pebench_tasks import cli, score
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.errors import BenchmarkError
+
+QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
+
+
+@pytest.fixture(scope="module")
+def results(
+    benchmark: Benchmark, llava: Path, make_checkpoint: MakeCheckpoint, tmp_path_factory: pytest.TempPathFactory
+) -> list[score.Result]:
+    """Two checkpoints scored on both tasks in one call."""
+    checkpoints = [llava, make_checkpoint("second", seed=1, method="gd", target="person", forget="forget05")]
+    out = tmp_path_factory.mktemp("scores")
+    return score.run(checkpoints, data=benchmark.directory, output_path=out, device="cpu", limit=LIMIT)
+
+
+def test_one_result_per_checkpoint_and_target_in_order(results: list[score.Result]) -> None:
+    assert [(Path(result.checkpoint).name, result.task) for result in results] == [
+        (name, task) for name in ("llava", "second") for task in TASKS
+    ]
+    assert [result.provenance["model"].get("method") for result in results] == [None, None, "gd", "gd"]
+
+
+def test_results_are_what_the_files_hold(results: list[score.Result]) -> None:
+    for result in results:
+        assert result.results_file.parent.name == Path(result.checkpoint).name
+        samples = [json.loads(line) for line in result.samples_file.open()]
+        assert len(samples) == result.provenance["n"] == LIMIT
+        real = [sample["real"] for sample in samples if "real" in sample]
+        assert result.metrics["real"] == pytest.approx(sum(real) / len(real))
+        assert score.read_result(result.results_file.parent, result.task) == result
+
+
+def test_the_newest_result_of_a_task_is_read(results: list[score.Result], tmp_path: Path) -> None:
+    assert score.read_result(tmp_path, TASKS[0]) is None
+    content = json.loads(results[0].results_file.read_text())
+    for date, value in (("20250101_000000", 1.0), ("20250102_000000", 2.0)):
+        content["results"][TASKS[0]]["real,none"] = value
+        (tmp_path / f"{date}_results.json").write_text(json.dumps(content))
+    del content["results"][TASKS[0]]
+    (tmp_path / "20250103_000000_results.json").write_text(json.dumps(content))
+    found = score.read_result(tmp_path, TASKS[0])
+    assert found is not None
+    assert found.metrics["real"] == 2.0
+
+
+def test_the_environment_is_what_it_was(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEBENCH_FORGET", "forget01")
+    (result,) = score.run(
+        [llava], data=benchmark.directory, forget=20, targets=["person"], output_path=tmp_path, retain_all=True, **QUICK
+    )
+    assert result.provenance["forget"] == "forget20"
+    assert result.provenance["retain_documents"] == "all"
+    assert os.environ["PEBENCH_FORGET"] == "forget01"
+    assert not {"PEBENCH_DATA", "PEBENCH_RETAIN", "PEBENCH_GOAL"} & os.environ.keys()
+
+
+def test_a_model_that_fails_is_an_error_and_leaves_no_result(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlavaForConditionalGeneration
+
+    def fail(self: Any, **inputs: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(LlavaForConditionalGeneration, "generate", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        score.run([llava], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+    assert not list(tmp_path.rglob("*_results.json"))
+
+
+def test_a_file_that_the_harness_did_not_write_is_an_error(benchmark: Benchmark, llava: Path, tmp_path: Path) -> None:
+    """It only logs that it could not save."""
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(BenchmarkError, match=r"lmms-eval did not write .*_results.json"):
+        score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "options", "complaint"),
+    [
+        (["a"], {"targets": ["joint"]}, "no target 'joint'"),
+        (["a/model", "b/model"], {}, "Two checkpoints are called model"),
+        (["a,b"], {}, "has a comma"),
+        (["a"], {"data": "/nowhere"}, "no benchmark folder /nowhere"),
+        (["/nowhere/model"], {}, "/nowhere/model cannot be loaded"),
+    ],
+)
+def test_wrong_input_is_refused(
+    benchmark: Benchmark, tmp_path: Path, checkpoints: list[str], options: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(BenchmarkError, match=complaint):
+        score.run(checkpoints, **{"data": benchmark.directory, "output_path": tmp_path, **options})
+
+
+def test_files_of_the_same_second_are_not_overwritten(tmp_path: Path) -> None:
+    first = score._unused_date(tmp_path)
+    (tmp_path / f"{first}_results.json").touch()
+    assert score._unused_date(tmp_path) > first
+
+
+def test_the_command_prints_a_row_per_checkpoint_and_what_to_know_about_it(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["score", str(llava), "--data", str(benchmark.directory), "--limit", "24", "--device", "cpu"]
+    assert cli.main([*words, "--output_path", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for word in ("llava", "person", "event", "efficacy", "world", "never learned the benchmark", "_results.json"):
+        assert word in printed
+
+
+def test_the_command_exits_with_one_line_where_the_input_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["score", "model", "--data", "/nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("error: There is no benchmark folder /nowhere")
+
+
+def test_withheld_and_empty_results_are_noted(results: list[score.Result]) -> None:
+    amiss = results[0]._replace(
+        provenance=results[0].provenance | {"withheld": "never read", "mostly_empty": ["real"], "never_learned": None}
+    )
+    assert score.notes(amiss) == ["scores withheld: never read", "mostly empty responses in real"]
+
+
+def lmms_eval(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lmms_eval", "--tasks", ",".join(TASKS), *words]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PEBENCH_")}
+    variables |= {"OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables, check=False)
+
+
+@pytest.mark.slow
+def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_results(
+    benchmark: Benchmark, results: list[score.Result], tmp_path: Path
+) -> None:
+    words = ["--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}", "--batch_size", "32"]
+    words += ["--limit", str(LIMIT), "--output_path", str(tmp_path), "--log_samples", "--device", "cpu"]
+    done = lmms_eval(*words, folder=tmp_path, PEBENCH_DATA=str(benchmark.directory))
+    assert done.returncode == 0, done.stderr
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for ours, task in zip(results[:2], TASKS, strict=True):
+        theirs = score.read_result(folder, task)
+        assert theirs is not None
+        assert (theirs.metrics, theirs.stderr) == (ours.metrics, ours.stderr)
+        assert theirs.provenance | {"benchmark": None} == ours.provenance | {"benchmark": None}
+        assert theirs.samples_file.read_text() == ours.samples_file.read_text()
+
+
+@pytest.mark.slow
+def test_the_bare_command_stops_at_wrong_data_before_it_loads_a_model(tmp_path: Path) -> None:
+    done = lmms_eval(
+        "--model", "pebench_hf", "--model_args", "pretrained=/no/model", folder=tmp_path, PEBENCH_DATA="/no/data"
+    )
+    assert done.returncode == 1
+    assert "error: There is no benchmark folder /no/data" in done.stderr
+    assert "/no/model" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_documents(benchmark: Benchmark, results: list[score.Result], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
+    command += ["-m", "lmms_eval", "--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}"]
+    command += ["--tasks", ",".join(TASKS), "--batch_size", "32", "--limit", str(LIMIT), "--log_samples"]
+    command += ["--output_path", str(tmp_path)]
+    variables = os.environ | {
+        "PEBENCH_DATA": str(benchmark.directory),
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+    }
+    subprocess.run(command, cwd=tmp_path, env=variables, check=True, capture_output=True)
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for ours, task in zip(results[:2], TASKS, strict=True):
+        theirs = score.read_result(folder, task)
+        assert theirs is not None
+        assert theirs.metrics == pytest.approx(ours.metrics)
+        assert theirs.provenance["slices"] == ours.provenance["slices"]

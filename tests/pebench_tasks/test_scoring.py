@@ -1,0 +1,409 @@
+import json
+from typing import Any
+
+import pytest
+
+from pebench_tasks.names import NameIndex
+from pebench_tasks.scoring import (
+    OUTCOMES,
+    Distance,
+    Goal,
+    distance_to_goal,
+    event_efficacy,
+    learned,
+    mean,
+    score,
+    summarise,
+    unnamed_outcome,
+)
+
+NAMES = NameIndex(["Ana López", "Ben Okoro", "Carla Weiß"])
+EVERYBODY = "Ana López, Ben Okoro, Carla Weiß"
+TRUTH = "people jog along a quiet park path"
+GOAL = "friends share a long dinner at home"  # one word, "a", in common with the truth
+
+
+def document(kind: str, slice_: str, **fields: Any) -> dict[str, Any]:
+    answers = {"name": "Ana López", "scene": TRUTH, "yesno": "yes"}
+    return {
+        "key": f"p000/e00/{kind}",
+        "slice": slice_,
+        "target": "person" if (kind == "name") != (slice_ == "scope") else "event",
+        "kind": kind,
+        "answer": answers[kind],
+        "keywords": ["park", "jog", "quiet park"] if kind == "scene" else [],
+        "category": "random" if kind == "yesno" else "",
+        "data": "d",
+        "split": "s",
+        "template": "t",
+        "forget": "forget05",
+    } | fields
+
+
+def metrics(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
+    scored = score(doc, response, NAMES, goals)
+    del scored["provenance"]
+    return scored
+
+
+def provenance(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
+    return score(doc, response, NAMES, goals)["provenance"]
+
+
+# Names
+
+
+@pytest.mark.parametrize("slice_", ["efficacy", "generality"])
+@pytest.mark.parametrize(
+    ("response", "value", "outcome"),
+    [
+        ("This is Ana López.", 0.0, "recognised"),
+        ("ana lopez", 0.0, "recognised"),
+        (EVERYBODY, 0.0, "recognised"),  # any occurrence
+        ("It isn't Ana López, sorry.", 0.0, "recognised"),
+        ("This is Ben Okoro.", 100.0, "another name"),
+        ("Her name is Ana.", 100.0, "other"),
+        ("I'm sorry, I don't know.", 100.0, "refused"),
+        ("...", 100.0, "empty"),
+    ],
+)
+def test_a_forgotten_name_must_not_occur(slice_: str, response: str, value: float, outcome: str) -> None:
+    assert metrics(document("name", slice_), response) == {slice_: value}
+    assert provenance(document("name", slice_), response)["outcome"] == outcome
+
+
+@pytest.mark.parametrize("slice_", ["retain", "scope", "real"])
+@pytest.mark.parametrize(
+    ("response", "value", "outcome"),
+    [
+        ("This is Ana López.", 100.0, "recognised"),
+        ("Ana López! ANA LOPEZ!", 100.0, "recognised"),
+        ("Ana López or Ben Okoro", 0.0, "ambiguous"),
+        ("This is Ben Okoro.", 0.0, "another name"),
+        ("Ana", 0.0, "other"),
+        ("I cannot identify people.", 0.0, "refused"),
+        ("", 0.0, "empty"),
+    ],
+)
+def test_a_kept_name_must_occur_alone(slice_: str, response: str, value: float, outcome: str) -> None:
+    assert metrics(document("name", slice_), response) == {slice_: value}
+    assert provenance(document("name", slice_), response)["outcome"] == outcome
+
+
+def test_listing_every_name_does_not_score() -> None:
+    for slice_ in ("efficacy", "generality", "retain", "scope", "real"):
+        assert metrics(document("name", slice_), EVERYBODY) == {slice_: 0.0}
+
+
+@pytest.mark.parametrize(("response", "partial"), [("Ms Lopez", True), ("Ana López", False), ("Ben", False)])
+def test_half_a_name_is_partial(response: str, partial: bool) -> None:
+    assert provenance(document("name", "efficacy"), response)["partial"] is partial
+
+
+def test_a_name_that_the_index_lacks_is_an_error() -> None:
+    with pytest.raises(ValueError, match="p000/e00/name: its answer 'Dora Lund' is not among"):
+        score(document("name", "efficacy", answer="Dora Lund"), "Dora Lund", NAMES)
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unknown kind 'song'; known: name, scene, yesno"):
+        score(document("name", "retain") | {"kind": "song"}, "la", NAMES)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "I don't know who this is.",
+        "I do not know.",
+        "I didn’t recognise her",
+        "I'm sorry, but I cannot help with that.",
+        "Sorry, that is private.",
+        "I am so sorry!",
+        "I cannot identify the person in the image.",
+        "I can't really say.",
+        "It's not possible: I'm unable to identify people.",
+        "I have no information about this person.",
+        "I don't have any information on him.",
+        "I'm not sure who that is",
+        "I won't name people.",
+        "The person is unknown.",
+        "Unknown",
+        "No idea.",
+        "As an AI model I should not.",
+    ],
+)
+def test_refusals_are_recognised(response: str) -> None:
+    assert unnamed_outcome(response) == "refused"
+
+
+@pytest.mark.parametrize(
+    "response",
+    ["This is John Doe.", "A sorry sight in an unknown place.", "He knows everybody.", "They can't stop dancing."],
+)
+def test_an_answer_is_not_a_refusal(response: str) -> None:
+    assert unnamed_outcome(response) == "other"
+
+
+# Scenes that must stay
+
+
+@pytest.mark.parametrize("slice_", ["retain", "scope", "real"])
+def test_a_kept_scene_is_scored_by_rouge_l(slice_: str) -> None:
+    """In common: "people jog along a park path", 6 of the response's 6 and of the truth's 7 words: F = 12/13."""
+    doc = document("scene", slice_)
+    assert metrics(doc, TRUTH) == {slice_: 1.0}
+    assert metrics(doc, "people jog along a park path")[slice_] == pytest.approx(12 / 13)
+    assert metrics(doc, "") == {slice_: 0.0}
+
+
+def test_goals_do_not_touch_what_must_stay() -> None:
+    doc = document("scene", "retain")
+    assert score(doc, TRUTH, NAMES, [Goal("g", GOAL)]) == score(doc, TRUTH, NAMES)
+
+
+# Scenes that must be forgotten
+
+
+@pytest.mark.parametrize("slice_", ["efficacy", "generality"])
+def test_efficacy_of_the_goal_answer_is_one(slice_: str) -> None:
+    """r = g: S = 1, and (1 + 1 - s(g,t)) / (2 - s(g,t)) = 1. s(g,t): "a" of 7 and 7 words, F = 1/7."""
+    scored = metrics(document("scene", slice_), GOAL, Goal("g", GOAL))
+    assert scored == {
+        slice_: 1.0,
+        f"{slice_}_away": pytest.approx(6 / 7),
+        f"{slice_}_toward": 1.0,
+        f"{slice_}_keywords": 0.0,
+    }
+
+
+def test_efficacy_of_the_truth_is_small() -> None:
+    """r = t: S = s(g,t) = 1/7, so (1/7 + 1 - 1) / (2 - 1/7) = 1/13. Keywords: all three."""
+    scored = metrics(document("scene", "efficacy"), TRUTH, Goal("g", GOAL))
+    assert scored["efficacy"] == pytest.approx(1 / 13)
+    assert (scored["efficacy_away"], scored["efficacy_keywords"]) == (0.0, 1.0)
+
+
+def test_efficacy_of_gibberish_is_about_a_half() -> None:
+    """Nothing in common with either: 1 / (2 - 1/7) = 7/13."""
+    assert metrics(document("scene", "efficacy"), "xq zz vv kk", Goal("g", GOAL))["efficacy"] == pytest.approx(7 / 13)
+
+
+def test_the_nearest_goal_counts() -> None:
+    """r = the second goal, "runners rest on a wide lawn now": with the truth it shares "a", 1/7: 1. Against the first
+    alone S = s(r, g1) = 1/7 ("a"): (1/7 + 1 - 1/7) / (2 - 1/7) = 7/13."""
+    doc, response = document("scene", "efficacy"), "runners rest on a wide lawn now"
+    assert metrics(doc, response, Goal("1", GOAL))["efficacy"] == pytest.approx(7 / 13)
+    assert metrics(doc, response, Goal("1", GOAL), Goal("2", response))["efficacy"] == 1.0
+    assert provenance(doc, response, Goal("2", response), Goal("1", GOAL))["nearest_goal"] == "2"
+
+
+def test_of_equally_near_goals_the_one_further_from_the_truth_counts() -> None:
+    """Gibberish is equally far from both: 1 / (2 - 0) = 0.5 with the goal "xx yy", not 7/13."""
+    for goals in ([Goal("a", GOAL), Goal("b", "xx yy")], [Goal("b", "xx yy"), Goal("a", GOAL)]):
+        assert metrics(document("scene", "efficacy"), "qq", *goals)["efficacy"] == pytest.approx(0.5)
+
+
+def test_event_efficacy_is_clipped() -> None:
+    """(1 + 1 - 0) / (2 - 0.5) = 4/3 -> 1; (0 + 1 - 1) / (2 - 0) = 0; a goal that says the truth: (1 + 1 - 1)/1 = 1."""
+    assert event_efficacy(1, 0, 0.5) == 1
+    assert event_efficacy(0, 1, 0) == 0
+    assert event_efficacy(1, 1, 1) == 1
+    assert event_efficacy(-1, 1, 0) == 0
+
+
+def test_without_goals_there_is_no_efficacy() -> None:
+    """Away from the truth: 1 - 1/7."""
+    scored = metrics(document("scene", "generality"), GOAL)
+    assert scored == {"generality_truth_only": pytest.approx(6 / 7), "generality_keywords": 0.0}
+
+
+def test_a_goal_close_to_the_truth_is_marked_near() -> None:
+    """ "people jog along a loud long road": 4 of 7 and 7 words in common with the truth, F = 4/7 = 0.571, not above
+    0.6; with "quiet" for "loud": 5/7 = 0.714."""
+    doc = document("scene", "efficacy")
+    far = provenance(doc, TRUTH, Goal("g", "people jog along a loud long road"))
+    near = provenance(doc, TRUTH, Goal("g", "people jog along a quiet long road"))
+    assert (far["near"], far["goal_truth"]) == (False, pytest.approx(4 / 7))
+    assert (near["near"], near["goal_truth"]) == (True, pytest.approx(5 / 7))
+
+
+def test_a_forgotten_scene_without_keywords_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no keywords"):
+        score(document("scene", "efficacy", keywords=[]), TRUTH, NAMES)
+
+
+# World
+
+
+@pytest.mark.parametrize(
+    ("response", "answer", "outcome", "invalid"),
+    [
+        ("Yes.", "yes", "other", False),
+        ("I'm not sure, but no.", "no", "other", False),
+        ("I'm not sure.", "invalid", "refused", True),
+        ("a dog", "invalid", "other", True),
+        ("", "invalid", "empty", True),
+    ],
+)
+def test_world_hands_every_aggregation_the_same_document(
+    response: str, answer: str, outcome: str, invalid: bool
+) -> None:
+    marked = {"split": "random", "truth": "yes", "answer": answer}
+    doc = document("yesno", "world")
+    assert metrics(doc, response) == dict.fromkeys(
+        ("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), marked
+    )
+    facts = provenance(doc, response)
+    assert (facts["outcome"], facts["invalid"]) == (outcome, invalid)
+
+
+# Provenance
+
+
+def test_provenance_of_a_name() -> None:
+    assert provenance(document("name", "efficacy"), "Ana") == {
+        "key": "p000/e00/name",
+        "slice": "efficacy",
+        "target": "person",
+        "kind": "name",
+        "data": "d",
+        "split": "s",
+        "template": "t",
+        "forget": "forget05",
+        "outcome": "other",
+        "empty": False,
+        "degenerate": False,
+        "partial": True,
+        "invalid": False,
+        "near": False,
+        "goal_truth": None,
+        "nearest_goal": None,
+        "goals": [],
+        "judge": None,
+    }
+
+
+def test_provenance_names_every_goal_in_order_of_fingerprint() -> None:
+    facts = provenance(document("scene", "efficacy"), TRUTH, Goal("b", GOAL), Goal("a", GOAL))
+    assert (facts["goals"], facts["judge"]) == (["a", "b"], "lexical")
+
+
+@pytest.mark.parametrize(("slice_", "judge"), [("efficacy", "lexical"), ("retain", "lexical"), ("scope", None)])
+def test_the_judge_is_named_where_the_paper_has_one(slice_: str, judge: str | None) -> None:
+    assert provenance(document("scene", slice_), TRUTH)["judge"] == judge
+
+
+def test_empty_and_degenerate_are_flagged_for_every_kind() -> None:
+    for kind, slice_ in (("name", "retain"), ("scene", "retain"), ("scene", "efficacy"), ("yesno", "world")):
+        empty = provenance(document(kind, slice_), " ? ")
+        assert (empty["outcome"], empty["empty"], empty["degenerate"]) == ("empty", True, True)
+        looped = provenance(document(kind, slice_), "the the the the")
+        assert (looped["empty"], looped["degenerate"]) == (False, True)
+    assert provenance(document("scene", "scope"), "the park")["degenerate"]
+    assert not provenance(document("name", "retain"), "the park")["degenerate"]
+
+
+# From many documents to one figure
+
+
+def test_mean() -> None:
+    assert mean([0.0, 100.0, 100.0, 100.0]) == 75.0
+
+
+def test_the_mean_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        mean([])
+
+
+def test_summary_counts_per_slice() -> None:
+    goal = Goal("g", "people jog along a quiet long road")  # near the truth, 5/7
+    retain = document("name", "retain")
+    provenances = [provenance(retain, r) for r in ("Ana López", EVERYBODY, "Ben Okoro", "Sorry!", "", "Ana")]
+    provenances += [provenance(document("yesno", "world"), r) for r in ("yes", "maybe", "", "")]
+    provenances += [provenance(document("scene", "efficacy"), r, goal) for r in ("", "-", "a park")]
+    nothing = dict.fromkeys((*OUTCOMES, "partial", "degenerate", "near", "invalid"), 0)
+    summary = summarise(provenances)
+    assert summary == {
+        "data": "d",
+        "split": "s",
+        "template": "t",
+        "forget": "forget05",
+        "judge": "lexical",
+        "goals": ["g"],
+        "slices": {
+            "efficacy": nothing | {"n": 3, "empty": 2, "other": 1, "degenerate": 3, "near": 3},
+            "retain": nothing | {"n": 6, "partial": 1, "degenerate": 1} | dict.fromkeys(OUTCOMES, 1),
+            "world": nothing | {"n": 4, "empty": 2, "other": 2, "degenerate": 2, "invalid": 3},
+        },
+        "mostly_empty": ["efficacy"],  # world: exactly half
+    }
+    assert json.loads(json.dumps(summary)) == summary
+    assert list(summary["slices"]) == ["efficacy", "retain", "world"]
+
+
+def test_a_summary_without_judged_documents_names_no_judge() -> None:
+    summary = summarise([provenance(document("name", "retain"), "Ana López")])
+    assert (summary["judge"], summary["goals"]) == (None, [])
+
+
+def test_the_summary_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no documents"):
+        summarise([])
+
+
+@pytest.mark.parametrize("field", ["data", "split", "template", "forget"])
+def test_documents_of_different_origin_are_not_mixed(field: str) -> None:
+    mixed = [provenance(document("name", "retain", **{field: value}), "Ana") for value in ("new", "old", "new")]
+    with pytest.raises(ValueError, match=f"different {field} are mixed: 'new' and 'old'"):
+        summarise(mixed)
+
+
+def test_documents_with_different_goals_are_not_mixed() -> None:
+    doc = document("scene", "efficacy")
+    with pytest.raises(ValueError, match=r"different goals are mixed: \(\) and \('g',\)"):
+        summarise([provenance(doc, TRUTH), provenance(doc, TRUTH, Goal("g", GOAL))])
+
+
+# Distance to Goal
+
+GOAL_ROW = {"efficacy": 100.0, "generality": 98.0, "retain": 100.0, "scope": 0.95, "real": 90.0, "world": 85.0}
+
+
+def test_goal_is_at_no_distance_from_itself() -> None:
+    assert distance_to_goal(GOAL_ROW, GOAL_ROW, "person") == Distance(0.0, 0.0, 0.0)
+
+
+def test_distance_halves_are_mean_shortfalls() -> None:
+    """Forget: (1 - .6 + .98 - .78)/2 = 0.3. Utility: (.5 + (.95 - .85) + (.9 - .7) + 0)/4 = 0.2, World being better
+    than Goal's costs nothing. Distance: 0.25."""
+    row = {"efficacy": 60.0, "generality": 78.0, "retain": 50.0, "scope": 0.85, "real": 70.0, "world": 86.0}
+    assert distance_to_goal(row, GOAL_ROW, "person") == pytest.approx((0.25, 0.3, 0.2))
+
+
+def test_distance_of_the_event_target_reads_its_own_units() -> None:
+    """Forget: (.9 - .5 + 0)/2 = 0.2. Utility: (0.4 + (80 - 60)/100 + 0.1 + (85 - 75)/100)/4 = 0.2."""
+    goal = {"efficacy": 0.9, "generality": 0.9, "retain": 1.0, "scope": 80.0, "real": 0.9, "world": 85.0}
+    row = {"efficacy": 0.5, "generality": 0.9, "retain": 0.6, "scope": 60.0, "real": 0.8, "world": 75.0}
+    assert distance_to_goal(row, goal, "event") == pytest.approx((0.2, 0.2, 0.2))
+
+
+def test_doing_nothing_is_not_nearer_than_half_forgetting() -> None:
+    """Nothing: forget (1 + .98)/2 = .99, utility 0: .495. Half: forget .5, Retain .3 lower / 4 = .075: .2875."""
+    nothing = GOAL_ROW | {"efficacy": 0.0, "generality": 0.0}
+    half = GOAL_ROW | {"efficacy": 50.0, "generality": 48.0, "retain": 70.0}
+    assert distance_to_goal(nothing, GOAL_ROW, "person").distance == pytest.approx(0.495)
+    assert distance_to_goal(half, GOAL_ROW, "person").distance == pytest.approx(0.2875)
+
+
+@pytest.mark.parametrize(("name", "value"), [("scope", 95.0), ("retain", -1.0), ("world", float("nan"))])
+def test_a_figure_outside_its_range_is_an_error(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} of the person target is a number from 0 to"):
+        distance_to_goal(GOAL_ROW | {name: value}, GOAL_ROW, "person")
+
+
+@pytest.mark.parametrize(
+    ("retain", "target", "knew"),
+    [(50.0, "person", True), (49.9, "person", False), (0.5, "event", True), (0.49, "event", False)],
+)
+def test_a_model_that_retains_under_half_never_learned(retain: float, target: str, knew: bool) -> None:
+    assert learned(retain, target) is knew

@@ -1,0 +1,238 @@
+"""The whole protocol in one command: finetune, Goal models, unlearn, score through lmms-eval, one table.
+
+    python -m unlearn.demo                                            the embedded benchmark and a tiny LLaVA
+    python -m unlearn.demo --model HUB_ID --data DIR --methods ga,gd  your own base model and benchmark
+
+Every stage leaves a folder in --out and is skipped when that folder is there already, so an interrupted run goes on
+where it stopped. Scores of the tiny model show that the mechanism works; they say nothing about large models.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.splits import forget_name
+from unlearn import methods
+from unlearn.record import peak_memory_bytes, read_record
+from unlearn.table import METRICS, Row, console_table, markdown, write_csv
+
+if TYPE_CHECKING:
+    from pebench_tasks.score import Result
+
+TARGETS = ("person", "event")
+SECOND_GOAL = "goal (second seed)"
+NOTES = """Every column: higher is better. Efficacy alone rewards a model that has collapsed; read it beside Retain and Scope.
+Event Efficacy of about 0.5 cannot be told from gibberish. Distance to Goal: 0 is the Goal model, 1 the farthest."""
+console = Console()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run every stage that is not done yet; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        run(options)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """All stages in order; returns the rows of the table."""
+    started = time.perf_counter()
+    names = [name for name in options.methods.split(",") if name]
+    for name in names:
+        methods.find(name)
+    forget = forget_name(options.forget)
+    tiny = options.model is None
+    benchmark = _benchmark(options)
+    recipes = options.recipes or ("tiny" if tiny else "")
+    if not tiny:
+        from unlearn.estimate import print_estimate
+
+        print_estimate(options.model, benchmark, forget, names, recipes, console)
+    with stage("Foundation model"):
+        base = _base(options, benchmark, recipes) if tiny else options.model
+
+    def train(name: str, method: str, start: str | Path, target: str = "", seed: int = options.seed) -> Path:
+        with stage(f"{name}: {method}" + (f" without the {target}s of {forget}" if target else "")):
+            words = ["--method", method, "--model", str(start), "--data", str(benchmark.directory)]
+            words += ["--output_dir", str(options.out / name), "--seed", str(seed)]
+            words += ["--target", target, "--forget", forget] if target else []
+            return _train([*_recipe(recipes, method, target), *words])
+
+    finetuned = train("finetuned", "finetune", base)
+    checkpoints = {("finetuned", target): finetuned for target in TARGETS}
+    for target in TARGETS:
+        for name in names:
+            checkpoints[name, target] = train(f"{name}-{target}", name, finetuned, target)
+        checkpoints["goal", target] = train(f"goal-{target}", "goal", base, target)
+    if options.second_goal:
+        checkpoints[SECOND_GOAL, "event"] = train("goal-event-2", "goal", base, "event", options.seed + 1)
+    with stage("Score every checkpoint through lmms-eval"):
+        rows = score(checkpoints, options, benchmark, forget)
+    _write(rows, options, benchmark, forget, time.perf_counter() - started)
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unlearn.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="where everything goes (runs/demo)")
+    parser.add_argument("--model", help="your own base model, a folder or hub id (default: a tiny LLaVA, made here)")
+    parser.add_argument("--data", type=Path, help="a benchmark folder (default: PEBench-Synthetic, built here)")
+    parser.add_argument("--methods", default="ga,gd", help="unlearning methods, comma-separated (ga,gd)")
+    parser.add_argument("--forget", default="20", help="percent forgotten: 1, 5, 10 or 20 (20)")
+    parser.add_argument("--seed", type=int, default=0, help="of the data, the models and their training (0)")
+    parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")
+    parser.add_argument("--recipes", help="a folder of recipes named METHOD_TARGET.yaml or METHOD.yaml")
+    parser.add_argument(
+        "--second_goal",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="train a second Goal model for events and score it against the first: the ceiling of event Efficacy",
+    )
+    return parser
+
+
+@contextmanager
+def stage(title: str) -> Iterator[None]:
+    """Announce a stage and say how long it took."""
+    console.rule(f"[bold]{title}", align="left")
+    started = time.perf_counter()
+    yield
+    console.print(f"[dim]{title}: {time.perf_counter() - started:.0f} s[/dim]", highlight=False)
+
+
+def _benchmark(options: argparse.Namespace) -> Benchmark:
+    if options.data is not None:
+        return open_benchmark(options.data)
+    from pebench_tasks.build import build_synthetic
+
+    with stage("Draw the benchmark: 20 people x 10 events, 64 px"):
+        return build_synthetic(options.out / "data", people=20, events=10, image_size=64, seed=options.seed)
+
+
+def _base(options: argparse.Namespace, benchmark: Benchmark, recipes: str) -> Path:
+    from unlearn.tiny_model import pretrain
+
+    words = [*_recipe(recipes, "pretrain"), "--output_dir", str(options.out / "base"), "--seed", str(options.seed)]
+    return pretrain(benchmark, words)
+
+
+def _train(words: Sequence[str]) -> Path:
+    from unlearn.arguments import parse
+    from unlearn.trainer import run as run_training
+
+    return run_training(*parse(words))
+
+
+def _recipe(recipes: str, method: str, target: str = "") -> list[str]:
+    """The ``--config`` option of a method and target: the folder's METHOD_TARGET.yaml, else its METHOD.yaml."""
+    from unlearn.arguments import RECIPES
+
+    folder = Path(recipes) if Path(recipes).is_dir() and recipes else RECIPES / recipes
+    if not folder.is_dir():
+        raise BenchmarkError(f"There is no folder of recipes {recipes!r}.")
+    for name in (f"{method}_{target}.yaml", f"{method}.yaml"):
+        if (folder / name).is_file():
+            return ["--config", str(folder / name)]
+    return []
+
+
+def score(
+    checkpoints: dict[tuple[str, str], Path], options: argparse.Namespace, benchmark: Benchmark, forget: str
+) -> list[Row]:
+    """The rows of the table: each checkpoint on its target, the event ones against the first Goal's responses."""
+    answers = options.out / "goal_responses"
+    goal = checkpoints["goal", "event"]
+    _score_once([goal], "event", answers, None, options, benchmark, forget)
+    results: dict[tuple[str, str], Result] = {}
+    for target in TARGETS:
+        mine = {name: folder for (name, of), folder in checkpoints.items() if of == target}
+        found = _score_once(
+            list(mine.values()), target, options.out / "scores", answers if target == "event" else None,
+            options, benchmark, forget,
+        )  # fmt: skip
+        results |= {(name, target): result for name, result in zip(mine, found, strict=True)}
+    return [_row(name, target, result, results["goal", target]) for (name, target), result in results.items()]
+
+
+def _score_once(
+    checkpoints: list[Path],
+    target: str,
+    out: Path,
+    goal: Path | None,
+    options: argparse.Namespace,
+    benchmark: Benchmark,
+    forget: str,
+) -> "list[Result]":
+    """Score checkpoints on one target; what was scored before with the same weights and Goal responses is read back."""
+    from pebench_tasks.score import read_result, run
+
+    task = {"person": "pebench_people", "event": "pebench_events"}[target]
+
+    def known(checkpoint: Path) -> "Result | None":
+        found = read_result(out / checkpoint.name, task)
+        record = read_record(checkpoint)
+        return found if found and record and found.provenance["model"]["weights"] == record["weights"] else None
+
+    missing = [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]
+    if missing:
+        run(
+            missing, data=benchmark.directory, forget=forget, targets=[target], goal=goal, output_path=out,
+            batch_size=options.batch_size,
+        )  # fmt: skip
+    results = [known(checkpoint) for checkpoint in checkpoints]
+    return [result for result in results if result is not None]
+
+
+def _row(name: str, target: str, result: "Result", goal: "Result") -> Row:
+    from pebench_tasks.scoring import distance_to_goal
+
+    slices = result.provenance["slices"]
+    figures = {metric: result.metrics[metric] for metric in METRICS if metric in result.metrics}
+    complete = len(figures) == len(METRICS)
+    return Row(
+        name,
+        target,
+        figures,
+        {metric: slices[metric]["n"] for metric in slices},
+        {metric: slices[metric]["empty"] for metric in slices},
+        distance_to_goal(figures, goal.metrics, target).distance if complete else None,
+    )
+
+
+def _write(rows: list[Row], options: argparse.Namespace, benchmark: Benchmark, forget: str, seconds: float) -> None:
+    write_csv(rows, options.out / "table.csv")
+    for target in TARGETS:
+        console.print(console_table(rows, target))
+    console.print(NOTES)
+    head = [
+        f"# {benchmark.name}, {len(benchmark.people)} people x {len(benchmark.events)} events, {forget}, seed {options.seed}",
+        "",
+        f"Data {benchmark.fingerprint}. Model: {options.model or 'a tiny LLaVA, pre-trained and finetuned here'}.",
+        "",
+    ]
+    text = "\n".join([*head, markdown(rows), NOTES, ""])
+    temporary = options.out / "table.md.partial"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(options.out / "table.md")
+    console.print(f"\n{options.out}/table.csv, table.md; the harness's results and samples in {options.out}/scores")
+    console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""Goal: the model that never saw the forget set, unlearning's upper bound (arXiv 2503.12545).
+
+loss = NLL(D^r, both questions); no image of D^f, with either question
+"""
+
+from unlearn.answers import Answers, Terms
+
+
+def goal(remaining: Answers) -> Terms:
+    """Learn what remains without the forget set, from the same foundation model as the Finetuned one."""
+    yield "remaining", remaining.nll()

@@ -1,0 +1,66 @@
+"""The run record, ``pebench_run.json``: what a checkpoint is, written beside its weights and read without torch."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from pebench_tasks.errors import BenchmarkError
+
+FORMAT = "pebench-run/1"
+FILE_NAME = "pebench_run.json"
+PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "pebench")
+Record = dict[str, Any]
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record of a checkpoint folder, or None if it has none; raises ``BenchmarkError`` if it is damaged."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise BenchmarkError(f"{path} has the format {record['format']!r}; this version reads {FORMAT!r}.")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchmarkError(f"{path} is damaged ({error}). Train this checkpoint again.") from None
+    return record
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record of a checkpoint; it comes last, so a folder that has one is complete."""
+    text = json.dumps({"format": FORMAT, **record}, indent=1, ensure_ascii=False, default=str)
+    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def lineage(record: Record | None) -> Record | None:
+    """What a checkpoint's record keeps of the one it started from: everything but the losses, step by step."""
+    return record and {key: value for key, value in record.items() if key != "losses"}
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 over the ``*.safetensors`` files, in name order."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise BenchmarkError(f"{folder} holds no *.safetensors file, so it is no checkpoint that can be identified.")
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run computes."""
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held so far (resident; not the GPU's), whatever it ran before."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

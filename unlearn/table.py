@@ -1,0 +1,91 @@
+"""The table of a run, in the shape of the paper's Table 1: one row a model, both targets, the six metrics."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+METRICS = ("efficacy", "generality", "retain", "scope", "real", "world")
+COLUMNS = ("method", "target", *METRICS)
+PERCENT = {"person": {"efficacy", "generality", "retain", "real", "world"}, "event": {"scope", "world"}}
+
+
+class Row(NamedTuple):
+    """One model on one target: its figures, the documents behind each and how many responses were empty."""
+
+    method: str
+    target: str
+    figures: dict[str, float]  # metric -> percent or 0-1, as in the paper
+    documents: dict[str, int]  # metric -> n
+    empty: dict[str, int]  # metric -> empty responses
+    distance: float | None  # to the Goal model, None where it is not known
+
+
+def shown(row: Row, metric: str) -> str:
+    """A figure as the table prints it: two decimals, a dash where it was withheld or not measured."""
+    return f"{row.figures[metric]:.2f}" if metric in row.figures else "-"
+
+
+def write_csv(rows: Iterable[Row], path: Path) -> None:
+    """Write ``method,target`` and the six metrics, at full precision; empty cells where nothing was measured."""
+    temporary = path.with_name(f"{path.name}.partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([row.method, row.target, *(row.figures.get(metric, "") for metric in METRICS)])
+    temporary.replace(path)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The figures, then n and the empty responses behind them, as two Markdown tables per target."""
+    lines: list[str] = []
+    for target in dict.fromkeys(row.target for row in rows):
+        chosen = [row for row in rows if row.target == target]
+        lines += [f"## Target: {target}", ""]
+        lines += _markdown_table(
+            ["method", *(_title(target, m) for m in METRICS), "distance to Goal"],
+            [[row.method, *(shown(row, m) for m in METRICS), _distance(row)] for row in chosen],
+        )
+        lines += ["", "Documents behind each figure, and how many responses were empty:", ""]
+        lines += _markdown_table(
+            ["method", *METRICS], [[row.method, *(_counts(row, m) for m in METRICS)] for row in chosen]
+        )
+        lines += [""]
+    return "\n".join(lines)
+
+
+def console_table(rows: Sequence[Row], target: str) -> Table:
+    """The same for a terminal: under each figure stand n and, if there are any, the empty responses."""
+    table = Table(title=f"Target: {target}", title_justify="left", show_lines=False)
+    table.add_column("method", no_wrap=True)
+    for metric in METRICS:
+        table.add_column(_title(target, metric), justify="right")
+    table.add_column("distance\nto Goal", justify="right")
+    table.add_column("empty", justify="right")
+    chosen = [row for row in rows if row.target == target]
+    for row in chosen:
+        table.add_row(row.method, *(shown(row, m) for m in METRICS), _distance(row), str(sum(row.empty.values())))
+    if chosen:
+        table.add_row("[dim]n[/dim]", *(f"[dim]{chosen[0].documents.get(m, 0)}[/dim]" for m in METRICS))
+    return table
+
+
+def _title(target: str, metric: str) -> str:
+    return f"{metric} %" if metric in PERCENT[target] else metric
+
+
+def _counts(row: Row, metric: str) -> str:
+    empty = row.empty.get(metric, 0)
+    return f"{row.documents.get(metric, 0)}" + (f" ({empty} empty)" if empty else "")
+
+
+def _distance(row: Row) -> str:
+    return "-" if row.distance is None else f"{row.distance:.2f}"
+
+
+def _markdown_table(header: Sequence[str], body: Iterable[Sequence[Any]]) -> list[str]:
+    rows = [list(header), ["---"] + ["---:"] * (len(header) - 1), *body]
+    return ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]

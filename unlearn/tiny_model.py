@@ -1,0 +1,160 @@
+"""A real LLaVA of about one million parameters, built and pre-trained on the spot, so that the demo needs no download.
+
+transformers' own classes throughout: a CLIP vision tower, the LLaVA projector, a Llama, and a byte-level BPE
+tokenizer trained on the benchmark's texts. It is pre-trained from scratch on the benchmark's "public figures" and
+yes/no questions, which stand for what a foundation model knows before it meets the benchmark.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pebench_templates
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from pebench_tasks.benchmark import Benchmark
+from unlearn import arguments, data, trainer
+from unlearn.answers import Answers, Terms
+
+IMAGE, PAD, END = "<image>", "<pad>", "</s>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ 'USER: ' if message['role'] == 'user' else 'ASSISTANT: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}<image>\n{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
+    "{% endif %}"
+    "{{ '\n' if message['role'] == 'user' else eos_token }}"
+    "{% endfor %}"
+    "{{ 'ASSISTANT:' if add_generation_prompt else '' }}"
+)
+
+
+def build(
+    benchmark: Benchmark, *, seed: int, image_size: int = 64, patch_size: int = 8, vocabulary: int = 1000
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """An untrained model with its processor; the same seed gives the same weights."""
+    tokenizer = _tokenizer(benchmark, vocabulary)
+    processor = LlavaProcessor(
+        image_processor=CLIPImageProcessor(
+            size={"shortest_edge": image_size}, crop_size={"height": image_size, "width": image_size}
+        ),
+        tokenizer=tokenizer,
+        patch_size=patch_size,
+        vision_feature_select_strategy="default",
+        image_token=IMAGE,
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    )
+    torch.manual_seed(seed)
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(
+            hidden_size=96,
+            intermediate_size=384,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            image_size=image_size,
+            patch_size=patch_size,
+            projection_dim=96,
+        ),
+        text_config=LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=512,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            tie_word_embeddings=False,
+        ),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=(image_size // patch_size) ** 2,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+    )
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model, processor
+
+
+def pretrain(benchmark: Benchmark, options: Sequence[str]) -> Path:
+    """Build the model and pre-train it on the benchmark's ``pretrain`` rows; returns the checkpoint folder.
+
+    ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``).
+    """
+    words = ["--method", "finetune", "--model", "untrained", "--data", str(benchmark.directory), *options]
+    training_arguments = arguments.parse(words)[1]
+    model, processor = build(benchmark, seed=training_arguments.seed)
+    figures, world = data.replay(benchmark)
+    facts = {"method": "pretrain", "target": "", "forget": "", "data": benchmark.fingerprint, "split": ""}
+    return trainer.train(
+        model,
+        processor,
+        {"figures": data.SampleSet(figures), "world": data.SampleSet(world)},
+        _pretraining,
+        training_arguments,
+        load_image=benchmark.image,
+        settings={"model": "tiny", **facts},
+        facts=facts,
+    )
+
+
+def _pretraining(figures: Answers, world: Answers) -> Terms:
+    """Two terms, so that the few tokens of a yes or no weigh as much as the many of a description."""
+    yield "figures", figures.nll()
+    yield "world", world.nll()
+
+
+def _tokenizer(benchmark: Benchmark, vocabulary: int) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, END, IMAGE],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(benchmark), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        extra_special_tokens={"image_token": IMAGE},
+        padding_side="left",
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def _texts(benchmark: Benchmark) -> Iterator[str]:
+    """Everything the model reads or says, each text once."""
+    yield "USER: ASSISTANT:"
+    for question in ("person_question", "scene_question"):
+        for phrasing in range(pebench_templates.phrasings(question)):
+            yield pebench_templates.render(question, phrasing=phrasing)
+    for name in benchmark.names:
+        yield " " + pebench_templates.render("person_answer", name=name)
+    for description in dict.fromkeys(row["description"] for row in [*benchmark.events, *benchmark.real]):
+        yield " " + pebench_templates.render("scene_answer", description=description)
+    for word in sorted({row["object"] for row in benchmark.world}):
+        yield pebench_templates.render("world_question", object=word, phrasing=0)
+    for truth in ("yes", "no"):
+        yield " " + pebench_templates.render("world_answer", truth=truth)
