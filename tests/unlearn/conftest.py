@@ -1,4 +1,4 @@
-"""A real benchmark folder and a real LLaVA, both very small, built once for all tests of ``unlearn``."""
+"""A real LLaVA for the small benchmark, and checkpoints of it, made once for all tests of ``unlearn``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,6 @@ import torch
 from transformers import LlavaForConditionalGeneration, LlavaProcessor, TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
 from unlearn import data, methods, tiny_model, trainer
 from unlearn.arguments import UnlearnArguments
 from unlearn.labels import Encoder
@@ -21,12 +20,6 @@ Tiny = tuple[LlavaForConditionalGeneration, LlavaProcessor]
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    """4 people x 3 events at 32 px."""
-    return build_synthetic(tmp_path_factory.mktemp("data") / "small", people=4, events=3, image_size=32, seed=0)
 
 
 @pytest.fixture(scope="session")
