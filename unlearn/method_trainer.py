@@ -34,6 +34,13 @@ from unlearn.answers import Hyperparameters, Method
 from unlearn.data import SampleSet
 
 VERIFIED_SAMPLES = 3
+# Options of TrainingArguments that would silently do nothing: their default, and why.
+REFUSED_OPTIONS: dict[str, tuple[Any, str]] = {
+    "train_sampling_strategy": ("random", "samples are drawn in a seeded order of our own"),
+    "label_smoothing_factor": (0.0, "the loss is the method's formula"),
+    "resume_from_checkpoint": (None, "the same command goes on by itself where it was interrupted"),
+    "push_to_hub": (False, "upload the finished folder instead (hf upload)"),
+}
 Batch = dict[str, labels.Inputs]  # one dictionary of model inputs, with labels, per set
 
 
@@ -164,8 +171,9 @@ class MethodTrainer(Trainer):
         load_image: Callable[[str], Image.Image],
         hyperparameters: Hyperparameters,
     ) -> None:
-        if arguments.train_sampling_strategy != "random":
-            raise BenchmarkError("--train_sampling_strategy: samples are drawn in a seeded order of our own; leave it.")
+        for option, (default, reason) in REFUSED_OPTIONS.items():
+            if getattr(arguments, option) != default:
+                raise BenchmarkError(f"--{option} has no effect here: {reason}.")
         arguments = copy.copy(arguments)
         arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
         # The Trainer writes this option into the model's configuration, and so into the checkpoint: keep what is there.
@@ -175,7 +183,6 @@ class MethodTrainer(Trainer):
         encoder = labels.Encoder(processor, load_image, context=labels.context_length(model))
         seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         self.positions = Positions(sets, encoder, seed)
-        self._verify(model)
         super().__init__(
             model=model,
             args=arguments,
@@ -186,6 +193,7 @@ class MethodTrainer(Trainer):
         )
         forward = inspect.signature(self.accelerator.unwrap_model(model).forward).parameters
         self.keep = "logits_to_keep" in forward
+        self._verify(model)
 
     def _verify(self, model: PreTrainedModel) -> None:
         """Decode the labels of the first samples of every set, and let the model read one of each."""
@@ -266,7 +274,7 @@ class MethodTrainer(Trainer):
                 kept = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was saved before it"
                 raise BenchmarkError(
                     f"Step {self.state.global_step + 1}: the {what} ({name}) is {value}, and training stopped; {kept}. "
-                    "Lower --learning_rate, stop earlier (--max_steps), or compute in --dtype float32."
+                    "Lower --learning_rate, stop earlier (--max_steps) or compute in --dtype float32, in a new --output_dir."
                 )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

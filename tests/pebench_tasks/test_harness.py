@@ -275,6 +275,14 @@ def test_a_real_run_has_every_metric_with_its_error_and_count(evaluate: Evaluate
         }  # fmt: skip
 
 
+def test_the_table_on_the_terminal_stays_readable(evaluate: Evaluate, llava: Path) -> None:
+    from lmms_eval.utils import make_table
+
+    printed = make_table(evaluate("pebench_hf", f"pretrained={llava}", TASKS[:1], limit=6))
+    assert "efficacy" in printed
+    assert "provenance" not in printed
+
+
 def test_a_real_run_is_the_same_from_any_folder(
     evaluate: Evaluate, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

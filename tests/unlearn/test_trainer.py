@@ -335,8 +335,20 @@ def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
         run(broken)
 
 
-def test_options_that_would_be_ignored_are_refused(unlearn: Train) -> None:
-    with pytest.raises(BenchmarkError, match="train_sampling_strategy"):
-        unlearn("ga", train_sampling_strategy="group_by_length")
-    with pytest.raises(BenchmarkError, match="transformers refuses"):
-        unlearn("ga", "other", eval_strategy="epoch")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train_sampling_strategy": "group_by_length"},
+        {"label_smoothing_factor": 0.1},
+        {"resume_from_checkpoint": "somewhere"},
+        {"push_to_hub": True},
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(make: MakeTrainer, change: dict[str, Any]) -> None:
+    with pytest.raises(BenchmarkError, match=f"--{next(iter(change))} has no effect here"):
+        make(methods.METHODS["finetune"], **change)
+
+
+def test_an_option_that_the_trainer_refuses_is_one_clear_error(unlearn: Train) -> None:
+    with pytest.raises(BenchmarkError, match="transformers refuses the training options: .*eval"):
+        unlearn("ga", eval_strategy="epoch")
