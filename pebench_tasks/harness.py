@@ -263,7 +263,7 @@ def _image(doc: Document, target: str) -> list[Image.Image]:
     run = _current()
     with run.lock:
         (run.read if doc["target"] == target else run.mixed).add((doc["target"], doc["key"]))
-    return [run.benchmark.image(doc["image"]).convert("RGB")]
+    return [run.benchmark.image(doc["image"])]
 
 
 @boundary
@@ -343,8 +343,6 @@ def _withheld(run: Run, doc: Document) -> str:
     with run.lock:
         if run.unread is None:
             run.unread = frozenset(run.asked - run.read)
-            if reason := _reason(len(run.unread), len(run.asked), len(run.mixed)):
-                _say(f"SCORES WITHHELD: {reason}")
     if (doc["target"], doc["key"]) not in run.read and not run.unread:
         return _reason(1, 1, 0)  # its request came from a cache of requests, so nobody was asked
     return _reason(len(run.unread), len(run.asked), len(run.mixed))
@@ -371,6 +369,8 @@ def _goal_record(run: Run) -> dict[str, Any] | None:
 
 
 def _warn(result: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+    if result["withheld"]:
+        _say(f"{result['task']}: SCORES WITHHELD: {result['withheld']}")
     for name in result["mostly_empty"]:
         counts = summary["slices"][name]
         _say(

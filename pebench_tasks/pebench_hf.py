@@ -110,7 +110,7 @@ class PebenchHf(lmms):
         open_batches: dict[tuple[str, int], dict[bytes, Prompt]] = {}
         seen: set[bytes] = set()
         for i in order:
-            prompt = self._prompt(requests[i])
+            prompt = self._prompt(requests[i], i)
             keys[i] = prompt.key
             if prompt.key in seen:
                 continue
@@ -122,11 +122,13 @@ class PebenchHf(lmms):
                 yield open_batches.pop(group)
         yield from open_batches.values()
 
-    def _prompt(self, request: Instance) -> Prompt:
+    def _prompt(self, request: Instance, position: int) -> Prompt:
         _context, doc_to_messages, settings, doc_id, task, split = request.args
         messages = ChatMessages(messages=doc_to_messages(self.task_dict[task][split][doc_id])).to_hf_messages()
         images = 0
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        if settings.get("do_sample"):  # the same question asked twice is to be answered twice
+            digest.update(str(position).encode())
         for message in messages:
             digest.update(message["role"].encode())
             for part in message["content"]:
@@ -167,12 +169,11 @@ class PebenchHf(lmms):
         ]
 
     def _generation_arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The task's settings as arguments of ``generate``; greedy unless the task asks for sampling."""
+        """The task's settings as arguments of ``generate``; greedy unless they say ``do_sample``."""
         tokenizer = self.processor.tokenizer
         arguments = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **settings}
-        arguments["do_sample"] = bool(arguments.get("do_sample", arguments.get("temperature", 0) > 0))
-        if not arguments["do_sample"]:
-            arguments |= {"temperature": None, "top_p": None, "top_k": None}
+        if not arguments.get("do_sample"):
+            arguments |= {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         arguments["pad_token_id"] = tokenizer.pad_token_id
         if self.model.generation_config.eos_token_id is None:
             arguments["eos_token_id"] = tokenizer.eos_token_id

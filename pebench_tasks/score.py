@@ -154,6 +154,8 @@ def _read(results_file: Path, task: str) -> Result:
         else:
             metrics[metric] = float(value)
     provenance = values["provenance,none"]
+    if provenance["withheld"]:  # of several processes some may have returned scores
+        metrics, stderr = {}, {}
     samples_file = results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
     return Result(provenance["model"]["pretrained"], task, metrics, stderr, provenance, results_file, samples_file)
 

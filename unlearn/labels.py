@@ -215,6 +215,34 @@ def _collate(samples: list[Encoded], padding: int) -> Inputs:
     return inputs
 
 
+def split_by_length(inputs: Inputs, gain: float = 0.15) -> list[list[int]]:
+    """Samples in one part or, where that saves the share ``gain`` of all tokens (padding included), in two.
+
+    In two, the shorter samples come first. A batch stays whole if a tensor of it is not one row a sample (several
+    families flatten their image patches), since its rows could not be told apart.
+    """
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    count = len(lengths)
+    order = sorted(range(count), key=lengths.__getitem__)
+    if any(len(value) != count for value in inputs.values()):
+        return [list(range(count))]
+    cost = {cut: cut * lengths[order[cut - 1]] + (count - cut) * lengths[order[-1]] for cut in range(1, count)}
+    cut = min(cost, key=cost.__getitem__, default=0)
+    if not cut or cost[cut] > (1 - gain) * count * lengths[order[-1]]:
+        return [list(range(count))]
+    return [order[:cut], order[cut:]]
+
+
+def take(inputs: Inputs, samples: list[int]) -> Inputs:
+    """The rows of some samples, their common padding on the right cut off."""
+    rows = torch.tensor(samples, device=inputs["labels"].device)
+    tokens, length = inputs["labels"].shape[1], int(inputs["attention_mask"][rows].sum(1).max())
+    return {
+        key: value[rows, :length] if value.dim() == 2 and value.shape[1] == tokens else value[rows]
+        for key, value in inputs.items()
+    }
+
+
 def _common_prefix(one: Tensor, other: Tensor) -> int:
     length = min(len(one), len(other))
     return int((one[:length] == other[:length]).long().cumprod(0).sum())

@@ -48,35 +48,50 @@ class ModelAnswers:
     """One set's share of a batch (see ``unlearn.answers``); the model runs at the first question asked of it.
 
     ``tokens`` is the number of answer tokens that ``nll`` divides by. Only answer positions reach the language-model
-    head, where the model's ``forward`` takes ``logits_to_keep``.
+    head, where the model's ``forward`` takes ``logits_to_keep``. With ``split``, a batch of names and descriptions
+    runs as two, so that the short samples are not padded to the length of the long ones; the loss is the same.
     """
 
-    def __init__(self, model: nn.Module, inputs: labels.Inputs, *, keep: bool, tokens: float | None = None) -> None:
-        self._model, self._inputs, self._keep, self._tokens = model, inputs, keep, tokens
-        self._answers: tuple[Tensor, Tensor] | None = None
+    def __init__(
+        self, model: nn.Module, inputs: labels.Inputs, *, keep: bool, tokens: float | None = None, split: bool = False
+    ) -> None:
+        self._model, self._inputs, self._keep, self._tokens, self._split = model, inputs, keep, tokens, split
+        self._answers: list[tuple[Tensor, Tensor]] | None = None
+        self._order: list[int] = []
 
     def nll(self) -> Tensor:
-        return losses.nll(*self._run(), tokens=self._tokens)
+        parts = self._run()
+        tokens = self._tokens or sum(int((targets != losses.IGNORED).sum()) for _, targets in parts)
+        return torch.stack([losses.nll(logits, targets, tokens=tokens) for logits, targets in parts]).sum()
 
     def logp(self) -> Tensor:
-        return losses.logp(*self._run())
+        parts = torch.cat([losses.logp(logits, targets) for logits, targets in self._run()])  # (samples,)
+        return parts[torch.tensor(self._order, device=parts.device).argsort()]
 
     def release(self) -> None:
         """Let go of the forward pass, whose graph a backward pass has used up."""
         self._answers = None
 
-    def _run(self) -> tuple[Tensor, Tensor]:
-        """Logits ``(samples, positions, vocabulary)`` and the tokens that they predict ``(samples, positions)``."""
+    def _run(self) -> list[tuple[Tensor, Tensor]]:
+        """Per part: logits ``(samples, positions, vocabulary)`` and the tokens they predict ``(samples, positions)``."""
         if self._answers is None:
-            inputs = {key: value for key, value in self._inputs.items() if key != "labels"}
-            predicted = self._inputs["labels"][:, 1:]  # (samples, tokens - 1); position t predicts token t + 1
-            positions = (predicted != losses.IGNORED).any(0).nonzero()[:, 0]  # (positions,)
-            if self._keep:
-                logits = self._model(**inputs, logits_to_keep=positions, use_cache=False).logits
-            else:
-                logits = self._model(**inputs, use_cache=False).logits[:, positions]
-            self._answers = logits, predicted[:, positions]
+            parts = labels.split_by_length(self._inputs) if self._split else [list(range(len(self._inputs["labels"])))]
+            self._order = [sample for part in parts for sample in part]
+            whole = len(parts) == 1
+            self._answers = [
+                self._forward(self._inputs if whole else labels.take(self._inputs, part)) for part in parts
+            ]
         return self._answers
+
+    def _forward(self, batch: labels.Inputs) -> tuple[Tensor, Tensor]:
+        inputs = {key: value for key, value in batch.items() if key != "labels"}
+        predicted = batch["labels"][:, 1:]  # (samples, tokens - 1); position t predicts token t + 1
+        positions = (predicted != losses.IGNORED).any(0).nonzero()[:, 0]  # (positions,)
+        if self._keep:
+            logits = self._model(**inputs, logits_to_keep=positions, use_cache=False).logits
+        else:
+            logits = self._model(**inputs, use_cache=False).logits[:, positions]
+        return logits, predicted[:, positions]
 
 
 class Positions(Dataset):
@@ -193,6 +208,7 @@ class MethodTrainer(Trainer):
         )
         forward = inspect.signature(self.accelerator.unwrap_model(model).forward).parameters
         self.keep = "logits_to_keep" in forward
+        self.split = self.accelerator.num_processes == 1  # DDP wants one forward for one backward
         self._verify(model)
 
     def _verify(self, model: PreTrainedModel) -> None:
@@ -215,7 +231,9 @@ class MethodTrainer(Trainer):
         on_device: Any = self._prepare_inputs(dict(inputs))
         tokens = num_items_in_batch or {}
         answers = {
-            name: ModelAnswers(model, labels.as_dtype(batch, dtype), keep=self.keep, tokens=tokens.get(name))
+            name: ModelAnswers(
+                model, labels.as_dtype(batch, dtype), keep=self.keep, tokens=tokens.get(name), split=self.split
+            )
             for name, batch in on_device.items()
         }
         terms: dict[str, Tensor] = {}
@@ -274,7 +292,7 @@ class MethodTrainer(Trainer):
                 kept = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was saved before it"
                 raise BenchmarkError(
                     f"Step {self.state.global_step + 1}: the {what} ({name}) is {value}, and training stopped; {kept}. "
-                    "Lower --learning_rate, stop earlier (--max_steps) or compute in --dtype float32, in a new --output_dir."
+                    "With a new --output_dir, lower --learning_rate, stop earlier (--max_steps) or use --dtype float32."
                 )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

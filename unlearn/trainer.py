@@ -147,7 +147,7 @@ def _finish(trainer: MethodTrainer, folder: Path, facts: Mapping[str, Any]) -> N
     """Write the run record into the folder of the final weights."""
     (folder / "training_args.bin").unlink()  # a pickle of paths; the record says what it says
     weights = record.weights_fingerprint(folder)
-    cuda = torch.cuda.is_available()
+    cuda = trainer.args.device.type == "cuda"
     fields = {
         "seed": trainer.args.seed,
         "base": weights,
@@ -175,7 +175,8 @@ def finished(training_arguments: TrainingArguments, settings: Mapping[str, Any])
     existing = record.read_record(output_dir) if output_dir.is_dir() else None
     if existing is None:
         raise BenchmarkError(f"{output_dir} exists and is no checkpoint of this program. Choose another --output_dir.")
-    if differs := _difference(existing["arguments"], _recorded(settings, training_arguments)):
+    before = {"template": existing["template"], **existing["arguments"]}
+    if differs := _difference(before, _recorded(settings, training_arguments)):
         raise BenchmarkError(
             f"{output_dir} holds a finished run with other settings ({differs}). "
             "Choose another --output_dir or delete it."
@@ -225,11 +226,12 @@ def _folders(training_arguments: TrainingArguments) -> tuple[Path, Path]:
 
 
 def _recorded(settings: Mapping[str, Any], training_arguments: TrainingArguments) -> dict[str, Any]:
-    """The settings and every training option that is not at its default, as JSON would give them back."""
+    """The wording, the settings and every training option that is not at its default, as JSON gives them back."""
+    template = pebench_templates.fingerprint()
     default = TrainingArguments(output_dir="", use_cpu=training_arguments.use_cpu).to_dict()
     options = training_arguments.to_dict()
     changed = {k: v for k, v in options.items() if k != "output_dir" and v != default.get(k)}
-    loaded: dict[str, Any] = json.loads(json.dumps({**settings, **changed}, default=str))
+    loaded: dict[str, Any] = json.loads(json.dumps({"template": template, **settings, **changed}, default=str))
     return loaded
 
 
@@ -242,9 +244,10 @@ def _begin(work: Path, recorded: dict[str, Any]) -> None:
     """Open the working folder of a run, or check that the one that is there belongs to the same run."""
     path = work / SETTINGS_FILE
     if not path.is_file():
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
         temporary = path.with_suffix(".tmp")
+        if work.exists() and set(work.iterdir()) - {temporary}:
+            raise BenchmarkError(f"{work} is in the way and is not this program's. Choose another --output_dir.")
+        work.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(recorded, indent=1), encoding="utf-8")
         os.replace(temporary, path)
     elif differs := _difference(json.loads(path.read_text(encoding="utf-8")), recorded):

@@ -128,6 +128,7 @@ def test_one_unread_image_withholds_the_scores_of_both_tasks(
         result = answer(row)
         assert list(result) == ["provenance"]
         assert result["provenance"]["withheld"].startswith("the images of 1 documents were never read")
+    harness.provenance([answer(row)["provenance"] for row in people])
     assert "one task a command" in capsys.readouterr().err
 
 

@@ -93,6 +93,12 @@ def test_the_same_image_and_text_are_generated_once(model: PebenchHf, monkeypatc
     assert found == [*texts(model, MIXED), *texts(model, MIXED)]
 
 
+def test_sampled_answers_are_drawn_for_every_request(model: PebenchHf) -> None:
+    torch.manual_seed(0)
+    drawn = texts(model, [MIXED[0]] * 4, do_sample=True, temperature=2.0)
+    assert len(set(drawn)) > 1
+
+
 def test_requests_with_other_settings_are_other_requests(model: PebenchHf) -> None:
     long, short = (texts(model, MIXED[:1], max_new_tokens=count)[0] for count in (12, 3))
     assert len(short) < len(long)

@@ -245,6 +245,13 @@ def test_other_settings_for_a_finished_folder_are_refused(unlearn: Train) -> Non
         unlearn("gd", retain_weight=0.5)
 
 
+def test_other_templates_are_other_settings(unlearn: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlearn("ga")
+    monkeypatch.setattr("pebench_templates.fingerprint", lambda: "0123456789abcdef")
+    with pytest.raises(BenchmarkError, match=r"other settings \(template: [0-9a-f]{16} there, 0123456789abcdef asked"):
+        unlearn("ga")
+
+
 def test_other_settings_for_an_unfinished_folder_are_refused(
     unlearn: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +274,14 @@ def test_a_folder_of_something_else_is_refused_and_an_empty_one_used(unlearn: Tr
         unlearn("ga")
     (tmp_path / "out" / "thesis.txt").unlink()
     assert (unlearn("ga") / "pebench_run.json").is_file()
+
+
+def test_a_partial_folder_of_something_else_is_refused_and_kept(unlearn: Train, tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "thesis.txt").write_text("do not delete")
+    with pytest.raises(BenchmarkError, match="is in the way"):
+        unlearn("ga")
+    assert (tmp_path / "out.partial" / "thesis.txt").is_file()
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
@@ -350,5 +365,5 @@ def test_an_option_that_would_do_nothing_is_refused(make: MakeTrainer, change: d
 
 
 def test_an_option_that_the_trainer_refuses_is_one_clear_error(unlearn: Train) -> None:
-    with pytest.raises(BenchmarkError, match="transformers refuses the training options: .*eval"):
+    with pytest.raises(BenchmarkError, match=r"transformers refuses the training options: .*eval"):
         unlearn("ga", eval_strategy="epoch")

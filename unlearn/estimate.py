@@ -1,0 +1,88 @@
+"""What a run of the whole protocol on a user's own base model will take, said before it starts. Rough, and says so."""
+
+import time
+from collections.abc import Sequence
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.documents import documents
+from pebench_tasks.errors import BenchmarkError
+from unlearn import data
+from unlearn.arguments import parse
+
+TOKENS_A_SAMPLE = 700  # a picture of LLaVA-1.5 is 576 tokens; question and answer come on top
+NEW_TOKENS = 40
+UTILISATION = 0.3  # of the matrix rate measured here; what plain training loops reach
+
+
+def parameters(model: str) -> int:
+    """The number of parameters of a base model, from its configuration; no weight is loaded."""
+    try:
+        config = AutoConfig.from_pretrained(model)
+        with torch.device("meta"):
+            return sum(p.numel() for p in AutoModelForImageTextToText.from_config(config).parameters())
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(f"{model} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def print_estimate(
+    model: str, benchmark: Benchmark, forget: str, recipes: Sequence[Sequence[str]], checkpoints: int, console: Console
+) -> None:
+    """Print time, disk and memory for the stages whose training options are ``recipes``."""
+    count = parameters(model)
+    cuda = torch.cuda.is_available()
+    width = 2 if cuda else 4  # bytes of a weight: bfloat16 on a GPU, float32 on a CPU
+    trained = sum(_samples(words, benchmark) for words in recipes)
+    asked = checkpoints * sum(len(documents(benchmark, target, forget)) for target in ("person", "event")) // 2
+    operations = 6.0 * count * TOKENS_A_SAMPLE * trained + 2.0 * count * (TOKENS_A_SAMPLE + NEW_TOKENS) * asked
+    seconds = operations / (_matrix_rate("cuda" if cuda else "cpu") * UTILISATION)
+    table = Table(
+        title=f"Before it starts: {model}, {count / 1e9:.2f} billion parameters (rough estimates)", title_justify="left"
+    )
+    table.add_column("what")
+    table.add_column("about", justify="right")
+    table.add_column("because", overflow="fold")
+    table.add_row(
+        "time", _duration(seconds), f"{trained:,} samples trained, {asked:,} documents answered, {TOKENS_A_SAMPLE} tokens each, "
+        f"{UTILISATION:.0%} of the matrix rate measured here",
+    )  # fmt: skip
+    table.add_row("disk", f"{count * width * checkpoints / 1e9:.1f} GB", f"{checkpoints} checkpoints")
+    table.add_row(
+        "memory", f"{count * width * 4 / 1e9:.1f} GB", "weights, gradients and two Adam moments; activations on top"
+    )
+    console.print(table)
+
+
+def _samples(words: Sequence[str], benchmark: Benchmark) -> int:
+    """Training samples of one run of ``python -m unlearn`` with these options."""
+    from unlearn import methods
+
+    arguments, training = parse(words)
+    batch = training.train_batch_size * training.gradient_accumulation_steps
+    split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
+    sets = data.build_sets(benchmark, methods.needed_sets(methods.find(arguments.method)), split=split)
+    first = len(next(iter(sets.values())))
+    steps = training.max_steps if training.max_steps > 0 else training.num_train_epochs * first / batch
+    return round(steps * batch * len(sets))
+
+
+def _matrix_rate(device: str) -> float:
+    """Floating-point operations a second of a square matrix product here, in the dtype that would be used."""
+    size = 4096 if device == "cuda" else 1024
+    matrix = torch.randn(size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32)
+    matrix @ matrix
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < 0.3:
+        matrix @ matrix
+        if device == "cuda":
+            torch.cuda.synchronize()
+        count += 1
+    return count * 2.0 * size**3 / (time.perf_counter() - started)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{max(1, round(seconds / 60))} minutes"
