@@ -3,14 +3,13 @@
     python benchmarks/scoring.py --model runs/demo/finetuned --data runs/demo/data
 
 Names alone, scenes alone, and the mix of both; model loading and start-up are left out. The two backends take turns,
-so that a busy machine slows both; the figures are medians. Every text is compared.
+and the best turn of each counts: other programs can only slow it. Every text is compared.
 """
 
 import argparse
 import copy
 import json
 import os
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--forget", default="20")
     parser.add_argument("--documents", type=int, default=100, help="at most so many names and so many scenes")
     parser.add_argument("--batch_size", type=int, default=32, help="of pebench_hf; the stock backend takes only 1")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", default="float32", help="float32 makes equal texts a fair demand")
     return parser.parse_args()
 
@@ -78,14 +77,14 @@ def _compare(ours: Any, stock: Any, requests: Sequence[Instance], repeats: int) 
             started = time.perf_counter()
             texts[name] = [result.text for result in model.generate_until(fresh)]
             seconds[name].append(time.perf_counter() - started)
-    rates = {name: len(requests) / statistics.median(times) for name, times in seconds.items()}
+    rates = {name: len(requests) / min(times) for name, times in seconds.items()}
     equal = sum(a == b for a, b in zip(texts["pebench_hf"], texts["llava_hf"], strict=True))
     ratio = rates["pebench_hf"] / rates["llava_hf"]
     return {"documents": len(requests), **rates, "ratio": ratio, "equal_texts": equal}
 
 
 def _print(found: dict[str, dict[str, float]], batch_size: int, device: str) -> None:
-    table = Table(title=f"Documents per second on {device}: pebench_hf at batch {batch_size}, llava_hf at batch 1")
+    table = Table(title=f"Documents per second on {device}, batch {batch_size} against batch 1")
     for column in ("set", "documents", "pebench_hf", "llava_hf", "ratio", "equal texts"):
         table.add_column(column, justify="left" if column == "set" else "right")
     for name, row in found.items():

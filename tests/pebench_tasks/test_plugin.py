@@ -13,6 +13,8 @@ NAMES = ["pebench_events", "pebench_people"]
 
 
 def task_manager(**options: Any) -> Any:
+    """lmms-eval's own, after it loaded its models and with them the plugin, as its command does."""
+    import lmms_eval.models  # noqa: F401
     from lmms_eval.tasks import TaskManager
 
     return TaskManager(**{"include_defaults": False, **options})

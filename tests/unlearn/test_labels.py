@@ -89,11 +89,13 @@ def test_other_templates_end_with_one_end_token(
     assert encoder(question).tokens["input_ids"][-1] == encoder.processor.tokenizer.eos_token_id
 
 
-@pytest.mark.parametrize("template", [PARTING, PREFACED])
+@pytest.mark.parametrize(
+    ("template", "message"), [(PARTING, "is no special token"), (PREFACED, "does not continue its own prompt")]
+)
 def test_a_template_that_adds_words_to_the_answer_is_refused(
-    benchmark: Benchmark, templated: Callable[[str], Encoder], template: str
+    benchmark: Benchmark, templated: Callable[[str], Encoder], template: str, message: str
 ) -> None:
-    with pytest.raises(BenchmarkError, match="needs its own case"):
+    with pytest.raises(BenchmarkError, match=message):
         templated(template).verify(questions(benchmark)[:1])
 
 

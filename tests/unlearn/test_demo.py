@@ -1,0 +1,137 @@
+"""The protocol from the first picture to the last table, on real models, through the real harness."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pebench_tasks.benchmark import Benchmark
+from unlearn import demo
+
+COLUMNS = ["method", "target", "efficacy", "generality", "retain", "scope", "real", "world"]
+
+
+def read_table(path: Path) -> dict[tuple[str, str], dict[str, float]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        assert reader.fieldnames == COLUMNS
+        return {
+            (row["method"], row["target"]): {name: float(row[name]) for name in COLUMNS[2:] if row[name]} for row in reader
+        }
+
+
+def run_demo(out: Path, *options: str) -> str:
+    words = [sys.executable, "-m", "unlearn.demo", "--out", str(out), *options]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo as ``make demo`` runs it; several minutes."""
+    out: Path = tmp_path_factory.mktemp("demo") / "run"
+    run_demo(out)
+    return out
+
+
+@pytest.mark.slow
+def test_the_finetuned_model_knows_everything(full_run: Path) -> None:
+    table = read_table(full_run / "table.csv")
+    person, event = table["finetuned", "person"], table["finetuned", "event"]
+    assert max(person["efficacy"], person["generality"]) <= 5
+    assert person["retain"] >= 95
+    assert person["scope"] >= 0.95
+    assert person["real"] >= 90
+    assert event["efficacy"] <= 0.3
+    assert event["retain"] >= 0.95
+    assert event["scope"] >= 95
+    assert event["real"] >= 0.9
+    assert min(person["world"], event["world"]) >= 80
+
+
+@pytest.mark.slow
+def test_goal_models_lack_the_forget_set_and_nothing_else(full_run: Path) -> None:
+    table = read_table(full_run / "table.csv")
+    person, event = table["goal", "person"], table["goal", "event"]
+    assert min(person["efficacy"], person["generality"], person["retain"]) >= 95
+    assert person["scope"] >= 0.95
+    assert min(event["efficacy"], event["generality"]) >= 0.9
+    assert event["scope"] >= 80
+
+
+@pytest.mark.slow
+def test_ga_forgets_at_any_price_and_gd_at_a_lower_one(full_run: Path) -> None:
+    table = read_table(full_run / "table.csv")
+    assert min(table["ga", "person"]["efficacy"], table["gd", "person"]["efficacy"]) >= 80
+    assert table["gd", "person"]["retain"] >= table["ga", "person"]["retain"] + 10
+    assert table["gd", "event"]["efficacy"] >= table["finetuned", "event"]["efficacy"] + 0.2
+    assert table["gd", "event"]["retain"] >= 0.8
+
+
+@pytest.mark.slow
+def test_the_harness_files_lie_beside_the_table_and_hold_what_the_table_says(full_run: Path) -> None:
+    table = read_table(full_run / "table.csv")
+    for name, row in (("gd-person", table["gd", "person"]), ("goal-event", table["goal", "event"])):
+        results = [json.loads(path.read_text()) for path in (full_run / "scores" / name).glob("*_results.json")]
+        task = "pebench_people" if name.endswith("person") else "pebench_events"
+        assert [result["results"][task]["retain,none"] for result in results] == [row["retain"]]
+        assert list((full_run / "scores" / name).glob(f"*_samples_{task}.jsonl"))
+    assert "empty" in (full_run / "table.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
+    table = (full_run / "table.csv").read_bytes()
+    run_demo(full_run)
+    assert (full_run / "table.csv").read_bytes() == table
+    after = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
+    assert {path for path in after if after[path] != before.get(path)} <= {full_run / "table.csv", full_run / "table.md"}
+
+
+@pytest.mark.slow
+def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path) -> None:
+    """A base of one's own (here an untrained tiny LLaVA), other recipes: every row is there, whatever it scores."""
+    from pebench_tasks.build import build_synthetic
+    from unlearn import tiny_model
+
+    benchmark = build_synthetic(tmp_path / "bench", people=6, events=5, image_size=32, seed=3)
+    model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
+    model.save_pretrained(tmp_path / "base")
+    processor.save_pretrained(tmp_path / "base")
+    (tmp_path / "recipes").mkdir()
+    for method in ("finetune", "goal", "ga"):
+        (tmp_path / "recipes" / f"{method}.yaml").write_text("max_steps: 2\nper_device_train_batch_size: 4\n")
+    printed = run_demo(
+        tmp_path / "run", "--model", str(tmp_path / "base"), "--data", str(tmp_path / "bench"), "--methods", "ga",
+        "--forget", "20", "--recipes", str(tmp_path / "recipes"), "--no-second_goal",
+    )  # fmt: skip
+    assert "rough estimates" in printed
+    assert set(read_table(tmp_path / "run" / "table.csv")) == {
+        (method, target) for method in ("finetuned", "ga", "goal") for target in ("person", "event")
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--methods ga,gradual", "no method 'gradual'"),
+        ("--forget 7", "no forget ratio '7'"),
+        ("--data NOWHERE", "no benchmark folder"),
+        ("--model NOWHERE --data DATA", "NOWHERE"),
+        ("--recipes NOWHERE --data DATA", "no folder of recipes"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    benchmark: Benchmark, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    filled = words.replace("NOWHERE", str(tmp_path / "NOWHERE")).replace("DATA", str(benchmark.directory))
+    assert demo.main(["--out", str(tmp_path / "run"), *filled.split()]) == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()

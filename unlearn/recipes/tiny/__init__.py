@@ -1,0 +1,1 @@
+"""Recipes for the tiny model of the demo."""
