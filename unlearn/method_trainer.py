@@ -73,7 +73,7 @@ class ModelAnswers:
         self._answers = None
 
     def _run(self) -> list[tuple[Tensor, Tensor]]:
-        """Per part: logits ``(samples, positions, vocabulary)`` and the tokens they predict ``(samples, positions)``."""
+        """Of each part the logits ``(samples, positions, vocabulary)`` and their tokens ``(samples, positions)``."""
         if self._answers is None:
             parts = labels.split_by_length(self._inputs) if self._split else [list(range(len(self._inputs["labels"])))]
             self._order = [sample for part in parts for sample in part]
@@ -191,8 +191,7 @@ class MethodTrainer(Trainer):
                 raise BenchmarkError(f"--{option} has no effect here: {reason}.")
         arguments = copy.copy(arguments)
         arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
-        # The Trainer writes this option into the model's configuration, and so into the checkpoint: keep what is there.
-        arguments.use_cache = getattr(model.config, "use_cache", arguments.use_cache)
+        configuration = vars(model.config).copy()
         self.formula = partial(method, **hyperparameters)
         self.history = History()
         encoder = labels.Encoder(processor, load_image, context=labels.context_length(model))
@@ -206,6 +205,9 @@ class MethodTrainer(Trainer):
             processing_class=processor,
             callbacks=[self.history],
         )
+        # The Trainer has written an option of its own into the configuration, which goes into the checkpoint: undo it.
+        vars(model.config).pop("use_cache", None)
+        vars(model.config).update(configuration)
         forward = inspect.signature(self.accelerator.unwrap_model(model).forward).parameters
         self.keep = "logits_to_keep" in forward
         self.split = self.accelerator.num_processes == 1  # DDP wants one forward for one backward

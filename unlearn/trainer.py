@@ -124,6 +124,7 @@ def train(
         _begin(work, recorded)
     inner = copy.copy(training_arguments)
     inner.output_dir = str(work)
+    inner.dataloader_pin_memory &= inner.device.type != "cpu"  # torch warns where there is nothing to pin for
     for name, count in data.counts(chosen).items():
         log.info("%s: %s", name, ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in count.items()))
     try:

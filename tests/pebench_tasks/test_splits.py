@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_an_unknown_target_lists_the_known_ones() -> None:
 def test_ratios_are_nested(sizes: tuple[int, int, int]) -> None:
     for target in TARGETS:
         chain = [set(split_of(*sizes, target, ratio).forget_ids) for ratio in RATIOS]
-        assert all(small <= large for small, large in zip(chain, chain[1:], strict=False))
+        assert all(small <= large for small, large in pairwise(chain))
 
 
 @settings(max_examples=40, deadline=None)

@@ -46,7 +46,8 @@ def test_answers_are_worded_as_recorded() -> None:
 def test_probe_phrasings_are_never_trained() -> None:
     for kind in ("person", "scene"):
         trained, reserved = (
-            {text for (name, _), text in SNAPSHOTS.items() if name == f"{kind}_question{suffix}"} for suffix in ("", "_probe")
+            {text for (name, _), text in SNAPSHOTS.items() if name == f"{kind}_question{suffix}"}
+            for suffix in ("", "_probe")
         )
         assert not trained & reserved
 

@@ -19,7 +19,8 @@ def read_table(path: Path) -> dict[tuple[str, str], dict[str, float]]:
         reader = csv.DictReader(file)
         assert reader.fieldnames == COLUMNS
         return {
-            (row["method"], row["target"]): {name: float(row[name]) for name in COLUMNS[2:] if row[name]} for row in reader
+            (row["method"], row["target"]): {name: float(row[name]) for name in COLUMNS[2:] if row[name]}
+            for row in reader
         }
 
 
@@ -90,7 +91,10 @@ def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
     run_demo(full_run)
     assert (full_run / "table.csv").read_bytes() == table
     after = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
-    assert {path for path in after if after[path] != before.get(path)} <= {full_run / "table.csv", full_run / "table.md"}
+    assert {path for path in after if after[path] != before.get(path)} <= {
+        full_run / "table.csv",
+        full_run / "table.md",
+    }
 
 
 @pytest.mark.slow

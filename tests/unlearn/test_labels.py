@@ -153,7 +153,7 @@ def test_a_batch_keeps_every_key_of_the_processor(benchmark: Benchmark, encoder:
     chosen = questions(benchmark)[:5]
     inputs = batch(encoder, chosen)
     assert inputs.keys() == {"input_ids", "attention_mask", "pixel_values", "labels"}
-    assert inputs["pixel_values"].shape == (5, 3, 32, 32)
+    assert inputs["pixel_values"].shape == (5, *encoder(chosen[0]).image["pixel_values"].shape[1:])
     for row, question in enumerate(chosen):
         assert torch.equal(inputs["pixel_values"][row], encoder(question).image["pixel_values"][0])
 
@@ -201,6 +201,35 @@ def test_answer_positions_alone_give_the_loss_and_gradient_of_all_positions(
     assert outcomes[0][0] == pytest.approx(whole, rel=1e-5)
     for kept, full in zip(outcomes[0][1], outcomes[1][1], strict=True):
         torch.testing.assert_close(kept, full, atol=1e-6, rtol=1e-4)
+
+
+def test_running_short_and_long_samples_apart_changes_neither_loss_nor_gradient(
+    benchmark: Benchmark, encoder: Encoder, tiny: tuple[LlavaForConditionalGeneration, Any]
+) -> None:
+    model = tiny[0]
+    inputs = batch(encoder, questions(benchmark)[::5][:6])
+    assert len(labels.split_by_length(inputs)) == 2
+    outcomes = []
+    for split in (True, False):
+        answers = ModelAnswers(model, inputs, keep=True, split=split)
+        answers.nll().backward()
+        outcomes.append((answers.logp().tolist(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+        model.zero_grad()
+    assert outcomes[0][0] == pytest.approx(outcomes[1][0], rel=1e-5)
+    for apart, together in zip(outcomes[0][1], outcomes[1][1], strict=True):
+        torch.testing.assert_close(apart, together, atol=1e-6, rtol=1e-4)
+
+
+def test_a_batch_is_split_where_that_saves_padding() -> None:
+    """Lengths 3, 9, 3, 9: 36 tokens whole, 2 * 3 + 2 * 9 = 24 in two. Lengths 8, 9: 18 and 17, too little to gain."""
+
+    def lengths(*values: int) -> labels.Inputs:
+        return {"attention_mask": torch.tensor([[1] * n + [0] * (9 - n) for n in values])}
+
+    assert labels.split_by_length(lengths(3, 9, 3, 9)) == [[0, 2], [1, 3]]
+    assert labels.split_by_length(lengths(8, 9)) == [[0, 1]]
+    assert labels.split_by_length(lengths(9)) == [[0]]
+    assert labels.split_by_length({**lengths(3, 9, 3, 9), "pixel_values": torch.zeros(7, 5)}) == [[0, 1, 2, 3]]
 
 
 def test_the_head_sees_answer_positions_only(

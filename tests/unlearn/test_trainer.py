@@ -18,7 +18,7 @@ from unlearn import data, labels, losses, methods, trainer
 from unlearn.answers import Answers, Terms
 from unlearn.arguments import UnlearnArguments
 from unlearn.labels import Encoder
-from unlearn.method_trainer import History, MethodTrainer, ModelAnswers
+from unlearn.method_trainer import History, MethodTrainer, ModelAnswers, Positions
 from unlearn.record import Record, read_record
 
 Train = Callable[..., Path]
@@ -161,6 +161,22 @@ def test_frozen_parameters_stay_bit_identical(make: MakeTrainer) -> None:
         assert torch.equal(value, before[name]) == ("vision_tower" in name), name
 
 
+def test_an_epoch_goes_on_where_the_last_one_ended(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """24 samples and 12 replayed ones are an epoch of 36 positions: four batches of 8, one of 4."""
+    drawn = []
+    item = Positions.__getitem__
+
+    def spy(self: Positions, position: int) -> dict[str, labels.Encoded]:
+        drawn.append(position)
+        return item(self, position)
+
+    monkeypatch.setattr(Positions, "__getitem__", spy)
+    made = make(methods.METHODS["finetune"], max_steps=7)
+    made.train()
+    assert len(made.positions) == 36
+    assert drawn[: 36 + 2 * 8] == list(range(36 + 2 * 8))
+
+
 def test_training_leaves_the_start_model_and_the_benchmark_alone(
     benchmark: Benchmark, finetuned: Path, unlearn: Train
 ) -> None:
@@ -183,6 +199,14 @@ def test_a_checkpoint_is_the_start_models_folder_with_other_weights(
     for path in finetuned.glob("*.json"):
         if path.name != "pebench_run.json":
             assert (out / path.name).read_text() == path.read_text()
+
+
+def test_training_leaves_the_configuration_as_the_model_had_it(
+    foundation: Path, untrained: Callable[[], Any], tmp_path: Path
+) -> None:
+    untrained()[0].save_pretrained(tmp_path)
+    for name in ("config.json", "generation_config.json"):
+        assert (foundation / name).read_text() == (tmp_path / name).read_text()
 
 
 # Interruption and resumption

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.errors import BenchmarkError
+from unlearn import estimate, tiny_model
+
+
+@pytest.fixture(scope="module")
+def base(benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("models") / "base"
+    model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_parameters_are_counted_without_loading_weights(benchmark: Benchmark, base: Path) -> None:
+    model, _ = tiny_model.build(benchmark, seed=0, image_size=32)
+    (base / "model.safetensors").unlink()
+    assert estimate.parameters(str(base)) == sum(p.numel() for p in model.parameters())
+
+
+def test_time_disk_and_memory_are_named(benchmark: Benchmark, base: Path) -> None:
+    console = Console(record=True, width=100)
+    words = ["--method", "finetune", "--model", str(base), "--data", str(benchmark.directory), "--output_dir", "out"]
+    estimate.print_estimate(str(base), benchmark, "forget20", [words], 1, console)
+    printed = console.export_text()
+    assert all(word in printed for word in ("time", "disk", "memory", "rough estimates"))
+
+
+def test_samples_follow_the_steps_or_the_epochs(benchmark: Benchmark) -> None:
+    """12 images, two questions: 24 samples; a third of the draws is replayed: 36 a pass. 3 steps of 4 are 12."""
+    words = ["--method", "finetune", "--model", "any", "--data", str(benchmark.directory), "--output_dir", "out"]
+    assert estimate._samples([*words, "--num_train_epochs", "2"], benchmark) == 72
+    assert estimate._samples([*words, "--max_steps", "3", "--per_device_train_batch_size", "4"], benchmark) == 12
+
+
+def test_a_model_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="nothing cannot be read"):
+        estimate.parameters(str(tmp_path / "nothing"))
