@@ -60,7 +60,7 @@ SCHEMAS = {
 
 
 def build_synthetic(out: Path, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
-    """Draw ``people`` x ``events`` images of ``image_size`` px square and everything around them into the folder ``out``.
+    """Draw ``people`` x ``events`` images, ``image_size`` px square, and everything around them into ``out``.
 
     The folder appears only when it is complete. A folder that already holds the same benchmark is kept and opened;
     any other existing folder is refused. Raises ``BenchmarkError`` for sizes out of range.
@@ -135,7 +135,7 @@ def _write(folder: Path, request: Row) -> None:
         ]
         for name, draw, jobs in work:
             progress = bar.add_task(f"Drawing {name}", total=len(jobs))
-            batches = _advance(pool.map(draw, jobs), lambda task=progress: bar.advance(task))
+            batches = _advance(pool.map(draw, jobs), partial(bar.advance, progress))
             tables[name] = _write_images(folder / f"{name}.parquet", SCHEMAS[name], batches)
     manifest = _manifest(request, tables, plan, folder)
     card = Environment(undefined=StrictUndefined).from_string(DATA_CARD.read_text(encoding="utf-8")).render(**manifest)

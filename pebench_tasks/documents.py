@@ -67,8 +67,8 @@ def documents(benchmark: Benchmark, target: str, forget: str | int, *, retain_al
     }
     if short := [name for name, rows in slices.items() if not rows]:
         raise BenchmarkError(
-            f"The benchmark in {benchmark.directory} has no documents for {', '.join(short)} ({target}, {split.forget}). "
-            "Build one with more people and events."
+            f"The benchmark in {benchmark.directory} has no documents for {', '.join(short)} "
+            f"({target}, {split.forget}). Build one with more people and events."
         )
     for name, rows in slices.items():
         if name != "world":

@@ -74,7 +74,7 @@ def make_plan(people: Sequence[str], events: Sequence[str], seed: int) -> Plan:
         forget["joint"][name] = forget["person"][name] + forget["event"][name]
     square = {member: place for members in order.values() for place, member in enumerate(members)}
     train = {f"{p}/{e}" for p in people for e in events if (square[p] + square[e]) % 2 == 0}
-    retain_eval = {}
+    retain_eval: dict[str, set[str]] = {}
     for target in TARGETS:
         excluded = set(forget[target]["forget20"])
         kept_people = [p for p in order["person"] if p not in excluded]
@@ -105,7 +105,7 @@ def make_split(
     split_id = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     same = [other for other in RATIOS if other < name and tuple(forget_ids[target][other]) == ids]
     note = f"the same set as {same[0]}" if same else ""
-    return Split(target, name, ids, keys["train"], keys["test"], retain, retain_eval, split_id, note)  # type: ignore[arg-type]
+    return Split(target, name, ids, keys["train"], keys["test"], retain, retain_eval, split_id, note)
 
 
 def _shuffled(members: Sequence[str], seed: str) -> list[str]:

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> list[Row]:
         from unlearn.estimate import print_estimate
 
         print_estimate(options.model, benchmark, forget, [run.words for run in runs], len(runs), console)
-    checkpoints = {}
+    checkpoints: dict[tuple[str, str], Path] = {}
     for training in runs:
         with stage(training.title):
             folder = _train(training.words)

@@ -47,8 +47,8 @@ def print_estimate(
     table.add_column("about", justify="right")
     table.add_column("because", overflow="fold")
     table.add_row(
-        "time", _duration(seconds), f"{trained:,} samples trained, {asked:,} documents answered, of {TOKENS_A_SAMPLE} tokens, "
-        f"at {UTILISATION:.0%} of the matrix rate measured here",
+        "time", _duration(seconds), f"{trained:,} samples trained, {asked:,} documents answered, "
+        f"each {TOKENS_A_SAMPLE} tokens, at {UTILISATION:.0%} of the matrix rate measured here",
     )  # fmt: skip
     table.add_row("disk", f"{count * width * checkpoints / 1e9:.1f} GB", f"{checkpoints} checkpoints")
     table.add_row(

@@ -87,11 +87,10 @@ def build(
             tie_word_embeddings=False,
             initializer_range=0.06,  # the usual 0.02 is for widths of thousands; here it learns to see twice as late
         ),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token_index=tokenizer.get_vocab()[IMAGE],
         image_seq_length=(side // patch_size) ** 2,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
-        pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=False,
     )
     model = LlavaForConditionalGeneration(config)
