@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pebench_tasks.score import Result
 
 TARGETS = ("person", "event")
-SECOND_GOAL = "goal (second seed)"
+SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\
 Every column: higher is better. Efficacy alone rewards a model that has collapsed: read it beside Retain and Scope.
 Event Efficacy of about 0.5 cannot be told from gibberish. Distance to Goal: 0 is the Goal model, 1 the farthest.
@@ -77,8 +77,9 @@ def run(options: argparse.Namespace) -> list[Row]:
             folder = _train(training.words)
         checkpoints |= {(training.row, target): folder for target in training.targets}
     with stage("Score every checkpoint through lmms-eval"):
-        rows = score(checkpoints, options, benchmark, forget)
-    _write(rows, options, benchmark, forget, time.perf_counter() - started)
+        results = score(checkpoints, options, benchmark, forget)
+    rows = [_row(name, target, result, results["goal", target]) for (name, target), result in results.items()]
+    _write(rows, _notes(results["goal", "event"]), options, benchmark, forget, time.perf_counter() - started)
     return rows
 
 
@@ -176,8 +177,8 @@ def _recipe(recipes: str, method: str, target: str = "") -> list[str]:
 
 def score(
     checkpoints: dict[tuple[str, str], Path], options: argparse.Namespace, benchmark: Benchmark, forget: str
-) -> list[Row]:
-    """The rows of the table: each checkpoint on its target, the event ones against the first Goal's responses."""
+) -> "dict[tuple[str, str], Result]":
+    """Each checkpoint's result on its target, by row and target; events against the first Goal's responses."""
     answers = options.out / "goal_responses"
     goal = checkpoints["goal", "event"]
     _score_once([goal], "event", answers, None, options, benchmark, forget)
@@ -189,7 +190,7 @@ def score(
             options, benchmark, forget,
         )  # fmt: skip
         results |= {(name, target): result for name, result in zip(mine, found, strict=True)}
-    return [_row(name, target, result, results["goal", target]) for (name, target), result in results.items()]
+    return results
 
 
 def _score_once(
@@ -237,18 +238,28 @@ def _row(name: str, target: str, result: "Result", goal: "Result") -> Row:
     )
 
 
-def _write(rows: list[Row], options: argparse.Namespace, benchmark: Benchmark, forget: str, seconds: float) -> None:
+def _notes(goal: "Result") -> str:
+    share = 1 - goal.metrics["efficacy_away"]
+    return (
+        f"{NOTES}\nOn forgotten events the Goal's own answers overlap with the truth by {share:.2f} (ROUGE-L); "
+        "the lower, the more room there is between knowing and having forgotten."
+    )
+
+
+def _write(
+    rows: list[Row], notes: str, options: argparse.Namespace, benchmark: Benchmark, forget: str, seconds: float
+) -> None:
     write_csv(rows, options.out / "table.csv")
     for target in TARGETS:
         console.print(console_table(rows, target))
-    console.print(NOTES)
+    console.print(notes, highlight=False)
     head = [
         f"# {benchmark.name}: {len(benchmark.people)} x {len(benchmark.events)}, {forget}, seed {options.seed}",
         "",
         f"Data {benchmark.fingerprint}. Model: {options.model or 'a tiny LLaVA, pre-trained and finetuned here'}.",
         "",
     ]
-    text = "\n".join([*head, markdown(rows), NOTES, ""])
+    text = "\n".join([*head, markdown(rows), notes, ""])
     temporary = options.out / "table.md.partial"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(options.out / "table.md")

@@ -58,13 +58,14 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def console_table(rows: Sequence[Row], target: str) -> Table:
-    """The same for a terminal: under each figure stand n and, if there are any, the empty responses."""
-    table = Table(title=f"Target: {target}", title_justify="left", show_lines=False)
+    """The figures of one target for a terminal of 80 columns; the last row holds n."""
+    units = {"person": "scope 0-1, the others in %", "event": "scope and world in %, the others 0-1"}[target]
+    table = Table(
+        title=f"Target: {target} ({units})", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
+    )
     table.add_column("method", no_wrap=True)
-    for metric in METRICS:
-        table.add_column(_title(target, metric), justify="right")
-    table.add_column("distance\nto Goal", justify="right")
-    table.add_column("empty", justify="right")
+    for column in (*METRICS, "to Goal", "empty"):
+        table.add_column(column, justify="right", no_wrap=True)
     chosen = [row for row in rows if row.target == target]
     for row in chosen:
         table.add_row(row.method, *(shown(row, m) for m in METRICS), _distance(row), str(sum(row.empty.values())))

@@ -72,10 +72,10 @@ def test_the_base_is_carried_through_the_lineage(foundation: Path, finetuned: Pa
 
 
 def test_the_weights_fingerprint_is_the_hash_of_the_files_in_name_order(tmp_path: Path) -> None:
-    (tmp_path / "b.safetensors").write_bytes(b"two")
-    (tmp_path / "a.safetensors").write_bytes(b"one")
+    for letter in "hcagfbed":
+        (tmp_path / f"{letter}.safetensors").write_bytes(letter.encode())
     (tmp_path / "config.json").write_text("{}")
-    assert record.weights_fingerprint(tmp_path) == hashlib.sha256(b"onetwo").hexdigest()[:16]
+    assert record.weights_fingerprint(tmp_path) == hashlib.sha256(b"abcdefgh").hexdigest()[:16]
 
 
 def test_a_folder_without_weights_has_no_fingerprint(tmp_path: Path) -> None:
