@@ -23,7 +23,7 @@ from pebench_tasks.synthetic.canvas import Canvas
 
 SCENES: dict[str, Callable[[Canvas], None]] = {
     "beach relaxing": outing.beach_relaxing,
-    "fashion show": stage.fashion_show,
+    "biking trail": sport.biking_trail,
     "library studying": learning.library_studying,
     "snowshoeing": wild.snowshoeing,
     "farm visit": outing.farm_visit,
@@ -59,7 +59,7 @@ SCENES: dict[str, Callable[[Canvas], None]] = {
     "art gallery visit": learning.art_gallery_visit,
     "dinner with friends": gatherings.dinner_with_friends,
     "train station waiting": travel.train_station_waiting,
-    "biking trail": sport.biking_trail,
+    "fashion show": stage.fashion_show,
     "charity event": gatherings.charity_event,
     "bookstore browsing": shops.bookstore_browsing,
     "red carpet arrival": stand_ins.red_carpet_arrival,

@@ -66,6 +66,7 @@ def test_yaml_lists_and_mappings_reach_transformers(tmp_path: Path) -> None:
         ("- a", "must hold options"),
         ("a: [", "not readable YAML"),
         ("learning_rate: fast", "invalid float value: 'fast'"),
+        ("learning_rate: yes", "invalid float value: 'True'"),
     ],
 )
 def test_a_wrong_config_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -93,6 +94,7 @@ def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
         (["--dtype", "int8"], "no dtype 'int8'. Known: auto, float32"),
         (["--replay", "1.0"], "--replay must be"),
         (["--learnin_rate", "1"], "unknown option '--learnin_rate'. The nearest known: --learning_rate"),
+        (["--learning", "1"], "unknown option '--learning'"),
         (["--learning_rate", "fast"], "invalid float value: 'fast'"),
         (["--retain_overlap", "perhaps"], "perhaps"),
         (["--eval_strategy", "sometimes"], "invalid choice: 'sometimes' (choose from 'no', 'steps', 'epoch')"),
