@@ -172,6 +172,11 @@ def _read_manifest(directory: Path) -> Row:
             )
         if missing := {"name", "fingerprint", "files", "splits"} - manifest.keys():
             raise BenchmarkError(f"{path} lacks {', '.join(sorted(missing))}; build the folder again.")
+        for table in TABLES:
+            manifest["files"][f"{table}.parquet"]["sha256"], manifest["files"][f"{table}.parquet"]["bytes"]
+        for target in TARGETS:
+            for ratio in RATIOS:
+                manifest["splits"][target][ratio]["ids"], manifest["splits"][target][ratio]["split_id"]
     except (ValueError, KeyError, TypeError) as error:
         raise BenchmarkError(f"{path} is damaged ({error}); build the folder again.") from None
     return manifest

@@ -217,6 +217,12 @@ def _dataset(target: str) -> datasets.Dataset:
         benchmark = _open(choice.directory)
         _run = Run(choice, benchmark, NameIndex(benchmark.names), _model_record())
         _announce(choice, benchmark)
+    trained_on = _run.model.get("data", _run.benchmark.fingerprint)
+    if trained_on != _run.benchmark.fingerprint:
+        raise BenchmarkError(
+            f"{_run.model['pretrained']} was trained on the benchmark {trained_on}, but the chosen one, "
+            f"{_run.choice.directory}, is {_run.benchmark.fingerprint}. Choose the one it was trained on (PEBENCH_DATA)."
+        )
     rows = _documents(_run.benchmark, target, _run.choice)
     _run.splits[target] = _run.benchmark.split(target, _run.choice.forget)
     _run.self_tests.add(target)
@@ -297,6 +303,7 @@ def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "n": len(items),
         "slices": {} if withheld else summary["slices"],
         "mostly_empty": summary["mostly_empty"],
+        "other_split": _other_split(run, target, summary["split"]),
         "never_learned": None if not retained else not scoring.learned(scoring.mean(retained), target),
         "retain_documents": "all" if run.choice.retain_all else "the fixed subset",
         "goal": _goal_record(run) if target == "event" else None,
@@ -338,6 +345,12 @@ def _facts(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _other_split(run: Run, target: str, split: str) -> str:
+    """Which forget set the model was made for, if it is not the one that is asked; empty where all is well."""
+    same = run.model.get("target") != target or run.model.get("split") == split
+    return "" if same else str(run.model["forget"])
+
+
 def _withheld(run: Run, doc: Document) -> str:
     """Why this run's scores cannot be shown; empty where they can."""
     with run.lock:
@@ -376,6 +389,11 @@ def _warn(result: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
         _say(
             f"{result['task']}, {name}: {counts['empty']} of {counts['n']} responses are empty: the backend probably "
             "failed; this is not forgetting."
+        )
+    if result["other_split"]:
+        _say(
+            f"{result['task']}: the model was made for {result['other_split']}, but {result['forget']} is asked: "
+            "these are not its forgetting scores. Set PEBENCH_FORGET (or --forget)."
         )
     if result["never_learned"]:
         _say(

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.scoring import PERCENT
+from pebench_tasks.scoring import PERCENT, SLICES
 
 if TYPE_CHECKING:  # importing lmms-eval takes seconds, and every pebench command imports this module
     from lmms_eval.tasks import TaskManager
 
 TASKS = {"person": "pebench_people", "event": "pebench_events"}
-COLUMNS = ("efficacy", "generality", "retain", "scope", "real", "world")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 TRUTH_ONLY = "_truth_only"
 
 
@@ -137,9 +137,17 @@ def _score(
 def read_result(folder: Path, task: str) -> Result | None:
     """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
     for results_file in sorted(folder.glob("*_results.json"), reverse=True):
-        if task in json.loads(results_file.read_text(encoding="utf-8"))["results"]:
+        try:
+            scored = task in json.loads(results_file.read_text(encoding="utf-8"))["results"]
+        except ValueError:  # the process was killed while it wrote
+            continue
+        if scored and _samples_file(results_file, task).is_file():
             return _read(results_file, task)
     return None
+
+
+def _samples_file(results_file: Path, task: str) -> Path:
+    return results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
 
 
 def _read(results_file: Path, task: str) -> Result:
@@ -156,8 +164,8 @@ def _read(results_file: Path, task: str) -> Result:
     provenance = values["provenance,none"]
     if provenance["withheld"]:  # of several processes some may have returned scores
         metrics, stderr = {}, {}
-    samples_file = results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
-    return Result(provenance["model"]["pretrained"], task, metrics, stderr, provenance, results_file, samples_file)
+    checkpoint = provenance["model"]["pretrained"]
+    return Result(checkpoint, task, metrics, stderr, provenance, results_file, _samples_file(results_file, task))
 
 
 def _check_names(checkpoints: Sequence[str]) -> None:
@@ -202,6 +210,12 @@ def _benchmark_errors() -> Iterator[None]:
         raise BenchmarkError(str(stop.code).removeprefix("error: ")) from stop
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``pebench score``."""
     parser.add_argument("checkpoints", nargs="+", metavar="CKPT", help="checkpoint folders, adapters or hub ids")
@@ -213,10 +227,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
     parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    parser.add_argument("--batch_size", default=32, metavar="N", help="default: 32")
+    parser.add_argument("--batch_size", type=_count, default=32, metavar="N", help="default: 32")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
-    parser.add_argument("--dtype", default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N documents of a task, to try it out")
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents of a task, to try it out")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that a checkpoint brings along")
 
 
@@ -252,11 +266,11 @@ def _table(results: Sequence[Result]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it beside a name of 16
-    for column in ("checkpoint", "target", *COLUMNS, "n", "empty"):
+    for column in ("checkpoint", "target", *SLICES, "n", "empty"):
         table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
     for result in results:
         empty = sum(counts["empty"] for counts in result.provenance["slices"].values())
-        figures = [_cell(result, column) for column in COLUMNS]
+        figures = [_cell(result, column) for column in SLICES]
         name, target = Path(result.checkpoint).name, result.provenance["target"]
         table.add_row(name, target, *figures, str(result.provenance["n"]), str(empty))
     return table
@@ -281,6 +295,8 @@ def notes(result: Result) -> list[str]:
         found.append("scores withheld: " + provenance["withheld"])
     if provenance["mostly_empty"]:
         found.append("mostly empty responses in " + ", ".join(provenance["mostly_empty"]))
+    if provenance["other_split"]:
+        found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
     if provenance["never_learned"]:
         found.append("Retain under half: never learned the benchmark")
     if any(name.endswith(TRUTH_ONLY) for name in result.metrics):

@@ -57,6 +57,8 @@ class UnlearnArguments:
             raise BenchmarkError(f"There is no dtype {self.dtype!r}. Known: {', '.join(DTYPES)}.")
         if self.replay is not None and not 0 <= self.replay < 1:
             raise BenchmarkError(f"--replay must be at least 0 and below 1, not {self.replay}.")
+        if self.retain_overlap and "retain" not in methods.needed_sets(method):
+            raise BenchmarkError(f"--retain_overlap has no effect here: {self.method} has no retain set.")
         self._check_split(set(methods.needed_sets(method)) - {"everything"})
 
     def _check_split(self, split_sets: set[str]) -> None:

@@ -50,7 +50,11 @@ def print_estimate(
         "time", _duration(seconds), f"{trained:,} samples trained, {asked:,} documents answered, "
         f"each {TOKENS_A_SAMPLE} tokens, at {UTILISATION:.0%} of the matrix rate measured here",
     )  # fmt: skip
-    table.add_row("disk", f"{count * width * checkpoints / 1e9:.1f} GB", f"{checkpoints} checkpoints")
+    table.add_row(
+        "disk",
+        f"{count * width * checkpoints / 1e9:.1f} GB",
+        f"{checkpoints} checkpoints; four times one of them on top while a run lasts",
+    )
     table.add_row(
         "memory", f"{count * width * 4 / 1e9:.1f} GB", "weights, gradients and two Adam moments; activations on top"
     )

@@ -210,6 +210,9 @@ class MethodTrainer(Trainer):
         vars(model.config).update(configuration)
         forward = inspect.signature(self.accelerator.unwrap_model(model).forward).parameters
         self.keep = "logits_to_keep" in forward
+        if self.accelerator.distributed_type == "DEEPSPEED" and len(sets) > 1:
+            # Its engine steps the optimiser inside every backward, so a second term would come too late.
+            raise BenchmarkError("DeepSpeed cannot train a method of several terms yet. Use DDP or FSDP.")
         self.split = self.accelerator.num_processes == 1  # DDP wants one forward for one backward
         self._verify(model)
 

@@ -61,6 +61,6 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory this process has held so far (resident; not the GPU's), whatever it ran before."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The most memory this process, or a process it waited for, has held so far (resident; not the GPU's)."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return peak if sys.platform == "darwin" else peak * 1024

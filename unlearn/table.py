@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-METRICS = ("efficacy", "generality", "retain", "scope", "real", "world")
+from pebench_tasks.scoring import PERCENT, SLICES
+
+METRICS = SLICES
 COLUMNS = ("method", "target", *METRICS)
-PERCENT = {"person": {"efficacy", "generality", "retain", "real", "world"}, "event": {"scope", "world"}}
 
 
 class Row(NamedTuple):

@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.errors import BenchmarkError
 from unlearn import arguments, data, trainer
 from unlearn.answers import Answers, Terms
 
@@ -107,7 +108,12 @@ def pretrain(benchmark: Benchmark, options: Sequence[str]) -> Path:
     words = ["--method", "finetune", "--model", "untrained", "--data", str(benchmark.directory), *options]
     training_arguments = arguments.parse(words)[1]
     model, processor = build(benchmark, seed=training_arguments.seed)
-    figures, world = data.replay(benchmark)
+    replayed = data.replay(benchmark)
+    if len(replayed) != 2:
+        raise BenchmarkError(
+            f"The benchmark in {benchmark.directory} has no pre-training rows for the tiny model. Give a --model."
+        )
+    figures, world = replayed
     facts = {"method": "pretrain", "target": "", "forget": "", "data": benchmark.fingerprint, "split": ""}
     return trainer.train(
         model,

@@ -28,6 +28,7 @@ from unlearn.arguments import UnlearnArguments
 from unlearn.method_trainer import MethodTrainer
 
 log = logging.getLogger("unlearn")
+FROM_FOUNDATION = ("finetune", "goal")  # a Goal that began as a Finetuned model would have seen the forget set
 SETTINGS_FILE = "settings.json"
 # Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
 # (The data and a local start model are compared by their fingerprints, not by where they lie.)
@@ -50,6 +51,11 @@ def run(arguments: UnlearnArguments, training_arguments: TrainingArguments) -> P
         raise BenchmarkError(
             f"{arguments.model} was trained on the benchmark {parent['data']}, but {arguments.data} is "
             f"{benchmark.fingerprint}. Give the --data it was trained on, or train a model on this one."
+        )
+    if arguments.method in FROM_FOUNDATION and parent and parent["method"] != "pretrain":
+        raise BenchmarkError(
+            f"{arguments.model} has learned the benchmark already (method {parent['method']}). {arguments.method} starts "
+            "from the foundation model."
         )
     sets = data.build_sets(
         benchmark,
