@@ -2,24 +2,16 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from pebench_tasks import __version__
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import exit_code
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Expected errors are one line on standard error and code 1."""
     arguments = _parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+    return exit_code(lambda: int(arguments.run(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:

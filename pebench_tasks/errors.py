@@ -1,5 +1,20 @@
 """The one error that users meet: it says what is wrong and what to do."""
 
+import sys
+from collections.abc import Callable
+
 
 class BenchmarkError(Exception):
     """Wrong or missing input; commands print it as one line on standard error and exit with code 1."""
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command; an expected error is one line on standard error and code 1, an interrupt says how to go on."""
+    try:
+        return command()
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130

@@ -220,8 +220,8 @@ def _dataset(target: str) -> datasets.Dataset:
     trained_on = _run.model.get("data", _run.benchmark.fingerprint)
     if trained_on != _run.benchmark.fingerprint:
         raise BenchmarkError(
-            f"{_run.model['pretrained']} was trained on the benchmark {trained_on}, but the chosen one, "
-            f"{_run.choice.directory}, is {_run.benchmark.fingerprint}. Choose the one it was trained on (PEBENCH_DATA)."
+            f"{_run.model['pretrained']} was trained on the benchmark {trained_on}, but {_run.choice.directory} is "
+            f"{_run.benchmark.fingerprint}. Choose the one it was trained on (PEBENCH_DATA)."
         )
     rows = _documents(_run.benchmark, target, _run.choice)
     _run.splits[target] = _run.benchmark.split(target, _run.choice.forget)

@@ -205,13 +205,14 @@ def _adapter_base(pretrained: str) -> str | None:
 def _load_model(pretrained: str, dtype: torch.dtype, attn_implementation: str | None, trust_remote_code: bool) -> Any:
     base = _adapter_base(pretrained)
     try:
-        model, loading = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             base or pretrained,
             dtype=dtype,
             attn_implementation=attn_implementation,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
         )
+        model, loading = loaded
         if missing := sorted(loading["missing_keys"]):  # transformers would score random weights in their place
             raise SystemExit(
                 f"error: {base or pretrained} lacks {len(missing)} of the model's weights ({missing[0]}, ...)."

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import exit_code
 from unlearn import arguments
 
 
@@ -19,18 +19,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     logging.basicConfig(format="%(message)s")
     logging.getLogger("unlearn").setLevel(logging.INFO)
-    try:
+
+    def command() -> int:
         ours, theirs = arguments.parse(argv)
         from unlearn import trainer
 
         print(trainer.run(ours, theirs))
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from the last saved step", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return exit_code(command)
 
 
 if __name__ == "__main__":

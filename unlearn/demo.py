@@ -8,6 +8,7 @@ where it stopped. Scores of the tiny model show that the mechanism works; they s
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import pebench_templates
 from rich.console import Console
 
+from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark, open_benchmark
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.splits import forget_name
 from unlearn import methods
 from unlearn.record import peak_memory_bytes, read_record
@@ -31,32 +34,29 @@ TARGETS = ("person", "event")
 SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\
 Every column: higher is better. Efficacy alone rewards a model that has collapsed: read it beside Retain and Scope.
-Event Efficacy of about 0.5 cannot be told from gibberish. Distance to Goal: 0 is the Goal model, 1 the farthest.
-A second Goal, scored against the first, shows the most that event Efficacy can honestly reach.
-These are scores of a tiny model on drawings: they show that the mechanism works, nothing about large models."""
+Event Efficacy of about 0.5 cannot be told from gibberish. Distance to Goal: 0 is the Goal model, 1 the farthest."""
+CEILING = "A second Goal, scored against the first, shows the most that event Efficacy can honestly reach."
+TINY = "These are scores of a tiny model on drawings: they show that the mechanism works, nothing about large models."
 console = Console()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run every stage that is not done yet; returns the exit code."""
     options = _parser().parse_args(argv)
-    try:
+
+    def command() -> int:
         run(options)
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return exit_code(command)
 
 
 def run(options: argparse.Namespace) -> list[Row]:
     """All stages in order; returns the rows of the table."""
     started = time.perf_counter()
-    names = [name for name in options.methods.split(",") if name]
-    for name in names:
-        methods.find(name)
+    names = _unlearning_methods(options.methods)
+    for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
+        os.environ.pop(name, None)
     forget = forget_name(options.forget)
     benchmark = _benchmark(options)
     base = options.model or str(options.out / "base")
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     with stage("Score every checkpoint through lmms-eval"):
         results = score(checkpoints, options, benchmark, forget)
     rows = [_row(name, target, result, results["goal", target]) for (name, target), result in results.items()]
-    _write(rows, _notes(results["goal", "event"]), options, benchmark, forget, time.perf_counter() - started)
+    _write(rows, _notes(results, options), options, benchmark, forget, time.perf_counter() - started)
     return rows
 
 
@@ -137,6 +137,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _unlearning_methods(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if "forget" not in methods.needed_sets(methods.find(name)):
+            raise BenchmarkError(f"{name} unlearns nothing; the demo runs it by itself. --methods takes ga, gd, ...")
+    if not names or len(set(names)) < len(names):
+        raise BenchmarkError(f"--methods {text!r}: name each unlearning method once, separated by commas.")
+    return names
+
+
 @contextmanager
 def stage(title: str) -> Iterator[None]:
     """Announce a stage and say how long it took."""
@@ -166,21 +176,22 @@ def _recipe(recipes: str, method: str, target: str = "") -> list[str]:
     """The ``--config`` option of a method and target: the folder's METHOD_TARGET.yaml, else its METHOD.yaml."""
     from unlearn.arguments import RECIPES
 
-    folder = Path(recipes) if Path(recipes).is_dir() and recipes else RECIPES / recipes
+    folder = RECIPES / recipes if (RECIPES / recipes).is_dir() else Path(recipes)
     if not folder.is_dir():
         raise BenchmarkError(f"There is no folder of recipes {recipes!r}.")
     for name in (f"{method}_{target}.yaml", f"{method}.yaml"):
         if (folder / name).is_file():
             return ["--config", str(folder / name)]
-    return []
+    raise BenchmarkError(f"{folder} has no recipe for {method} (neither {method}_{target}.yaml nor {method}.yaml).")
 
 
 def score(
     checkpoints: dict[tuple[str, str], Path], options: argparse.Namespace, benchmark: Benchmark, forget: str
 ) -> "dict[tuple[str, str], Result]":
     """Each checkpoint's result on its target, by row and target; events against the first Goal's responses."""
-    answers = options.out / "goal_responses"
     goal = checkpoints["goal", "event"]
+    # A folder for each Goal: the responses of one that was trained anew must not count as another seed's.
+    answers = options.out / "goal_responses" / _weights(goal)
     _score_once([goal], "event", answers, None, options, benchmark, forget)
     results: dict[tuple[str, str], Result] = {}
     for target in TARGETS:
@@ -202,24 +213,46 @@ def _score_once(
     benchmark: Benchmark,
     forget: str,
 ) -> "list[Result]":
-    """Score checkpoints on one target; what was scored before with the same weights and Goal responses is read back."""
-    from pebench_tasks.score import read_result, run
-
-    task = {"person": "pebench_people", "event": "pebench_events"}[target]
+    """Score checkpoints on one target; a result of the same weights, questions and Goal responses is read back."""
+    from pebench_tasks.score import TASKS, read_result, run
 
     def known(checkpoint: Path) -> "Result | None":
-        found = read_result(out / checkpoint.name, task)
-        record = read_record(checkpoint)
-        return found if found and record and found.provenance["model"]["weights"] == record["weights"] else None
+        result = read_result(out / checkpoint.name, TASKS[target])
+        if result is None:
+            return None
+        found = result.provenance
+        goals = [run["weights"] for run in (found["goal"] or {"runs": []})["runs"]]
+        same = (
+            found["model"].get("weights") == _weights(checkpoint)
+            and found["data"] == benchmark.fingerprint
+            and found["split"] == benchmark.split(target, forget).split_id
+            and found["template"] == pebench_templates.fingerprint()
+            and found["versions"]["pebench"] == __version__
+            and goals == ([goal.name] if goal else [])
+        )
+        return result if same else None
 
-    missing = [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]
-    if missing:
+    if missing := [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]:
         run(
             missing, data=benchmark.directory, forget=forget, targets=[target], goal=goal, output_path=out,
             batch_size=options.batch_size,
         )  # fmt: skip
-    results = [known(checkpoint) for checkpoint in checkpoints]
-    return [result for result in results if result is not None]
+    results = []
+    for checkpoint in checkpoints:
+        if (result := known(checkpoint)) is None:
+            raise BenchmarkError(
+                f"{checkpoint} was scored, but its result in {out} is another model's. Run this again."
+            )
+        results.append(result)
+    return results
+
+
+def _weights(checkpoint: Path) -> str:
+    """The fingerprint of a checkpoint's weights as its run record has it."""
+    record = read_record(checkpoint)
+    if record is None:
+        raise BenchmarkError(f"{checkpoint} has no run record. Delete the folder and run this again.")
+    return str(record["weights"])
 
 
 def _row(name: str, target: str, result: "Result", goal: "Result") -> Row:
@@ -238,12 +271,20 @@ def _row(name: str, target: str, result: "Result", goal: "Result") -> Row:
     )
 
 
-def _notes(goal: "Result") -> str:
-    share = 1 - goal.metrics["efficacy_away"]
-    return (
-        f"{NOTES}\nOn forgotten events the Goal's own answers overlap with the truth by {share:.2f} (ROUGE-L); "
-        "the lower, the more room there is between knowing and having forgotten."
+def _notes(results: "dict[tuple[str, str], Result]", options: argparse.Namespace) -> str:
+    lines = [NOTES]
+    if options.second_goal:
+        lines.append(CEILING)
+    if options.model is None:
+        lines.append(TINY)
+    overlap = 1 - results["goal", "event"].metrics["efficacy_away"]
+    accuracies = [result.metrics["world_accuracy"] for result in results.values()]
+    lines.append(
+        f"On forgotten events the Goal's own answers overlap with the truth by {overlap:.2f} (mean ROUGE-L): "
+        "the lower, the more room between knowing and having forgotten."
     )
+    lines.append(f"World accuracy lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
+    return "\n".join(lines)
 
 
 def _write(

@@ -40,9 +40,10 @@ def print_estimate(
     asked = checkpoints * sum(len(documents(benchmark, target, forget)) for target in ("person", "event")) // 2
     operations = 6.0 * count * TOKENS_A_SAMPLE * trained + 2.0 * count * (TOKENS_A_SAMPLE + NEW_TOKENS) * asked
     seconds = operations / (_matrix_rate("cuda" if cuda else "cpu") * UTILISATION)
-    table = Table(
-        title=f"Before it starts: {model}, {count / 1e9:.2f} billion parameters (rough estimates)", title_justify="left"
+    console.print(
+        f"Rough estimates for {model}, {count / 1e9:.3g} billion parameters:", highlight=False, soft_wrap=True
     )
+    table = Table(box=None)
     table.add_column("what")
     table.add_column("about", justify="right")
     table.add_column("because", overflow="fold")

@@ -54,8 +54,8 @@ def run(arguments: UnlearnArguments, training_arguments: TrainingArguments) -> P
         )
     if arguments.method in FROM_FOUNDATION and parent and parent["method"] != "pretrain":
         raise BenchmarkError(
-            f"{arguments.model} has learned the benchmark already (method {parent['method']}). {arguments.method} starts "
-            "from the foundation model."
+            f"{arguments.model} has learned the benchmark already (method {parent['method']}); "
+            f"{arguments.method} starts from the foundation model."
         )
     sets = data.build_sets(
         benchmark,
@@ -182,8 +182,7 @@ def finished(training_arguments: TrainingArguments, settings: Mapping[str, Any])
     existing = record.read_record(output_dir) if output_dir.is_dir() else None
     if existing is None:
         raise BenchmarkError(f"{output_dir} exists and is no checkpoint of this program. Choose another --output_dir.")
-    before = {"template": existing["template"], **existing["arguments"]}
-    if differs := _difference(before, _recorded(settings, training_arguments)):
+    if differs := _difference(existing["arguments"], _recorded(settings, training_arguments)):
         raise BenchmarkError(
             f"{output_dir} holds a finished run with other settings ({differs}). "
             "Choose another --output_dir or delete it."

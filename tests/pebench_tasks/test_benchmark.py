@@ -65,6 +65,14 @@ def test_a_damaged_or_foreign_manifest_is_refused(copy: Path, text: str) -> None
         open_benchmark(copy)
 
 
+@pytest.mark.parametrize("name", ["files", "splits"])
+def test_a_manifest_with_a_part_emptied_is_refused(copy: Path, name: str) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, name: {}}))
+    with pytest.raises(BenchmarkError, match=r"manifest\.json is damaged"):
+        open_benchmark(copy)
+
+
 @pytest.mark.parametrize("table", ["people", "events", "images", "real", "world"])
 def test_a_missing_table_is_half_written(copy: Path, table: str) -> None:
     (copy / f"{table}.parquet").unlink()

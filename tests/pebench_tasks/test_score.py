@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from harness_runs import LIMIT, TASKS, MakeCheckpoint
+from safetensors.torch import load_file, save_file
 
 from pebench_tasks import cli, score
 from pebench_tasks.benchmark import Benchmark
@@ -48,6 +49,7 @@ def test_the_newest_result_of_a_task_is_read(results: list[score.Result], tmp_pa
     for date, value in (("20250101_000000", 1.0), ("20250102_000000", 2.0)):
         content["results"][TASKS[0]]["real,none"] = value
         (tmp_path / f"{date}_results.json").write_text(json.dumps(content))
+        (tmp_path / f"{date}_samples_{TASKS[0]}.jsonl").touch()
     del content["results"][TASKS[0]]
     (tmp_path / "20250103_000000_results.json").write_text(json.dumps(content))
     found = score.read_result(tmp_path, TASKS[0])
@@ -187,3 +189,53 @@ def test_two_processes_share_the_documents(benchmark: Benchmark, results: list[s
         assert theirs is not None
         assert theirs.metrics == pytest.approx(ours.metrics)
         assert theirs.provenance["slices"] == ours.provenance["slices"]
+
+
+def test_a_checkpoint_that_lacks_weights_is_not_scored(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    """transformers fills the gap with random weights, and Efficacy would be perfect."""
+    broken = make_checkpoint("broken")
+    tensors = load_file(broken / "model.safetensors")
+    save_file(
+        {k: v for k, v in tensors.items() if "layers.1." not in k}, broken / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(BenchmarkError, match="of the model's weights"):
+        score.run([broken], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_another_benchmark_is_not_scored(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    other = make_checkpoint("other", data="f" * 16)
+    with pytest.raises(BenchmarkError, match=f"was trained on the benchmark {'f' * 16}"):
+        score.run([other], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+
+
+def test_a_checkpoint_of_another_forget_set_is_marked(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    made = make_checkpoint("made", method="gd", target="person", forget="forget20", split="0" * 16)
+    results = score.run([made], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+    assert [result.provenance["other_split"] for result in results] == ["forget20", ""]
+    assert any("made for forget20" in note for note in score.notes(results[0]))
+
+
+def test_a_result_that_was_cut_off_is_passed_over(results: list[score.Result], tmp_path: Path) -> None:
+    whole = results[0]
+    for file in (whole.results_file, whole.samples_file):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "29990101_000000_results.json").write_text(whole.results_file.read_text()[:100])
+    (tmp_path / "29990102_000000_results.json").write_text(whole.results_file.read_text())  # no samples beside it
+    found = score.read_result(tmp_path, whole.task)
+    assert found is not None
+    assert found.results_file.name == whole.results_file.name
+
+
+@pytest.mark.parametrize("words", ["--dtype float8", "--batch_size none", "--limit 0"])
+def test_options_that_cannot_be_meant_are_refused_at_once(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["score", "somewhere", *words.split()])
+    assert stop.value.code == 2
+    assert words.split()[0] in capsys.readouterr().err

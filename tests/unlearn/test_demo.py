@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.score import read_result
 from unlearn import demo
 
 COLUMNS = ["method", "target", "efficacy", "generality", "retain", "scope", "real", "world"]
@@ -44,6 +45,7 @@ def test_the_finetuned_model_knows_everything(full_run: Path) -> None:
     table = read_table(full_run / "table.csv")
     person, event = table["finetuned", "person"], table["finetuned", "event"]
     assert max(person["efficacy"], person["generality"]) <= 5
+    assert event["generality"] <= 0.3
     assert person["retain"] >= 95
     assert person["scope"] >= 0.95
     assert person["real"] >= 90
@@ -85,6 +87,23 @@ def test_the_harness_files_lie_beside_the_table_and_hold_what_the_table_says(ful
 
 
 @pytest.mark.slow
+def test_what_the_table_leaves_out_is_as_it_should_be(full_run: Path) -> None:
+    """World accuracy, empty responses of gd, and the overlap of the Goal's answers with the truth."""
+    for target, task in (("person", "pebench_people"), ("event", "pebench_events")):
+        finetuned = read_result(full_run / "scores" / "finetuned", task)
+        assert finetuned is not None
+        assert finetuned.metrics["world_accuracy"] >= 75
+        unlearned = read_result(full_run / "scores" / f"gd-{target}", task)
+        assert unlearned is not None
+        assert unlearned.metrics["empty"] <= 0.1
+    goal = read_result(full_run / "scores" / "goal-event", "pebench_events")
+    assert goal is not None
+    assert 1 - goal.metrics["efficacy_away"] <= 0.5
+    table = read_table(full_run / "table.csv")
+    assert table["goal, 2nd seed", "event"]["efficacy"] > table["gd", "event"]["efficacy"]
+
+
+@pytest.mark.slow
 def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
     table = (full_run / "table.csv").read_bytes()
@@ -114,7 +133,7 @@ def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path
         tmp_path / "run", "--model", str(tmp_path / "base"), "--data", str(tmp_path / "bench"), "--methods", "ga",
         "--forget", "20", "--recipes", str(tmp_path / "recipes"), "--no-second_goal",
     )  # fmt: skip
-    assert "rough estimates" in printed
+    assert "Rough estimates" in printed
     assert set(read_table(tmp_path / "run" / "table.csv")) == {
         (method, target) for method in ("finetuned", "ga", "goal") for target in ("person", "event")
     }
@@ -124,6 +143,9 @@ def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path
     ("words", "message"),
     [
         ("--methods ga,gradual", "no method 'gradual'"),
+        ("--methods ga,goal", "goal unlearns nothing"),
+        ("--methods ga,ga", "once"),
+        ("--methods ,", "once"),
         ("--forget 7", "no forget ratio '7'"),
         ("--data NOWHERE", "no benchmark folder"),
         ("--model NOWHERE --data DATA", "NOWHERE"),

@@ -28,7 +28,7 @@ def test_time_disk_and_memory_are_named(benchmark: Benchmark, base: Path) -> Non
     words = ["--method", "finetune", "--model", str(base), "--data", str(benchmark.directory), "--output_dir", "out"]
     estimate.print_estimate(str(base), benchmark, "forget20", [words], 1, console)
     printed = console.export_text()
-    assert all(word in printed for word in ("time", "disk", "memory", "rough estimates"))
+    assert all(word in printed for word in ("time", "disk", "memory", "Rough estimates"))
 
 
 def test_samples_follow_the_steps_or_the_epochs(benchmark: Benchmark) -> None:

@@ -16,7 +16,7 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import data, labels, losses, methods, trainer
 from unlearn.answers import Answers, Terms
-from unlearn.arguments import UnlearnArguments
+from unlearn.arguments import UnlearnArguments, parse
 from unlearn.labels import Encoder
 from unlearn.method_trainer import History, MethodTrainer, ModelAnswers, Positions
 from unlearn.record import Record, read_record
@@ -27,13 +27,13 @@ MakeTrainer = Callable[..., MethodTrainer]
 
 
 @pytest.fixture
-def unlearn(benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: Path) -> Train:
-    """Run a method from the finetuned checkpoint: ``unlearn("gd", max_steps=3)``."""
+def unlearn(benchmark: Benchmark, foundation: Path, finetuned: Path, options: Options, tmp_path: Path) -> Train:
+    """Run a method from the checkpoint that it starts from: ``unlearn("gd", max_steps=3)``."""
 
     def run(method: str, name: str = "out", retain_weight: float | None = None, **changes: Any) -> Path:
         arguments = UnlearnArguments(
             method=method,
-            model=str(finetuned),
+            model=str(foundation if method == "finetune" else finetuned),
             data=str(benchmark.directory),
             target="" if method == "finetune" else "person",
             forget="" if method == "finetune" else "20",
@@ -189,11 +189,8 @@ def test_training_leaves_the_start_model_and_the_benchmark_alone(
     assert state() == before
 
 
-def test_a_checkpoint_is_the_start_models_folder_with_other_weights(
-    benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: Path
-) -> None:
-    arguments = UnlearnArguments(method="finetune", model=str(finetuned), data=str(benchmark.directory))
-    out = trainer.run(arguments, options(tmp_path / "out", max_steps=1, learning_rate=0.0))
+def test_a_checkpoint_is_the_start_models_folder_with_other_weights(finetuned: Path, unlearn: Train) -> None:
+    out = unlearn("gd", max_steps=1, learning_rate=0.0)
     assert same(weights(out), weights(finetuned))  # nothing else in saving and loading changes them
     assert {path.name for path in out.iterdir()} == {path.name for path in finetuned.iterdir()}
     for path in finetuned.glob("*.json"):
@@ -217,10 +214,10 @@ LONG = {"max_steps": 8, "save_strategy": "steps", "save_steps": 3, "lr_scheduler
 
 @pytest.fixture(scope="module")
 def uninterrupted(
-    benchmark: Benchmark, finetuned: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
+    benchmark: Benchmark, foundation: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Eight steps of finetuning, five to an epoch."""
-    arguments = UnlearnArguments(method="finetune", model=str(finetuned), data=str(benchmark.directory))
+    arguments = UnlearnArguments(method="finetune", model=str(foundation), data=str(benchmark.directory))
     return trainer.run(arguments, options(tmp_path_factory.mktemp("long") / "out", **LONG))
 
 
@@ -356,7 +353,7 @@ def test_a_benchmark_other_than_the_start_models_is_refused(
 
 
 def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
-    benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: Path
+    benchmark: Benchmark, foundation: Path, options: Options, tmp_path: Path
 ) -> None:
     def run(model: Path) -> None:
         arguments = UnlearnArguments(method="finetune", model=str(model), data=str(benchmark.directory))
@@ -368,7 +365,7 @@ def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
     with pytest.raises(BenchmarkError, match="is not finished"):
         run(tmp_path / "cut")
     broken = tmp_path / "broken"
-    shutil.copytree(finetuned, broken)
+    shutil.copytree(foundation, broken)
     (broken / "config.json").unlink()
     with pytest.raises(BenchmarkError, match="cannot be loaded"):
         run(broken)
@@ -391,3 +388,18 @@ def test_an_option_that_would_do_nothing_is_refused(make: MakeTrainer, change: d
 def test_an_option_that_the_trainer_refuses_is_one_clear_error(unlearn: Train) -> None:
     with pytest.raises(BenchmarkError, match=r"transformers refuses the training options: .*eval"):
         unlearn("ga", eval_strategy="epoch")
+
+
+def test_a_goal_does_not_start_from_a_model_that_saw_the_forget_set(
+    benchmark: Benchmark, finetuned: Path, tmp_path: Path
+) -> None:
+    words = f"--method goal --model {finetuned} --data {benchmark.directory} --target event --forget 20"
+    with pytest.raises(BenchmarkError, match=r"learned the benchmark already \(method finetune\)"):
+        trainer.run(*parse([*words.split(), "--output_dir", str(tmp_path / "goal"), "--use_cpu", "true"]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_retain_overlap_is_refused_where_nothing_is_retained() -> None:
+    words = "--method ga --model any --data any --target event --forget 20 --output_dir out --retain_overlap true"
+    with pytest.raises(BenchmarkError, match="ga has no retain set"):
+        parse(words.split())
