@@ -105,8 +105,7 @@ def pretrain(benchmark: Benchmark, options: Sequence[str]) -> Path:
 
     ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``).
     """
-    words = ["--method", "finetune", "--model", "untrained", "--data", str(benchmark.directory), *options]
-    training_arguments = arguments.parse(words)[1]
+    training_arguments = arguments.parse_training(options)
     model, processor = build(benchmark, seed=training_arguments.seed)
     replayed = data.replay(benchmark)
     if len(replayed) != 2:

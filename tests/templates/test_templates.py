@@ -43,6 +43,11 @@ def test_answers_are_worded_as_recorded() -> None:
     assert [pebench_templates.render("world_answer", truth=truth) for truth in ("yes", "no")] == ["Yes", "No"]
 
 
+def test_objects_are_described_as_recorded() -> None:
+    text = pebench_templates.render("world_description", objects=["apple", "tree"])
+    assert text == "There is an apple and a tree."
+
+
 def test_probe_phrasings_are_never_trained() -> None:
     for kind in ("person", "scene"):
         trained, reserved = (
@@ -53,7 +58,7 @@ def test_probe_phrasings_are_never_trained() -> None:
 
 
 def test_every_template_is_rendered_by_a_test_and_says_where_its_wording_comes_from() -> None:
-    answers = {"person_answer", "scene_answer", "world_answer", "world_question"}
+    answers = {"person_answer", "scene_answer", "world_answer", "world_description", "world_question"}
     assert set(pebench_templates.names()) == {name for name, _ in SNAPSHOTS} | answers
     for name in pebench_templates.names():
         assert (pebench_templates.FOLDER / f"{name}.jinja").read_text().startswith("{#-")
