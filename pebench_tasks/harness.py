@@ -30,10 +30,10 @@ from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import Goals, choose_goals, comparable, find_goal_runs, load_goals
 from pebench_tasks.names import NameIndex
+from pebench_tasks.score import TASKS
 from pebench_tasks.splits import Split, forget_name
 
-TARGETS = {"pebench_people": "person", "pebench_events": "event"}
-TASKS = {target: task for task, target in TARGETS.items()}
+TARGETS = {task: target for target, task in TASKS.items()}
 DEFAULT_FORGET = "forget05"
 RUN_RECORD = "pebench_run.json"
 RECORDED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")

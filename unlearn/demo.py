@@ -11,10 +11,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pebench_templates
 from rich.console import Console
@@ -220,17 +220,8 @@ def _score_once(
         result = read_result(out / checkpoint.name, TASKS[target])
         if result is None:
             return None
-        found = result.provenance
-        goals = [run["weights"] for run in (found["goal"] or {"runs": []})["runs"]]
-        same = (
-            found["model"].get("weights") == _weights(checkpoint)
-            and found["data"] == benchmark.fingerprint
-            and found["split"] == benchmark.split(target, forget).split_id
-            and found["template"] == pebench_templates.fingerprint()
-            and found["versions"]["pebench"] == __version__
-            and goals == ([goal.name] if goal else [])
-        )
-        return result if same else None
+        asked = (benchmark.fingerprint, benchmark.split(target, forget).split_id)
+        return result if _is_current(result.provenance, _weights(checkpoint), asked, goal) else None
 
     if missing := [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]:
         run(
@@ -245,6 +236,18 @@ def _score_once(
             )
         results.append(result)
     return results
+
+
+def _is_current(provenance: Mapping[str, Any], weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
+    """Whether a result is of these weights, questions (data and split), wording, version and Goal responses."""
+    goals = [answered["weights"] for answered in (provenance["goal"] or {"runs": []})["runs"]]
+    return (
+        provenance["model"].get("weights") == weights
+        and (provenance["data"], provenance["split"]) == asked
+        and provenance["template"] == pebench_templates.fingerprint()
+        and provenance["versions"]["pebench"] == __version__
+        and goals == ([goal.name] if goal else [])
+    )
 
 
 def _weights(checkpoint: Path) -> str:
