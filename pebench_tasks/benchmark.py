@@ -35,7 +35,7 @@ class Benchmark:
         self.people, self.events, self.images = tables["people"], tables["events"], tables["images"]
         self.real = tables["real"]
         self.world = [
-            {"key": row["key"], "part": row["part"], "question_key": f"{row['key']}/{question['object']}", **question}
+            {"key": row["key"], "part": row["part"], "question_key": _question_key(row["key"], question), **question}
             for row in tables["world"]
             for question in row["questions"]
         ]
@@ -55,10 +55,25 @@ class Benchmark:
             raise BenchmarkError(f"The benchmark in {self.directory} has no image {key!r}.") from None
         return Image.open(io.BytesIO(self._readers[table].read(row))).convert("RGB")
 
+    def description(self, key: str) -> str:
+        """What the scene question about an image of the grid is answered by: its own description, or its event's."""
+        return self._descriptions[key]
+
+    @cached_property
+    def _descriptions(self) -> dict[str, str]:
+        usual = {row["id"]: row["description"] for row in self.events}
+        return {row["key"]: row.get("description") or usual[row["event"]] for row in self.images}
+
     def split(self, target: str, forget: str | int) -> Split:
         """Who is forgotten, and which images train, test and are retained; see ``pebench_tasks.splits``."""
         forget_ids = {name: {r: rows[r]["ids"] for r in RATIOS} for name, rows in self.manifest["splits"].items()}
         return make_split(target, forget, images=self.images, forget_ids=forget_ids)
+
+
+def _question_key(image: str, question: Row) -> str:
+    """POPE asks for one object in several splits of an image; a drawn benchmark asks for it once."""
+    split = [question["split"]] if "fixed" in question else []
+    return "/".join([image, *split, question["object"]])
 
 
 class _ImageReader:
@@ -113,8 +128,12 @@ def open_benchmark(directory: Path | str) -> Benchmark:
     return benchmark
 
 
-def choose_benchmark() -> tuple[Path, str]:
-    """The benchmark folder to use and how it was chosen: ``PEBENCH_DATA``, ``pebench data use``, the user's cache."""
+def choose_benchmark(*, build: bool = True) -> tuple[Path, str]:
+    """The benchmark folder to use and how it was chosen: ``PEBENCH_DATA``, ``pebench data use``, the user's cache.
+
+    With nothing chosen the published benchmark is downloaded and built into the user's cache, unless ``build`` is
+    false; ``BenchmarkError`` says what to do where there is none.
+    """
     if chosen := os.environ.get("PEBENCH_DATA"):
         return Path(chosen).expanduser(), "PEBENCH_DATA"
     if settings_path().exists():
@@ -123,12 +142,15 @@ def choose_benchmark() -> tuple[Path, str]:
         except (ValueError, KeyError, TypeError):
             raise BenchmarkError(f"{settings_path()} is damaged. Run: pebench data use DIR") from None
     published = platformdirs.user_cache_path("pebench") / "published"
-    if published.exists():
-        return published, f"the published benchmark in {published}"
-    raise BenchmarkError(
-        "No benchmark is chosen. Build one:  " + BUILD_HINT + "  then choose it with  pebench data use DIR  "
-        "or  export PEBENCH_DATA=DIR"
-    )
+    if not published.exists() and not build:
+        raise BenchmarkError(
+            "No benchmark is chosen. Name the one of these results:  --data DIR  or  pebench data use DIR"
+        )
+    if not published.exists():
+        from pebench_tasks.published.cache import build_into_cache  # it reads what this module defines
+
+        build_into_cache(published)
+    return published, f"the published benchmark in {published}"
 
 
 def settings_path() -> Path:

@@ -2,9 +2,7 @@
 
 import hashlib
 import io
-import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,17 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import PIL
-import pyarrow as pa
-import pyarrow.parquet as pq
-from jinja2 import Environment, StrictUndefined
 from PIL import Image
 from rich.progress import Progress
 
-from pebench_tasks import __version__
-from pebench_tasks.benchmark import FORMAT, TABLES, Benchmark, file_sha256, fingerprint, open_benchmark
+from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.splits import RATIOS, TARGETS, Plan, make_plan, make_split
+from pebench_tasks.folder import finish, placement, schemas, write_images, write_rows
+from pebench_tasks.splits import Plan, make_plan
 from pebench_tasks.synthetic.compose import compose
 from pebench_tasks.synthetic.events import EVENTS, STAND_INS, Event
 from pebench_tasks.synthetic.objects import draw_objects, plan_world, plan_world_pretrain
@@ -36,27 +30,7 @@ RUN_LENGTHS = 3  # zlib's Z_RLE: a quarter faster here than its default strategy
 DATA_CARD = Path(__file__).parent / "synthetic" / "data_card.jinja"
 Row = dict[str, Any]
 
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_QUESTION = pa.struct([("object", pa.string()), ("truth", pa.string()), ("split", pa.string())])
-_TEXT = pa.string()
-SCHEMAS = {
-    "people": pa.schema([
-        ("id", _TEXT), ("name", _TEXT), ("age", pa.int16()), ("gender", _TEXT), ("occupation", _TEXT),
-        ("category", _TEXT), ("city", _TEXT), ("country", _TEXT), ("region", _TEXT),
-    ]),
-    "events": pa.schema([("id", _TEXT), ("name", _TEXT), ("keywords", pa.list_(_TEXT)), ("description", _TEXT)]),
-    "images": pa.schema([
-        ("key", _TEXT), ("person", _TEXT), ("event", _TEXT), ("half", _TEXT),
-        *((f"retain_{target}", pa.bool_()) for target in TARGETS), ("rgb_sha256", _TEXT), ("image", _IMAGE),
-    ]),
-    "real": pa.schema([
-        ("key", _TEXT), ("figure", _TEXT), ("name", _TEXT), ("description", _TEXT), ("keywords", pa.list_(_TEXT)),
-        ("part", _TEXT), ("rgb_sha256", _TEXT), ("image", _IMAGE),
-    ]),
-    "world": pa.schema([
-        ("key", _TEXT), ("part", _TEXT), ("questions", pa.list_(_QUESTION)), ("rgb_sha256", _TEXT), ("image", _IMAGE),
-    ]),
-}  # fmt: skip
+SCHEMAS = schemas("rgb_sha256")
 
 
 def build_synthetic(out: Path, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
@@ -123,7 +97,7 @@ def _write(folder: Path, request: Row) -> None:
         "events": [_event_row(event) for event in events],
     }
     for name, rows in tables.items():
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), folder / f"{name}.parquet")
+        write_rows(folder / f"{name}.parquet", SCHEMAS[name], rows)
     with (
         ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), 8), mp_context=get_context("fork")) as pool,
         Progress() as bar,
@@ -136,27 +110,14 @@ def _write(folder: Path, request: Row) -> None:
         for name, draw, jobs in work:
             progress = bar.add_task(f"Drawing {name}", total=len(jobs))
             batches = _advance(pool.map(draw, jobs), partial(bar.advance, progress))
-            tables[name] = _write_images(folder / f"{name}.parquet", SCHEMAS[name], batches)
-    manifest = _manifest(request, tables, plan, folder)
-    card = Environment(undefined=StrictUndefined).from_string(DATA_CARD.read_text(encoding="utf-8")).render(**manifest)
-    (folder / "README.md").write_text(card + "\n", encoding="utf-8")
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            tables[name] = write_images(folder / f"{name}.parquet", SCHEMAS[name], batches)
+    finish(folder, "PEBench-Synthetic", request, tables, plan, DATA_CARD)
 
 
 def _advance(batches: Iterable[list[Row]], step: Callable[[], None]) -> Iterator[list[Row]]:
     for batch in batches:
         step()
         yield batch
-
-
-def _write_images(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -> list[Row]:
-    """Write one row group per batch, so that memory stays flat; returns the rows without their images."""
-    rows = []
-    with pq.ParquetWriter(path, schema, compression={"image.bytes": "none"}) as writer:
-        for batch in batches:
-            writer.write_table(pa.Table.from_pylist(batch, schema))
-            rows += [{key: value for key, value in row.items() if key != "image"} for row in batch]
-    return rows
 
 
 def _encode(image: Image.Image) -> Row:
@@ -186,8 +147,7 @@ def _person_images(events: tuple[Event, ...], plan: Plan, size: int, seed: int, 
         key = f"{person.id}/{event.id}"
         image = compose(_scene(event, size), person.look, size, Random(f"{seed}/{key}"))
         rows.append({
-            "key": key, "person": person.id, "event": event.id, "half": "train" if key in plan.train else "test",
-            **{f"retain_{target}": key in plan.retain_eval[target] for target in TARGETS}, **_encode(image),
+            "key": key, "person": person.id, "event": event.id, **placement(key, plan), **_encode(image),
         })  # fmt: skip
     return rows
 
@@ -235,41 +195,3 @@ def _person_row(person: Person) -> Row:
 
 def _event_row(event: Event) -> Row:
     return {"id": event.id, "name": event.name, "keywords": list(event.keywords), "description": event.description}
-
-
-def _manifest(request: Row, tables: dict[str, list[Row]], plan: Plan, folder: Path) -> Row:
-    names = {row["id"]: row["name"] for row in [*tables["people"], *tables["events"]]}
-    splits: Row = {}
-    for target in TARGETS:
-        splits[target] = {}
-        for ratio in RATIOS:
-            split = make_split(target, ratio, images=tables["images"], forget_ids=plan.forget_ids)
-            splits[target][ratio] = {
-                "ids": list(split.forget_ids),
-                "names": [names[member] for member in split.forget_ids],
-                "images": {
-                    "forget_train": len(split.train),
-                    "forget_test": len(split.test),
-                    "retain": len(split.retain),
-                    "retain_evaluated": len(split.retain_eval),
-                },
-                "split_id": split.split_id,
-                "note": split.note,
-            }
-    files = [folder / f"{name}.parquet" for name in TABLES]
-    return {
-        "format": FORMAT,
-        "name": "PEBench-Synthetic",
-        **request,
-        "fingerprint": fingerprint(tables),
-        "licence": "Apache-2.0",
-        "images": {name: len(tables[name]) for name in ("images", "real", "world")},
-        "splits": splits,
-        "files": {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files},
-        "written_with": {
-            "pebench": __version__,
-            "pillow": PIL.__version__,
-            "pyarrow": pa.__version__,
-            "python": platform.python_version(),
-        },
-    }

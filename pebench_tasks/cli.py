@@ -2,19 +2,32 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from pebench_tasks import __version__
-from pebench_tasks.errors import exit_code
+from pebench_tasks.errors import BenchmarkError, exit_code
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Expected errors are one line on standard error and code 1."""
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser(argv).parse_args(argv)
     return exit_code(lambda: int(arguments.run(arguments)))
 
 
-def _parser() -> argparse.ArgumentParser:
+# A command's module has ``add_arguments(parser)`` and ``main(arguments)``, and is imported when the command is named.
+MODULES = {
+    "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.score"),
+    "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.rescore"),
+    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.judge_results"),
+    "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
+}
+
+
+def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pebench", description="Has a multimodal model really forgotten, and what else broke?"
     )
@@ -24,12 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     data_commands = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     build = data_commands.add_parser("build", help="build a benchmark folder", formatter_class=_Defaults)
-    build.add_argument("--source", choices=["synthetic"], required=True, help="where the benchmark comes from")
-    build.add_argument("--people", type=int, default=20, metavar="N", help="fictitious people, 4 to 200")
-    build.add_argument("--events", type=int, default=10, metavar="N", help="event scenes, 3 to 40")
-    build.add_argument("--image-size", type=int, default=64, metavar="PX", help="side of the square images")
-    build.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same bytes")
-    build.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    _add_build_arguments(build)
     build.set_defaults(run=_build)
 
     show = data_commands.add_parser(
@@ -44,10 +52,23 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("directory", type=Path, metavar="DIR")
     use.set_defaults(run=_use)
 
-    score = commands.add_parser("score", help="score checkpoints through lmms-eval, start-up paid once")
-    _add_score_arguments(score)
-    score.set_defaults(run=_score)
+    real = commands.add_parser("real", help="which public figures a base model knows")
+    real_commands = real.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    known = real_commands.add_parser("filter", help="list the public figures that a scored base model named")
+    if argv[:1] == ["real"]:
+        _add_module(known, "pebench_tasks.known")
+
+    for name, (summary, module) in MODULES.items():
+        command = commands.add_parser(name, help=summary)
+        if argv[:1] == [name]:
+            _add_module(command, module)
     return parser
+
+
+def _add_module(parser: argparse.ArgumentParser, module_name: str) -> None:
+    module = import_module(module_name)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.main)
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -57,22 +78,70 @@ class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default is None else super()._get_help_string(action)
 
 
-def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
-    from pebench_tasks.score import add_arguments
+SIZES = {"people": 20, "events": 10, "image_size": 64}  # of what is drawn, unless said otherwise
 
-    add_arguments(parser)
+
+def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    sources = ("synthetic", "hub", "folder")
+    parser.add_argument(
+        "--source",
+        choices=sources,
+        required=True,
+        help="drawn on the spot, the published images from the Hugging Face hub, or a local copy of them",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same splits (and same drawings)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    drawn = parser.add_argument_group("only with --source synthetic")
+    drawn.add_argument("--people", type=int, metavar="N", help="fictitious people, 4 to 200 (default: 20)")
+    drawn.add_argument("--events", type=int, metavar="N", help="event scenes, 3 to 40 (default: 10)")
+    drawn.add_argument("--image-size", type=int, metavar="PX", help="side of the square images (default: 64)")
+    published = parser.add_argument_group("only with --source hub and --source folder")
+    published.add_argument("--path", type=Path, metavar="DIR", help="the copy: folders of images and PEBench.csv")
+    published.add_argument("--revision", metavar="REV", help="branch, tag or commit on the hub (default: main)")
+    published.add_argument(
+        "--columns",
+        metavar="ROLE=COLUMN,...",
+        help="what columns of the table mean, where that is not clear by itself: image, person, event, description, "
+        "keywords, age, gender, occupation, birthplace, city, country, region; nothing after = means there is none",
+    )
+    published.add_argument("--real", metavar="SRC", help="real people or entities: a folder or a hub id (therem/CLEAR)")
+    published.add_argument("--real-columns", metavar="ROLE=COLUMN,...", help="its columns: image, name, description")
+    published.add_argument(
+        "--world", metavar="SRC", help="POPE's questions: a folder, a file or a hub id (lmms-lab/POPE)"
+    )
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from pebench_tasks.build import build_synthetic
+    allowed = {
+        "synthetic": tuple(SIZES),
+        "hub": ("revision", "columns", "real", "real_columns", "world"),
+        "folder": ("path", "columns", "real", "real_columns", "world"),
+    }
+    for name in dict.fromkeys(name for names in allowed.values() for name in names):
+        if getattr(arguments, name) is not None and name not in allowed[arguments.source]:
+            raise BenchmarkError(
+                f"--{name.replace('_', '-')} means nothing with --source {arguments.source}. Leave it out."
+            )
+    if arguments.source == "synthetic":
+        from pebench_tasks.build import build_synthetic
 
-    benchmark = build_synthetic(
-        arguments.out,
-        people=arguments.people,
-        events=arguments.events,
-        image_size=arguments.image_size,
-        seed=arguments.seed,
-    )
+        sizes = {name: getattr(arguments, name) for name in SIZES}
+        benchmark = build_synthetic(
+            arguments.out,
+            **{name: SIZES[name] if size is None else size for name, size in sizes.items()},
+            seed=arguments.seed,
+        )
+    else:
+        from pebench_tasks.published.build import build_published
+
+        if arguments.source == "folder" and arguments.path is None:
+            raise BenchmarkError("--source folder needs --path DIR: the folder that holds PEBench.csv and the images.")
+        benchmark = build_published(
+            arguments.out,
+            folder=arguments.path,
+            seed=arguments.seed,
+            **{name: getattr(arguments, name) for name in allowed["hub"]},
+        )
     print(f"{benchmark.name} in {arguments.out}: {len(benchmark.images)} images, fingerprint {benchmark.fingerprint}")
     print(f"Look at it:   pebench data show {arguments.out}")
     print(f"Choose it:    pebench data use {arguments.out}    (or: export PEBENCH_DATA={arguments.out})")
@@ -123,9 +192,3 @@ def _use(arguments: argparse.Namespace) -> int:
         f"{benchmark.name} ({benchmark.fingerprint}) in {arguments.directory} is now the default; remembered in {path}"
     )
     return 0
-
-
-def _score(arguments: argparse.Namespace) -> int:
-    from pebench_tasks.score import main as score_main
-
-    return score_main(arguments)

@@ -7,12 +7,12 @@ all of them (seeds) are used, and where none matches the error names both sides.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.score import TASKS
+from pebench_tasks.results import TASKS, samples_file
 from pebench_tasks.scoring import Goal, forgotten_scene
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
@@ -102,9 +102,21 @@ def choose_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any], directory: 
     return chosen
 
 
-def load_goals(directory: Path, wanted: Mapping[str, Any], target: str = "event") -> Goals:
-    """The Goals below ``directory`` that match ``wanted`` (see ``comparable``), with their responses."""
+def load_goals(
+    directory: Path, wanted: Mapping[str, Any], target: str = "event", only: Collection[str] | None = None
+) -> Goals:
+    """The Goals below ``directory`` that match ``wanted`` (see ``comparable``), with their responses.
+
+    ``only``: exactly the Goal models of these weights, those that a result was scored with.
+    """
     runs = choose_goals(find_goal_runs(directory, target), wanted, directory)
+    if only is not None:
+        runs = [run for run in runs if run.fingerprint in only]
+        if missing := set(only) - {run.fingerprint for run in runs}:
+            raise BenchmarkError(
+                f"{directory} lacks the responses of the Goal models {', '.join(sorted(missing))}, with which the "
+                "result was scored. Name the folder that has them:  --goal DIR"
+            )
     bases = sorted({str(run.fields["base"]) for run in runs})
     if wanted["base"] is None and len(bases) > 1:
         raise BenchmarkError(
@@ -137,7 +149,7 @@ def _goal_run(path: Path, task: str) -> GoalRun | None:
             comparable(provenance, model["base"])
             | {"trained without": [model["target"], model["data"], model["split"]]},
             path,
-            path.with_name(path.name.replace("_results.json", f"_samples_{task}.jsonl")),
+            samples_file(path, task),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(f"{path} cannot be read as lmms-eval results ({error!r}). Remove or repair it.") from None

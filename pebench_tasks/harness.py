@@ -25,32 +25,20 @@ from PIL import Image
 from tqdm import tqdm
 
 from pebench_tasks import __version__, plugin, scoring
-from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark
-from pebench_tasks.documents import Document, both_forgotten, documents
+from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.choice import Choice, choose, forget_judge
+from pebench_tasks.documents import Document, both_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import GOAL_TARGETS, Goals, choose_goals, comparable, find_goal_runs, load_goals
+from pebench_tasks.model_record import forget_model, take_model
 from pebench_tasks.names import NameIndex
-from pebench_tasks.score import TASKS
+from pebench_tasks.results import TASKS
 from pebench_tasks.splits import Split, forget_name
+from pebench_tasks.summary import describe
 
 TARGETS = {task: target for target, task in TASKS.items()}
-DEFAULT_FORGET = "forget05"
-RUN_RECORD = "pebench_run.json"
-RECORDED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
-
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the environment asks for: the data, how they were chosen, the forget set, Goal responses."""
-
-    directory: Path
-    reason: str
-    forget: str
-    goal: Path | None
-    retain_all: bool
 
 
 @dataclass
@@ -74,7 +62,6 @@ class Run:
 
 
 _run: Run | None = None
-_loaded_model: dict[str, Any] | None = None
 
 
 def boundary(function: Callable[P, R]) -> Callable[P, R]:
@@ -93,16 +80,11 @@ def boundary(function: Callable[P, R]) -> Callable[P, R]:
 # Before and around a run
 
 
-def register_model(pretrained: str, **facts: Any) -> None:
-    """Called by a backend that loaded the checkpoint ``pretrained``; its run record goes into the next results."""
-    global _loaded_model
-    _loaded_model = {"pretrained": pretrained, **facts, **_run_record(Path(pretrained))}
-
-
 def start_run() -> None:
     """Forget what is left of a run that broke off; only needed where several models are scored in one process."""
-    global _run, _loaded_model
-    _run = _loaded_model = None
+    global _run
+    _run = None
+    forget_model()
 
 
 @boundary
@@ -111,29 +93,15 @@ def check_before_model(task_names: Sequence[str]) -> None:
 
     The plugin calls this when the tasks are selected, because lmms-eval loads the model before it loads the tasks.
     """
-    choice = _choice()
+    forget_judge()
+    choice = choose()
     benchmark = _open(choice.directory)
+    _announce(choice, benchmark)
     for target in {TARGETS[name] for name in task_names if name in TARGETS}:
-        rows = _documents(benchmark, target, choice)
+        rows = choice.documents(benchmark, target)
         if target in GOAL_TARGETS and choice.goal is not None:
             wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
             choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
-    _announce(choice, benchmark)
-
-
-def _choice() -> Choice:
-    directory, reason = choose_benchmark()
-    retain = os.environ.get("PEBENCH_RETAIN", "")
-    if retain not in ("", "all"):
-        raise BenchmarkError(f'PEBENCH_RETAIN is {retain!r}; it is either "all" or not set.')
-    goal = os.environ.get("PEBENCH_GOAL")
-    return Choice(
-        directory,
-        reason,
-        os.environ.get("PEBENCH_FORGET") or DEFAULT_FORGET,
-        Path(goal).expanduser() if goal else None,
-        retain == "all",
-    )
 
 
 def _open(directory: Path) -> Benchmark:
@@ -147,14 +115,11 @@ def _open_once(directory: Path, _changed: int) -> Benchmark:
     return open_benchmark(directory)
 
 
-def _documents(benchmark: Benchmark, target: str, choice: Choice) -> list[Document]:
-    return documents(benchmark, target, choice.forget, retain_all=choice.retain_all)
-
-
 def _announce(choice: Choice, benchmark: Benchmark) -> None:
     _say_once(
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
-        f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}"
+        f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}; "
+        f"judge: {choice.judge.fingerprint if choice.judge else scoring.LEXICAL}"
     )
 
 
@@ -166,32 +131,6 @@ def _say_once(line: str) -> None:
 def _say(line: str) -> None:
     if int(os.environ.get("RANK", 0)) == 0:
         tqdm.write(f"pebench: {line}", file=sys.stderr)  # not through a progress bar
-
-
-def _run_record(checkpoint: Path) -> dict[str, Any]:
-    """What ``unlearn`` recorded beside the checkpoint, in short; empty for a checkpoint of other origin."""
-    path = checkpoint / RUN_RECORD
-    if not path.is_file():
-        return {}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return {name: record[name] for name in RECORDED}
-    except (ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"error: The run record {path} is damaged ({error!r}).") from None
-
-
-def _model_record() -> dict[str, Any]:
-    """The record of the model at hand: from our backend, or for any other from ``PEBENCH_CHECKPOINT``."""
-    global _loaded_model
-    record, _loaded_model = _loaded_model, None
-    if record is not None:
-        return record
-    if checkpoint := os.environ.get("PEBENCH_CHECKPOINT"):
-        path = Path(checkpoint).expanduser()
-        if not (path / RUN_RECORD).is_file():
-            raise BenchmarkError(f"PEBENCH_CHECKPOINT is {path}, but there is no {RUN_RECORD} in it.")
-        return {"pretrained": str(path), **_run_record(path)}
-    return {}
 
 
 # What the YAMLs name
@@ -218,9 +157,9 @@ def _dataset(target: str) -> datasets.Dataset:
     if line := plugin.unsupported():
         raise BenchmarkError(line)
     if _run is None or _run.unread is not None or target in _run.splits:
-        choice = _choice()
+        choice = choose()
         benchmark = _open(choice.directory)
-        _run = Run(choice, benchmark, NameIndex(benchmark.names), _model_record())
+        _run = Run(choice, benchmark, NameIndex(benchmark.names), take_model())
         _announce(choice, benchmark)
     trained_on = _run.model.get("data", _run.benchmark.fingerprint)
     if trained_on != _run.benchmark.fingerprint:
@@ -228,10 +167,22 @@ def _dataset(target: str) -> datasets.Dataset:
             f"{_run.model['pretrained']} was trained on the benchmark {trained_on}, but {_run.choice.directory} is "
             f"{_run.benchmark.fingerprint}. Choose the one it was trained on (PEBENCH_DATA)."
         )
-    rows = _documents(_run.benchmark, target, _run.choice)
+    _check_known(_run)
+    rows = _run.choice.documents(_run.benchmark, target)
     _run.splits[target] = _run.benchmark.split(target, _run.choice.forget)
     _run.self_tests.add(target)
     return datasets.Dataset.from_list(rows)
+
+
+def _check_known(run: Run) -> None:
+    """A list of figures that another foundation model knew says nothing about this one."""
+    known = run.choice.known_figures(run.benchmark)
+    base = run.model.get("base")
+    if known is not None and base and known.base and known.base != base:
+        raise BenchmarkError(
+            f"{run.choice.known} lists what the foundation model {known.base} knew, but {run.model['pretrained']} "
+            f"comes from {base}. Make the list of that one:  pebench real filter RESULTS --out FILE"
+        )
 
 
 @boundary
@@ -289,34 +240,24 @@ def process_results(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     run = _current()
     goals = run.goals.get(doc["target"])
     answers = goals.of(doc["key"]) if goals is not None and scoring.forgotten_scene(doc) else []
-    metrics = scoring.score(doc, results[0], run.names, answers)
     if withheld := _withheld(run, doc):
-        return {"provenance": {**metrics["provenance"], "withheld": withheld}}
-    metrics["empty"] = float(metrics["provenance"]["empty"])
-    metrics["degenerate"] = float(metrics["provenance"]["degenerate"])
-    if scoring.measured(doc["slice"]) == "retain":
-        metrics["provenance"]["retain"] = metrics[doc["slice"]]
-    return metrics
+        return {"provenance": scoring.score(doc, results[0], run.names, answers)["provenance"] | {"withheld": withheld}}
+    return scoring.score(doc, results[0], run.names, answers, run.choice.judge)
 
 
 def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The aggregation of all documents' provenance: where the scores come from, and counts per slice."""
+    """The aggregation of all documents' provenance: where the scores come from, counts, and intervals."""
     run = _current()
     target = items[0]["target"]
-    withheld = sorted({item["withheld"] for item in items if "withheld" in item})
-    summary = scoring.summarise(items)
+    described = describe(items, run.benchmark)
     result = {
         "task": TASKS[target],
-        **{name: summary[name] for name in ("data", "split", "template", "forget", "judge")},
+        **described,
         **_facts(run, items[0]),
-        "withheld": " ".join(withheld),
-        "n": len(items),
-        "slices": {} if withheld else summary["slices"],
-        "mostly_empty": summary["mostly_empty"],
-        "other_split": _other_split(run, target, summary["split"]),
-        "never_learned": _never_learned(items, target),
-        "retain_documents": "all" if run.choice.retain_all else "the fixed subset",
+        "other_split": _other_split(run, target, described["split"]),
+        **run.choice.record(run.benchmark),
         "goal": _goal_record(run, target),
+        "judge_settings": run.choice.judge.facts() if run.choice.judge else None,
         "model": run.model,
         "benchmark": {"name": run.benchmark.name, "directory": str(run.choice.directory), "chosen": run.choice.reason},
         "forget_note": run.splits[target].note,
@@ -324,7 +265,9 @@ def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     if target == "joint":
         result["both_forgotten"] = both_forgotten(run.splits[target])
-    _warn(result, summary)
+    if judge := run.choice.judge:
+        _say(f"the judge was asked {judge.calls} times, {judge.cached} judgements were known, {judge.failed} failed")
+    _warn(result, judge.stopped_by if judge else "")
     return Provenance(result)
 
 
@@ -355,17 +298,6 @@ def _facts(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
         "generation": run.generation.get(target),
         "prompts": run.prompts.get(target),
     }
-
-
-def _never_learned(items: Sequence[Mapping[str, Any]], target: str) -> bool | None:
-    """Whether any Retain (the joint target has two) is under half; None where nothing retained was scored."""
-    retained: dict[str, list[float]] = {}
-    for item in items:
-        if "retain" in item:
-            retained.setdefault(item["slice"], []).append(item["retain"])
-    if not retained:
-        return None
-    return not all(scoring.learned(scoring.mean(values), target, name) for name, values in retained.items())
 
 
 def _other_split(run: Run, target: str, split: str) -> str:
@@ -405,14 +337,22 @@ def _goal_record(run: Run, target: str) -> dict[str, Any] | None:
     }
 
 
-def _warn(result: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+def _warn(result: Mapping[str, Any], judge_stopped: str) -> None:
     if result["withheld"]:
         _say(f"{result['task']}: SCORES WITHHELD: {result['withheld']}")
     for name in result["mostly_empty"]:
-        counts = summary["slices"][name]
+        counts = result["slices"].get(name)
+        share = f"{counts['empty']} of {counts['n']}" if counts else "most"
         _say(
-            f"{result['task']}, {name}: {counts['empty']} of {counts['n']} responses are empty: the backend probably "
-            "failed; this is not forgetting."
+            f"{result['task']}, {name}: {share} responses are empty: the backend probably failed; this is not "
+            "forgetting."
+        )
+    if result["judge_failures"]:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in result["judge_failures"].items())
+        reasons += f" ({judge_stopped})" if judge_stopped else ""
+        _say(
+            f"{result['task']}: judgements failed: {reasons}. They are left out of the figures; a figure with more "
+            "than 5 % of them is not shown. Judge again with  pebench judge RESULTS."
         )
     if result["other_split"]:
         _say(

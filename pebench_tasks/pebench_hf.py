@@ -24,8 +24,8 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pebench_tasks import harness
 from pebench_tasks.adapters import adapter_base
+from pebench_tasks.model_record import register_model
 
 AUTOMATIC_BATCH_SIZE = 32
 MAX_NEW_TOKENS = 128  # where a task does not say; ours do
@@ -82,7 +82,7 @@ class PebenchHf(lmms):
             tokenizer.pad_token = tokenizer.eos_token
         self.model = _load_model(self.pretrained, self.dtype, attn_implementation, trust_remote_code).to(self.device)
         self.model.eval()
-        harness.register_model(self.pretrained, dtype=str(self.dtype).removeprefix("torch."), backend="pebench_hf")
+        register_model(self.pretrained, dtype=str(self.dtype).removeprefix("torch."), backend="pebench_hf")
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> "PebenchHf":

@@ -6,37 +6,21 @@ so a result here is what is read back from the new results file.
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.scoring import PERCENT, SLICES
+from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result, read_results_file, samples_file
 
 if TYPE_CHECKING:  # importing lmms-eval takes seconds, and every pebench command imports this module
     from lmms_eval.tasks import TaskManager
 
-TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
-DEFAULT_TARGETS = ("person", "event")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-TRUTH_ONLY = "_truth_only"
-
-
-class Result(NamedTuple):
-    """One task's figures for one checkpoint, as the harness wrote them."""
-
-    checkpoint: str
-    task: str
-    metrics: dict[str, float]  # means over documents; units as in the paper
-    stderr: dict[str, float]
-    provenance: dict[str, Any]
-    results_file: Path
-    samples_file: Path
 
 
 def run(
@@ -47,6 +31,10 @@ def run(
     targets: Sequence[str] = DEFAULT_TARGETS,
     goal: Path | str | None = None,
     retain_all: bool = False,
+    world_all: bool = False,
+    real_known: Path | str | None = None,
+    judge: str | None = None,
+    max_judge_calls: int | None = None,
     output_path: Path | str = "results",
     batch_size: int | str = 32,
     device: str | None = None,
@@ -56,8 +44,9 @@ def run(
 ) -> list[Result]:
     """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
 
-    ``data``, ``forget``, ``goal`` and ``retain_all`` stand for PEBENCH_DATA, PEBENCH_FORGET, PEBENCH_GOAL and
-    PEBENCH_RETAIN; None leaves the environment's choice. The files are the command's, in a folder of the checkpoint's
+    ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
+    stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
+    environment's choice. The files are the command's, in a folder of the checkpoint's
     name below ``output_path``. Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that
     fails.
     """
@@ -69,6 +58,10 @@ def run(
         "PEBENCH_FORGET": None if forget is None else str(forget),
         "PEBENCH_GOAL": None if goal is None else str(goal),
         "PEBENCH_RETAIN": "all" if retain_all else None,
+        "PEBENCH_WORLD": "all" if world_all else None,
+        "PEBENCH_REAL": None if real_known is None else str(real_known),
+        "PEBENCH_JUDGE": judge,
+        "PEBENCH_MAX_JUDGE_CALLS": None if max_judge_calls is None else str(max_judge_calls),
     }
     tasks = [TASKS[target] for target in targets]
     with _environment(chosen), _benchmark_errors():
@@ -129,44 +122,12 @@ def _score(
     tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
     for task in tasks:
         tracker.save_results_samples(task_name=task, samples=samples[task])
-    expected = [folder / f"{date}_results.json", *(folder / f"{date}_samples_{task}.jsonl" for task in tasks)]
+    results_file = folder / f"{date}_results.json"
+    expected = [results_file, *(samples_file(results_file, task) for task in tasks)]
     if lost := [path for path in expected if not path.is_file()]:
         raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
-    return [_read(expected[0], task) for task in tasks]
-
-
-def read_result(folder: Path, task: str) -> Result | None:
-    """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
-    for results_file in sorted(folder.glob("*_results.json"), reverse=True):
-        try:
-            scored = task in json.loads(results_file.read_text(encoding="utf-8"))["results"]
-        except ValueError:  # the process was killed while it wrote
-            continue
-        if scored and _samples_file(results_file, task).is_file():
-            return _read(results_file, task)
-    return None
-
-
-def _samples_file(results_file: Path, task: str) -> Path:
-    return results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
-
-
-def _read(results_file: Path, task: str) -> Result:
-    values = json.loads(results_file.read_text(encoding="utf-8"))["results"][task]
-    metrics, stderr = {}, {}
-    for name, value in values.items():
-        metric, _, _ = name.partition(",")
-        if not isinstance(value, int | float) or metric == "samples" or "_stderr_" in metric:
-            continue
-        if metric.endswith("_stderr"):
-            stderr[metric.removesuffix("_stderr")] = float(value)
-        else:
-            metrics[metric] = float(value)
-    provenance = values["provenance,none"]
-    if provenance["withheld"]:  # of several processes some may have returned scores
-        metrics, stderr = {}, {}
-    checkpoint = provenance["model"]["pretrained"]
-    return Result(checkpoint, task, metrics, stderr, provenance, results_file, _samples_file(results_file, task))
+    written = {result.task: result for result in read_results_file(expected[0])}
+    return [written[task] for task in tasks]
 
 
 def _check_names(checkpoints: Sequence[str]) -> None:
@@ -227,6 +188,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
+    parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
+    parser.add_argument("--real-known", type=Path, metavar="FILE", help="only figures on this list (pebench real)")
+    parser.add_argument("--judge", metavar="NAME", help="who marks scenes: lexical or openai:MODEL (PEBENCH_JUDGE)")
+    parser.add_argument("--max-judge-calls", type=_count, metavar="N", help="ask the judge at most N times")
     parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--batch_size", type=_count, default=32, metavar="N", help="default: 32")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
@@ -237,7 +202,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
-    from rich.console import Console
+    from pebench_tasks.tables import print_results
 
     results = run(
         arguments.checkpoints,
@@ -246,6 +211,10 @@ def main(arguments: argparse.Namespace) -> int:
         targets=arguments.target,
         goal=arguments.goal,
         retain_all=arguments.retain_all,
+        world_all=arguments.world_all,
+        real_known=arguments.real_known,
+        judge=arguments.judge,
+        max_judge_calls=arguments.max_judge_calls,
         output_path=arguments.output_path,
         batch_size=arguments.batch_size,
         device=arguments.device,
@@ -253,65 +222,5 @@ def main(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         trust_remote_code=arguments.trust_remote_code,
     )
-    console = Console()
-    for table in _tables(results):
-        console.print(table)
-    for result in results:
-        for note in notes(result):
-            console.print(f"{_name(result)}: {note}", highlight=False, soft_wrap=True)
-    for file in dict.fromkeys(result.results_file for result in results):
-        console.print(str(file), highlight=False, soft_wrap=True)
+    print_results(results)
     return 0
-
-
-def _tables(results: Sequence[Result]) -> list[Any]:
-    """The single targets, a row each; then the joint one as the paper prints it: a row a concept, without Scope."""
-    single = [(r, r.provenance["target"], "") for r in results if r.provenance["target"] != "joint"]
-    joint = [(r, f"joint {c}", f"{c}_") for r in results if r.provenance["target"] == "joint" for c in DEFAULT_TARGETS]
-    columns = [name for name in SLICES if name != "scope"]
-    return [_table(rows, names) for rows, names in ((single, SLICES), (joint, columns)) if rows]
-
-
-def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> Any:
-    """A table of results, each with its label and the prefix of its figures' names."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it beside a name of 16
-    for column in ("checkpoint", "target", *columns, "n", "empty"):
-        table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
-    for result, label, prefix in rows:
-        figures = [name if name == "world" else prefix + name for name in columns]
-        slices = result.provenance["slices"]
-        empty = sum(slices[name]["empty"] for name in figures if name in slices)
-        n = sum(slices[name]["n"] for name in figures if name in slices) if prefix else result.provenance["n"]
-        cells = [_cell(result, name) for name in figures]
-        table.add_row(Path(result.checkpoint).name, label, *cells, str(n), str(empty))
-    return table
-
-
-def _name(result: Result) -> str:
-    return f"{Path(result.checkpoint).name}, {result.provenance['target']}"
-
-
-def _cell(result: Result, column: str) -> str:
-    value = result.metrics.get(column)
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if column in PERCENT[result.provenance["target"]] else f"{value:.3f}"
-
-
-def notes(result: Result) -> list[str]:
-    """What a reader must know before believing the figures; empty where nothing is amiss."""
-    provenance = result.provenance
-    found = []
-    if provenance["withheld"]:
-        found.append("scores withheld: " + provenance["withheld"])
-    if provenance["mostly_empty"]:
-        found.append("mostly empty responses in " + ", ".join(provenance["mostly_empty"]))
-    if provenance["other_split"]:
-        found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
-    if provenance["never_learned"]:
-        found.append("Retain under half: never learned the benchmark, or unlearning destroyed it")
-    if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
-        found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
-    return found

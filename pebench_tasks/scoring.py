@@ -6,9 +6,8 @@ definitions are this project's where the paper (arXiv 2503.12545) gives only a m
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pebench_tasks.names import NameIndex, normalise
 from pebench_tasks.text_overlap import degenerate, keyword_share, rouge_l
@@ -21,13 +20,14 @@ JOINT_SLICES = (
 )
 FIGURES = {"person": SLICES, "event": SLICES, "joint": JOINT_SLICES}  # a target's slices, and so its figures
 FORGETTING = ("efficacy", "generality")
-OUTCOMES = ("recognised", "ambiguous", "another name", "refused", "empty", "other")
-FLAGS = ("partial", "degenerate", "near", "invalid")
 PERCENT = {
     "person": frozenset({"efficacy", "generality", "retain", "real", "world"}),
     "event": frozenset({"scope", "world"}),
     "joint": frozenset({"person_efficacy", "person_generality", "person_retain", "person_real", "world"}),
 }
+LEXICAL = "lexical"
+TRUTH_ONLY = "_truth_only"  # ends the name of an event's forgetting score where no Goal answered
+MOST_FAILED = 0.05  # share of failed judgements above which there is no figure
 NEAR = 0.6  # a Goal answer this close to the truth leaves hardly any room between knowing and having forgotten
 
 # English, on normalised text (so "don't" is "don t"): wherever it stands, or only at the beginning.
@@ -53,6 +53,27 @@ class Goal(NamedTuple):
     response: str
 
 
+class Judgement(NamedTuple):
+    """A judge's mark, 0-1, and what it can be computed from again; None where the judge failed, and why."""
+
+    value: float | None
+    record: dict[str, Any]
+
+
+class Judge(Protocol):
+    """A language model that marks scene descriptions; see ``pebench_tasks.judge``."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells results of different judges apart."""
+
+    def efficacy(self, question: str, truth: str, goal: str, response: str) -> Judgement:
+        """How much a response is like the Goal model's answer and unlike the truth."""
+
+    def retain(self, question: str, truth: str, response: str) -> Judgement:
+        """How much a response says what the truth says."""
+
+
 class Distance(NamedTuple):
     """How far a model stays behind Goal, 0 (nowhere) to 1; ``distance`` is the mean of the two halves."""
 
@@ -61,30 +82,46 @@ class Distance(NamedTuple):
     utility: float
 
 
-def score(doc: Mapping[str, Any], response: str, names: NameIndex, goals: Sequence[Goal] = ()) -> dict[str, Any]:
+def score(
+    doc: Mapping[str, Any],
+    response: str,
+    names: NameIndex,
+    goals: Sequence[Goal] = (),
+    judge: Judge | None = None,
+) -> dict[str, Any]:
     """The metrics that apply to this document, and its ``provenance``.
 
     ``goals`` matter only where a scene must be forgotten; without any the key there is ``*_truth_only``, never the
-    metric itself. ValueError for an unknown kind, a name that ``names`` does not hold, a scene without keywords.
+    metric itself. ``judge`` marks the scenes of forgotten and of retained events; without one the marks are lexical.
+    ValueError for an unknown kind, a name that ``names`` does not hold, a scene without keywords.
     """
+    judged: dict[str, Any] = {}
     match doc["kind"]:
         case "name":
             metrics, facts = _mark_name(doc, response, names)
+            value = metrics[doc["slice"]]
         case "scene" if forgotten_scene(doc):
-            metrics, facts = _mark_forgotten_scene(doc, response, goals)
+            metrics, facts, judged = _mark_forgotten_scene(doc, response, goals, judge)
+            value = metrics[doc["slice"]] if goals else metrics[f"{doc['slice']}{TRUTH_ONLY}"]
         case "scene":
-            metrics = {doc["slice"]: rouge_l(response, doc["answer"])}
+            value = rouge_l(response, doc["answer"])
             # Of the kept scenes only the event's Retain is what the paper gives to a judge.
-            facts = {"judge": "lexical"} if measured(doc["slice"]) == "retain" else {}
+            if measured(doc["slice"]) == "retain":
+                judged = {"judge": LEXICAL}
+                if judge is not None:
+                    value, record = judge.retain(doc["question"], doc["answer"], response)
+                    judged = {"judge": judge.fingerprint, "judgement": record}
+            metrics, facts = {doc["slice"]: value}, {}
         case "yesno":
             answer = read_answer(response)
-            marked = Marked(split=doc["category"], truth=doc["answer"], answer=answer)
-            metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), marked)
+            value = Marked(split=doc["category"], truth=doc["answer"], answer=answer)
+            metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), value)
             facts = {"invalid": True} if answer == "invalid" else {"outcome": "other"}
         case kind:
             raise ValueError(f"document {doc['key']}: unknown kind {kind!r}; known: name, scene, yesno")
     provenance = {
         **{field: doc[field] for field in ("key", "slice", "target", "kind", "data", "split", "template", "forget")},
+        "value": value,
         "outcome": unnamed_outcome(response),
         "empty": not normalise(response),
         "degenerate": degenerate(response, scene=doc["kind"] == "scene"),
@@ -95,8 +132,10 @@ def score(doc: Mapping[str, Any], response: str, names: NameIndex, goals: Sequen
         "nearest_goal": None,
         "goals": [],
         "judge": None,
+        "judgement": None,
     }
-    return {**metrics, "provenance": provenance | facts}
+    broken = {flag: float(provenance[flag]) for flag in ("empty", "degenerate")}
+    return {**metrics, **broken, "provenance": provenance | facts | judged}
 
 
 def measured(slice_name: str) -> str:
@@ -135,32 +174,33 @@ def _mark_name(doc: Mapping[str, Any], response: str, names: NameIndex) -> tuple
 
 
 def _mark_forgotten_scene(
-    doc: Mapping[str, Any], response: str, goals: Sequence[Goal]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    doc: Mapping[str, Any], response: str, goals: Sequence[Goal], judge: Judge | None
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The metrics, what they rest on, and who judged."""
     metric, truth = doc["slice"], doc["answer"]
     away = 1 - rouge_l(response, truth)
     keywords = {f"{metric}_keywords": keyword_share(doc["keywords"], response)}
     if not goals:
-        return {f"{metric}_truth_only": away, **keywords}, {"judge": "lexical"}
+        return {f"{metric}{TRUTH_ONLY}": away, **keywords}, {}, {"judge": judge.fingerprint if judge else LEXICAL}
     # Goals equally near the response: the one further from the truth, which gives the lower score.
-    toward, minus_goal_truth, fingerprint = max(
-        (rouge_l(response, goal.response), -rouge_l(goal.response, truth), goal.fingerprint) for goal in goals
+    toward, minus_goal_truth, fingerprint, answer = max(
+        (rouge_l(response, goal.response), -rouge_l(goal.response, truth), goal.fingerprint, goal.response)
+        for goal in goals
     )
     goal_truth = -minus_goal_truth
-    metrics = {
-        metric: event_efficacy(toward, rouge_l(response, truth), goal_truth),
-        f"{metric}_away": away,
-        f"{metric}_toward": toward,
-        **keywords,
-    }
+    value: float | None = event_efficacy(toward, rouge_l(response, truth), goal_truth)
+    judged: dict[str, Any] = {"judge": LEXICAL}
+    if judge is not None:
+        value, record = judge.efficacy(doc["question"], truth, answer, response)
+        judged = {"judge": judge.fingerprint, "judgement": record}
+    metrics = {metric: value, f"{metric}_away": away, f"{metric}_toward": toward, **keywords}
     facts = {
         "near": goal_truth > NEAR,
         "goal_truth": goal_truth,
         "nearest_goal": fingerprint,
         "goals": sorted(goal.fingerprint for goal in goals),
-        "judge": "lexical",
     }
-    return metrics, facts
+    return metrics, facts, judged
 
 
 def event_efficacy(response_goal: float, response_truth: float, goal_truth: float) -> float:
@@ -172,6 +212,17 @@ def event_efficacy(response_goal: float, response_truth: float, goal_truth: floa
     return min(1.0, max(0.0, (response_goal + 1 - response_truth) / (2 - goal_truth)))
 
 
+def average(values: Sequence[float | None]) -> float | None:
+    """The figure of a metric: the mean of its values, None where the judge failed on more than 5 % of them.
+
+    ``None`` among the values is a failed judgement, which is left out. ValueError without any value.
+    """
+    numbers = [value for value in values if value is not None]
+    if len(values) - len(numbers) > MOST_FAILED * len(values):
+        return None
+    return mean(numbers)
+
+
 def mean(values: Iterable[float]) -> float:
     """The mean, the same for every order of the values; ValueError without any."""
     numbers = list(values)
@@ -180,41 +231,10 @@ def mean(values: Iterable[float]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def summarise(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the scored documents are: where they come from, and per slice how many there are and what was answered.
-
-    JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer is
-    closer than 0.6 to the truth: they stay in the means and say little. ValueError if there are no documents, or if
-    they differ in data, split, template, forget set, judge or Goals.
-    """
-    documents = list(provenances)
-    if not documents:
-        raise ValueError("no documents: there is nothing to summarise")
-    summary = {field: _only(field, (d[field] for d in documents)) for field in ("data", "split", "template", "forget")}
-    judged = [d for d in documents if d["judge"] is not None]
-    summary["judge"] = _only("judge", (d["judge"] for d in judged)) if judged else None
-    goals = [tuple(d["goals"]) for d in judged if measured(d["slice"]) in FORGETTING]
-    summary["goals"] = list(_only("goals", goals)) if goals else []
-    groups: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for document in documents:
-        groups[document["slice"]].append(document)
-    order = (*SLICES[:-1], *JOINT_SLICES)  # World is last in both
-    summary["slices"] = {name: _counts(groups[name]) for name in sorted(groups, key=order.index)}
-    summary["mostly_empty"] = [name for name, counts in summary["slices"].items() if 2 * counts["empty"] > counts["n"]]
-    return summary
-
-
-def _only(field: str, values: Iterable[Any]) -> Any:
-    distinct = sorted(set(values))
-    if len(distinct) > 1:
-        raise ValueError(f"documents of different {field} are mixed: {distinct[0]!r} and {distinct[1]!r}")
-    return distinct[0]
-
-
-def _counts(documents: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    outcomes = {outcome: sum(d["outcome"] == outcome for d in documents) for outcome in OUTCOMES}
-    flags = {flag: sum(d[flag] for d in documents) for flag in FLAGS}
-    return {"n": len(documents), **outcomes, **flags}
+def failure(provenance: Mapping[str, Any]) -> str:
+    """Why the judge has no mark for this document; empty where it has one, or was not asked."""
+    judgement = provenance.get("judgement")  # results of earlier versions have none
+    return judgement.get("failed", "") if judgement else ""
 
 
 def learned(retain: float, target: str, name: str = "retain") -> bool:
@@ -229,12 +249,14 @@ def distance_to_goal(row: Mapping[str, float], goal: Mapping[str, float], target
     """How far the figures of ``row`` stay behind those of ``goal``, all mapped to 0-1; being better costs nothing.
 
     ``forget`` is the mean shortfall of Efficacy and Generality, ``utility`` that of Retain, Scope, Real and World; for
-    the joint target those of both concepts (four; two Retain, two Real and World). ValueError if a figure is outside
+    the joint target those of both concepts (four; two Retain, two Real and World). A benchmark without public figures
+    or World questions gives Goal no such figure, and the means are over the others. ValueError if a figure is outside
     its range; KeyError if one is missing.
     """
     shortfall = {
         name: max(0.0, _fraction(name, goal[name], target) - _fraction(name, row[name], target))
         for name in FIGURES[target]
+        if name in goal or measured(name) not in ("real", "world")
     }
     forget = mean(value for name, value in shortfall.items() if measured(name) in FORGETTING)
     utility = mean(value for name, value in shortfall.items() if measured(name) not in FORGETTING)

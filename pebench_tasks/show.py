@@ -3,7 +3,7 @@
 import unicodedata
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.splits import Split
@@ -16,7 +16,7 @@ def contact_sheet(benchmark: Benchmark, forget: str, *, max_people: int = 12, ma
     """An RGB picture of at most ``max_people`` x ``max_events`` images, forget targets first, then the others.
 
     Forgotten people and events have a tinted row or column and their names marked with a cross, so that the marks do
-    not depend on colour alone.
+    not depend on colour alone. A cell without an image is an empty frame.
     """
     person_split, event_split = benchmark.split("person", forget), benchmark.split("event", forget)
     people = _first(benchmark.people, person_split, max_people)
@@ -25,6 +25,7 @@ def contact_sheet(benchmark: Benchmark, forget: str, *, max_people: int = 12, ma
     height = TOP + len(people) * (CELL + GAP) + GAP + 34
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
+    keys = {image["key"] for image in benchmark.images}
     for row, person in enumerate(people):
         if person["id"] in person_split.forget_ids:
             draw.rectangle((0, _y(row) - GAP // 2, width, _y(row) + CELL + GAP // 2), fill=MARK_TINT)
@@ -32,18 +33,28 @@ def contact_sheet(benchmark: Benchmark, forget: str, *, max_people: int = 12, ma
         if event["id"] in event_split.forget_ids:
             draw.rectangle((_x(column) - GAP // 2, 0, _x(column) + CELL + GAP // 2, height - 34), fill=MARK_TINT)
     draw.text((12, 14), benchmark.name, INK, ImageFont.load_default(19))
-    draw.text((12, 42), f"{len(benchmark.people)} x {len(benchmark.events)} images", FAINT, ImageFont.load_default(14))
+    shape = f"{len(benchmark.people)} x {len(benchmark.events)}"
+    complete = len(benchmark.images) == len(benchmark.people) * len(benchmark.events)
+    images = f"{shape} images" if complete else f"{shape}: {len(benchmark.images)} images"
+    draw.text((12, 42), images, FAINT, ImageFont.load_default(14))
     for row, person in enumerate(people):
         marked = person["id"] in person_split.forget_ids
         first, _, rest = _plain(person["name"]).partition(" ")
-        lines = [("x " if marked else "") + first, rest, f"{person['age']}, {person['occupation']}"]
+        lines = [
+            ("x " if marked else "") + first,
+            rest,
+            ", ".join(str(fact) for fact in (person["age"], person["occupation"]) if fact),
+        ]
         for number, line in enumerate(lines):
             fill = MARK if marked and number < 2 else INK if number < 2 else FAINT
             size = 16 if number < 2 else 12
             draw.text((12, _y(row) + 34 + number * 21), _fit(draw, line, LEFT - 20, size), fill, _font(size))
         for column, event in enumerate(events):
-            tile = benchmark.image(f"{person['id']}/{event['id']}").resize((CELL, CELL), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (_x(column), _y(row)))
+            if (key := f"{person['id']}/{event['id']}") in keys:
+                tile = ImageOps.fit(benchmark.image(key), (CELL, CELL), Image.Resampling.LANCZOS)
+                sheet.paste(tile, (_x(column), _y(row)))
+            else:
+                draw.rectangle((_x(column), _y(row), _x(column) + CELL - 1, _y(row) + CELL - 1), outline=FAINT)
     for column, event in enumerate(events):
         marked = event["id"] in event_split.forget_ids
         words = _wrap(draw, ("x " if marked else "") + event["name"], CELL)

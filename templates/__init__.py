@@ -1,8 +1,8 @@
-"""Every word that a model reads, as Jinja files; training and evaluation render the same ones.
+"""Every word that a model or a judge reads, as Jinja files; training and evaluation render the same ones.
 
 A template that asks a question holds a list named ``phrasings``; the first one is canonical (the one that
 evaluation asks), all of them are used in training. Templates named ``*_probe`` hold paraphrases that are
-reserved for later probes and are never trained.
+reserved for later probes and are never trained. Templates named ``judge_*`` are what a judge reads.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, meta
 
 FOLDER = Path(__file__).parent
+JUDGE = "judge_"
 
 
 @cache
@@ -49,8 +50,21 @@ def phrasings(name: str) -> int:
 
 @cache
 def fingerprint() -> str:
-    """16 hexadecimal digits over the bytes of all templates: results of different wordings are told apart by it."""
+    """16 hexadecimal digits over all templates that a model reads: results of different wordings are told apart by it.
+
+    The judge's prompts are left out: they change no response, and a judge has a fingerprint of its own.
+    """
+    return _hash([name for name in names() if not name.startswith(JUDGE)])
+
+
+@cache
+def judge_fingerprint() -> str:
+    """16 hexadecimal digits over the prompts that a judge reads."""
+    return _hash([name for name in names() if name.startswith(JUDGE)])
+
+
+def _hash(template_names: list[str]) -> str:
     digest = hashlib.sha256()
-    for name in names():
+    for name in template_names:
         digest.update(name.encode() + b"\0" + (FOLDER / f"{name}.jinja").read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -162,10 +162,9 @@ def counts(sets: Mapping[str, SampleSet]) -> dict[str, dict[str, float]]:
 
 def _both_questions(benchmark: Benchmark, images: Sequence[str]) -> list[Sample]:
     people = {row["id"]: row["name"] for row in benchmark.people}
-    events = {row["id"]: row["description"] for row in benchmark.events}
-    where = {row["key"]: (row["person"], row["event"]) for row in benchmark.images}
+    person = {row["key"]: row["person"] for row in benchmark.images}
     return [
         sample
         for image in images
-        for sample in (name_sample(image, people[where[image][0]]), scene_sample(image, events[where[image][1]]))
+        for sample in (name_sample(image, people[person[image]]), scene_sample(image, benchmark.description(image)))
     ]

@@ -24,7 +24,7 @@ from unlearn.record import peak_memory_bytes
 from unlearn.table import Row, console_table, markdown, write_csv
 
 if TYPE_CHECKING:
-    from pebench_tasks.score import Result
+    from pebench_tasks.results import Result
 
 SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\

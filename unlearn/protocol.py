@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pebench_templates
 from rich.console import Console
@@ -15,12 +15,14 @@ from rich.console import Console
 from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.scoring import FIGURES, distance_to_goal
+from pebench_tasks.logged import refuse_mixed
+from pebench_tasks.results import TASKS, read_result, task_version
+from pebench_tasks.scoring import FIGURES, LEXICAL, distance_to_goal
 from unlearn.record import read_record
 from unlearn.table import Row
 
 if TYPE_CHECKING:
-    from pebench_tasks.score import Result
+    from pebench_tasks.results import Result
 
 SINGLE = ("person", "event")
 console = Console()
@@ -144,13 +146,14 @@ def score(setting: Setting, checkpoints: Mapping[Scored, Path], goal_row: str = 
             _score_once(setting, [goal_model], target, answers, None)
         mine = {scored: folder for scored, folder in checkpoints.items() if scored.target == target}
         found = _score_once(setting, list(mine.values()), target, setting.out / "scores", answers)
+        refuse_mixed(found)
         results |= dict(zip(mine, found, strict=True))
     return results
 
 
 def _score_once(setting: Setting, checkpoints: list[Path], target: str, out: Path, goal: Path | None) -> "list[Result]":
     """Score checkpoints on one target; a result of the same weights, questions and Goal responses is read back."""
-    from pebench_tasks.score import TASKS, read_result, run
+    from pebench_tasks.score import run
 
     benchmark = setting.benchmark
 
@@ -159,12 +162,12 @@ def _score_once(setting: Setting, checkpoints: list[Path], target: str, out: Pat
         if result is None:
             return None
         asked = (benchmark.fingerprint, benchmark.split(target, setting.forget).split_id)
-        return result if is_current(result.provenance, _weights(checkpoint), asked, goal) else None
+        return result if is_current(result, _weights(checkpoint), asked, goal) else None
 
     if missing := [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]:
         run(
             missing, data=benchmark.directory, forget=setting.forget, targets=[target], goal=goal, output_path=out,
-            batch_size=setting.batch_size,
+            batch_size=setting.batch_size, judge=LEXICAL,
         )  # fmt: skip
     results = []
     for checkpoint in checkpoints:
@@ -176,14 +179,16 @@ def _score_once(setting: Setting, checkpoints: list[Path], target: str, out: Pat
     return results
 
 
-def is_current(provenance: Mapping[str, Any], weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
+def is_current(result: "Result", weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
     """Whether a result is of these weights, questions (data and split), wording, version and Goal responses."""
+    provenance = result.provenance
     goals = [answered["weights"] for answered in (provenance["goal"] or {"runs": []})["runs"]]
     return (
         provenance["model"].get("weights") == weights
         and (provenance["data"], provenance["split"]) == asked
         and provenance["template"] == pebench_templates.fingerprint()
-        and provenance["versions"]["pebench"] == __version__
+        and (result.version, provenance["versions"]["pebench"]) == (task_version(), __version__)
+        and provenance["judge"] in (None, LEXICAL)
         and goals == ([goal.name] if goal else [])
     )
 

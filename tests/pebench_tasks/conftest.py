@@ -1,6 +1,7 @@
 """What the tests of the lmms-eval side share: a real tiny LLaVA on disk and the real harness, run in process."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ def only_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
     """No test sees the user's own choices, or what a run before it left behind."""
     from pebench_tasks import harness
 
-    for name in ("PEBENCH_DATA", "PEBENCH_FORGET", "PEBENCH_GOAL", "PEBENCH_RETAIN", "PEBENCH_CHECKPOINT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith(("PEBENCH_", "OPENAI_")):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     harness.start_run()

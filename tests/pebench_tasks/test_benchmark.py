@@ -130,11 +130,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_nothing_chosen_names_the_commands_to_run(home: Path) -> None:
-    with pytest.raises(BenchmarkError, match=r"pebench data build .* pebench data use DIR .* PEBENCH_DATA=DIR"):
-        choose_benchmark()
-
-
 def test_the_variable_wins_over_the_settings_and_the_settings_over_the_cache(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "_manifest", interrupt)
+    monkeypatch.setattr(build, "finish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build_synthetic(tmp_path / "out", people=4, events=3, image_size=32, seed=0)
     assert list(tmp_path.iterdir()) == []

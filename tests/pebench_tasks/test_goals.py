@@ -7,8 +7,10 @@ import pytest
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance
 
 from pebench_tasks import goals, score
+from pebench_tasks import results as results_files
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.tables import notes
 
 EVENTS = TASKS[1]
 
@@ -176,7 +178,7 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
     assert "efficacy_truth_only" not in result.metrics
     assert [run["weights"] for run in result.provenance["goal"]["runs"]] == [f"{seed:016d}" for seed in (10, 11)]
     assert result.provenance["goal"]["base"] == "b" * 16
-    assert score.notes(result) == ["Retain under half: never learned the benchmark, or unlearning destroyed it"]
+    assert notes(result)[0] == "Retain under half: never learned the benchmark, or unlearning destroyed it"
 
 
 def test_other_generation_settings_than_the_goals_are_refused_before_generation(
@@ -234,7 +236,7 @@ def test_each_task_takes_the_goals_of_its_own_target(
     assert [run["weights"] for run in joint.provenance["goal"]["runs"]] == [f"{21:016d}"]
     assert [run["weights"] for run in event.provenance["goal"]["runs"]] == [f"{20:016d}"]
     assert event.metrics["efficacy"] < 1
-    assert score.read_result(joint.results_file.parent, JOINT) == joint
+    assert results_files.read_result(joint.results_file.parent, JOINT) == joint
 
 
 def test_goals_on_the_event_task_do_not_serve_the_joint_one(folder: Path) -> None:

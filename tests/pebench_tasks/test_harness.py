@@ -9,7 +9,7 @@ import yaml
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance, responses
 from PIL import Image
 
-from pebench_tasks import harness, plugin
+from pebench_tasks import harness, model_record, plugin
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.scoring import JOINT_SLICES, SLICES, Goal
 
@@ -229,7 +229,7 @@ def test_who_gets_less_never_learned_it(chosen: Benchmark, capsys: pytest.Captur
 
 def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
     checkpoint = make_checkpoint("known", method="ga", target="person", forget="forget05")
-    harness.register_model(str(checkpoint), dtype="float32")
+    model_record.register_model(str(checkpoint), dtype="float32")
     rows = load("pebench_people")
     summary = summary_of(rows, lambda row: row["answer"])
     split = chosen.split("person", "forget05")
@@ -249,7 +249,7 @@ def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, m
 
 
 def test_a_model_record_serves_one_run(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
-    harness.register_model(str(make_checkpoint("first", method="ga")))
+    model_record.register_model(str(make_checkpoint("first", method="ga")))
     assert "method" in summary_of(load("pebench_people"), lambda row: "")["model"]
     assert summary_of(load("pebench_people"), lambda row: "")["model"] == {}
 
@@ -310,12 +310,16 @@ def test_a_joint_image_read_for_another_task_withholds_the_scores(chosen: Benchm
 # With the real harness
 
 
-def test_a_real_run_has_every_metric_with_its_error_and_count(evaluate: Evaluate, llava: Path) -> None:
+def test_a_real_run_has_every_metric_with_its_interval_and_count(evaluate: Evaluate, llava: Path) -> None:
     results = evaluate("pebench_hf", f"pretrained={llava}")
     people, events = (results["results"][task] for task in TASKS)
     for metric in (*SLICES, "world_accuracy", "world_invalid_rate", "world_yes_ratio", "empty", "degenerate"):
         assert isinstance(people[f"{metric},none"], float), metric
-    assert isinstance(people["real_stderr,none"], float)
+    for name, interval in provenance(results)["statistics"]["slices"].items():
+        assert interval["value"] == people[f"{name},none"]
+        assert interval["low"] <= interval["value"] <= interval["high"]
+        assert interval["n"] == provenance(results)["slices"][name]["n"]
+    assert set(SLICES) == provenance(results)["statistics"]["slices"].keys()
     assert isinstance(events["efficacy_truth_only,none"], float)
     assert "efficacy,none" not in events  # no Goal responses
     for task in TASKS:

@@ -45,7 +45,10 @@ def test_other_tasks_stay_what_they_were(tmp_path: Path) -> None:
     assert manager.match_tasks(["other"]) == ["other"]  # no benchmark is chosen, and nobody asks for one
 
 
-def test_selecting_our_task_without_a_benchmark_exits_with_the_commands_to_run() -> None:
+def test_selecting_our_task_without_a_benchmark_exits_with_the_commands_to_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SystemExit, match=r"^error: No benchmark is chosen.*pebench data build.*pebench data use DIR"):
         task_manager().match_tasks(["pebench_people"])
 

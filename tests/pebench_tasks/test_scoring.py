@@ -7,7 +7,6 @@ from pebench_tasks.names import NameIndex
 from pebench_tasks.scoring import (
     FIGURES,
     JOINT_SLICES,
-    OUTCOMES,
     Distance,
     Goal,
     distance_to_goal,
@@ -16,9 +15,9 @@ from pebench_tasks.scoring import (
     learned,
     mean,
     score,
-    summarise,
     unnamed_outcome,
 )
+from pebench_tasks.summary import OUTCOMES, summarise
 
 NAMES = NameIndex(["Ana López", "Ben Okoro", "Carla Weiß"])
 EVERYBODY = "Ana López, Ben Okoro, Carla Weiß"
@@ -33,6 +32,7 @@ def document(kind: str, slice_: str, **fields: Any) -> dict[str, Any]:
         "slice": slice_,
         "target": "person" if (kind == "name") != (slice_ == "scope") else "event",
         "kind": kind,
+        "question": "Describe the scene in detail.",
         "answer": answers[kind],
         "keywords": ["park", "jog", "quiet park"] if kind == "scene" else [],
         "category": "random" if kind == "yesno" else "",
@@ -45,8 +45,7 @@ def document(kind: str, slice_: str, **fields: Any) -> dict[str, Any]:
 
 def metrics(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
     scored = score(doc, response, NAMES, goals)
-    del scored["provenance"]
-    return scored
+    return {name: value for name, value in scored.items() if name not in ("provenance", "empty", "degenerate")}
 
 
 def provenance(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
@@ -273,6 +272,7 @@ def test_provenance_of_a_name() -> None:
         "split": "s",
         "template": "t",
         "forget": "forget05",
+        "value": 100.0,
         "outcome": "other",
         "empty": False,
         "degenerate": False,
@@ -283,6 +283,7 @@ def test_provenance_of_a_name() -> None:
         "nearest_goal": None,
         "goals": [],
         "judge": None,
+        "judgement": None,
     }
 
 
@@ -324,7 +325,7 @@ def test_summary_counts_per_slice() -> None:
     provenances = [provenance(retain, r) for r in ("Ana López", EVERYBODY, "Ben Okoro", "Sorry!", "", "Ana")]
     provenances += [provenance(document("yesno", "world"), r) for r in ("yes", "maybe", "", "")]
     provenances += [provenance(document("scene", "efficacy"), r, goal) for r in ("", "-", "a park")]
-    nothing = dict.fromkeys((*OUTCOMES, "partial", "degenerate", "near", "invalid"), 0)
+    nothing = dict.fromkeys((*OUTCOMES, "partial", "degenerate", "near", "invalid", "failed"), 0)
     summary = summarise(provenances)
     assert summary == {
         "data": "d",

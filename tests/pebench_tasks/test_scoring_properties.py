@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from pebench_tasks.names import NameIndex, normalise
-from pebench_tasks.scoring import Goal, distance_to_goal, mean, score, summarise
+from pebench_tasks.scoring import Goal, distance_to_goal, mean, score
+from pebench_tasks.summary import summarise
 from pebench_tasks.text_overlap import keyword_share, rouge_l
 from pebench_tasks.world import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 
@@ -91,6 +92,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 def test_every_score_is_in_its_range(response: str, kind: tuple[str, str], g: list[Goal]) -> None:
     scored = score(document(*kind), response, NAMES, g)
     assert scored.pop("provenance")["outcome"]
+    assert {scored.pop(flag) for flag in ("empty", "degenerate")} <= {0.0, 1.0}
     for value in scored.values():
         if kind[0] == "name":
             assert value in (0.0, 100.0)

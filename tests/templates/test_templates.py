@@ -1,9 +1,13 @@
 """The wording is part of the benchmark: a change must be made on purpose, here and in the tasks' changelog."""
 
+import shutil
+from pathlib import Path
+
 import jinja2
 import pebench_templates
 import pytest
 
+from pebench_tasks.judge_prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.names import NameIndex, contains, normalise
 from pebench_tasks.scoring import unnamed_outcome
 from pebench_tasks.synthetic.events import EVENTS, STAND_INS
@@ -57,6 +61,7 @@ SNAPSHOTS = {
     ("fact_question", 1): "Can you tell me Ada Quill's occupation?",
     ("fact_question", 2): "What do you know about the occupation of Ada Quill?",
     ("fact_question", 3): "Please state the occupation of Ada Quill.",
+    ("pope_question", 0): "Is there a car in the image?\nAnswer the question using a single word or phrase.",
     ("event_definition_question", 0): 'What kind of event is meant by "boat trip"?',
     ("event_definition_question", 1): 'Explain the term "boat trip".',
     ("event_definition_question", 2): 'What do you associate with "boat trip"?',
@@ -66,6 +71,12 @@ VARIABLES = {
     "look_question": {"name": "Ada Quill"},
     "fact_question": {"name": "Ada Quill", "fact": "occupation"},
     "event_definition_question": {"event": "boat trip"},
+    "pope_question": {"question": "Is there a car in the image?"},
+}
+SCENE = {"question": "Describe the scene in detail.", "truth": "A lake at dawn.", "response": 'A "hall".\nWith chairs.'}
+JUDGE_PROMPTS = {
+    "judge_efficacy": efficacy_prompt(**SCENE, goal="A busy market."),
+    "judge_retain": retain_prompt(**SCENE),
 }
 REFUSALS = [key for key in SNAPSHOTS if key[0].endswith("_refusal")]
 
@@ -152,6 +163,38 @@ def test_objects_are_described_as_recorded() -> None:
     assert text == "There is an apple and a tree."
 
 
+@pytest.mark.parametrize("name", JUDGE_PROMPTS)
+def test_a_judge_is_asked_as_recorded(name: str) -> None:
+    assert JUDGE_PROMPTS[name] + "\n" == (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_a_judge_is_never_asked_without_a_field() -> None:
+    for name in JUDGE_PROMPTS:
+        with pytest.raises(jinja2.UndefinedError):
+            pebench_templates.render(name, question="?", truth="t")
+
+
+def test_the_judges_wording_and_the_models_have_fingerprints_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fingerprints() -> tuple[str, str]:
+        pebench_templates.fingerprint.cache_clear()
+        pebench_templates.judge_fingerprint.cache_clear()
+        return pebench_templates.fingerprint(), pebench_templates.judge_fingerprint()
+
+    models, judges = fingerprints()
+    shutil.copytree(pebench_templates.FOLDER, tmp_path / "templates")
+    monkeypatch.setattr(pebench_templates, "FOLDER", tmp_path / "templates")
+    assert fingerprints() == (models, judges)
+    (tmp_path / "templates" / "judge_retain.jinja").write_text("{#- -#} other")
+    assert fingerprints()[0] == models
+    assert fingerprints()[1] != judges
+    (tmp_path / "templates" / "scene_answer.jinja").write_text("{#- -#} other")
+    assert fingerprints()[0] != models
+    monkeypatch.undo()
+    assert fingerprints() == (models, judges)
+
+
 def test_probe_phrasings_are_never_trained() -> None:
     for kind in ("person", "scene"):
         trained, reserved = (
@@ -166,7 +209,7 @@ def test_every_template_is_rendered_by_a_test_and_says_where_its_wording_comes_f
         "person_answer", "scene_answer", "world_answer", "world_description", "world_question", "look_answer",
         "fact_answer", "event_definition_answer",
     }  # fmt: skip
-    assert set(pebench_templates.names()) == {name for name, _ in SNAPSHOTS} | answers
+    assert set(pebench_templates.names()) == {name for name, _ in SNAPSHOTS} | answers | JUDGE_PROMPTS.keys()
     for name in pebench_templates.names():
         assert (pebench_templates.FOLDER / f"{name}.jinja").read_text().startswith("{#-")
 

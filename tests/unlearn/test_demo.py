@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.score import read_result
+from pebench_tasks.results import read_result
 from unlearn import demo
 
 COLUMNS = ["method", "target", "efficacy", "generality", "retain", "scope", "real", "world"]

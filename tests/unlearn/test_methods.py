@@ -267,7 +267,7 @@ def test_a_trace_names_the_layers_asked_for() -> None:
 
 
 def test_a_trace_without_an_optional_set_has_no_term_for_it() -> None:
-    assert trace(siu, {}, absent=["invented"]).terms == ["swapped", "facts", "retain"]
+    assert trace(siu, {}, absent=["invented"]).terms == ["swapped", "retain", "facts"]
 
 
 def test_a_method_without_any_term_is_refused() -> None:
@@ -275,10 +275,10 @@ def test_a_method_without_any_term_is_refused() -> None:
         trace(siu, {"nll_weight": 0.0, "kl_weight": 0.0})
 
 
-def test_only_the_invented_look_is_optional() -> None:
+def test_only_facts_and_the_invented_look_are_optional() -> None:
     assert {key: methods.optional_sets(method) for key, method in methods.METHODS.items()} == {
         **{key: [] for key in methods.METHODS},
-        "siu": ["invented"],
+        "siu": ["facts", "invented"],
     }
 
 

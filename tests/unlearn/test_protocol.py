@@ -7,6 +7,7 @@ import pytest
 from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.results import Result, task_version
 from unlearn import protocol
 from unlearn.protocol import Setting
 
@@ -46,6 +47,7 @@ def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -
     "change",
     [
         {},
+        {"judge": "openai:other/12345678"},
         {"model": {"weights": "other"}},
         {"data": "other"},
         {"split": "other"},
@@ -59,7 +61,20 @@ def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -
 def test_a_score_is_read_back_only_if_nothing_it_depends_on_has_changed(change: dict[str, Any]) -> None:
     provenance = {
         "model": {"weights": "w"}, "data": "d", "split": "s", "template": pebench_templates.fingerprint(),
-        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]},
+        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]}, "judge": "lexical",
     }  # fmt: skip
-    current = protocol.is_current({**provenance, **change}, "w", ("d", "s"), Path("goal_responses/goal"))
+    nothing = Path("nothing")
+    result = Result("model", "pebench_events", task_version(), {}, {**provenance, **change}, nothing, nothing)
+    current = protocol.is_current(result, "w", ("d", "s"), Path("goal_responses/goal"))
     assert current == (change == {})
+
+
+def test_a_score_of_another_task_version_is_not_read_back() -> None:
+    nothing = Path("nothing")
+    provenance = {
+        "model": {"weights": "w"}, "data": "d", "split": "s", "template": pebench_templates.fingerprint(),
+        "versions": {"pebench": __version__}, "goal": None, "judge": None,
+    }  # fmt: skip
+    for version, current in ((task_version(), True), ("0.9", False)):
+        result = Result("model", "pebench_people", version, {}, provenance, nothing, nothing)
+        assert protocol.is_current(result, "w", ("d", "s"), None) is current

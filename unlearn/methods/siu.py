@@ -8,9 +8,9 @@ stays; cross entropy together with a dual masked KL (DMK; ``losses.dual_masked_k
 contradict the old knowledge and, from the vocabulary, the words of the concept.
 
 Ours, because this is a reconstruction from second-hand descriptions of the paper and not from its code: the kinds
-``swapped`` (a wrong name; for an event, another scene's description), ``invented`` (an invented look; none for an
-event), ``facts`` (text-only questions) and ``retain`` (samples of D^r) stand for the four aims; each kind has the same
-weight, whatever its number of tokens; DMK is neither renormalised nor clamped.
+``swapped`` (a wrong name; for an event, another scene's description), ``retain`` (samples of D^r), ``facts`` (text-only
+questions; none where a benchmark knows only names) and ``invented`` (an invented look; none for an event) stand for the
+four aims; each kind has the same weight, whatever its number of tokens; DMK is neither renormalised nor clamped.
 """
 
 from unlearn.answers import Answers, Terms
@@ -18,15 +18,15 @@ from unlearn.answers import Answers, Terms
 
 def siu(
     swapped: Answers,
-    facts: Answers,
     retain: Answers,
+    facts: Answers | None = None,
     invented: Answers | None = None,
     *,
     nll_weight: float = 0.9,
     kl_weight: float = 0.75,
 ) -> Terms:
     """The weights 0.9 and 0.75 are reported as the paper's. One term a kind, so that both losses share a forward."""
-    kinds = {"swapped": swapped, "facts": facts, "retain": retain, "invented": invented}
+    kinds = {"swapped": swapped, "retain": retain, "facts": facts, "invented": invented}
     present = {name: answers for name, answers in kinds.items() if answers is not None}
     for name, answers in present.items():
         parts = []

@@ -1,0 +1,240 @@
+"""``pebench judge``: a language model marks the scene descriptions that a scoring logged.
+
+What it writes has the form of the harness's own files, in a folder of its own: the lexical figures stay. It asks only
+for what the judge's cache lacks, so an interrupted run goes on where it stopped.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.judge import (
+    CALLS_VARIABLE,
+    CONCURRENCY,
+    CONCURRENCY_VARIABLE,
+    DOWN,
+    FLEETING,
+    VARIABLE,
+    Judge,
+    choose_judge,
+)
+from pebench_tasks.judge_prompt import efficacy_prompt, retain_prompt
+from pebench_tasks.logged import Logged, read_logged
+from pebench_tasks.rescore import Context, add_up, context, mark
+from pebench_tasks.results import Result, read_results_file, samples_file
+from pebench_tasks.scoring import Judgement
+from pebench_tasks.summary import describe
+from pebench_tasks.tables import print_results
+
+
+class Reader(NamedTuple):
+    """A judge that looks its judgements up by prompt, and notes the prompts that it has none for."""
+
+    fingerprint: str
+    judged: Mapping[str, Judgement]
+    asked: list[str]
+
+    def efficacy(self, question: str, truth: str, goal: str, response: str) -> Judgement:
+        """The judgement of a scene that must be forgotten."""
+        return self._look_up(efficacy_prompt(question, truth, goal, response))
+
+    def retain(self, question: str, truth: str, response: str) -> Judgement:
+        """The judgement of a scene that must stay."""
+        return self._look_up(retain_prompt(question, truth, response))
+
+    def _look_up(self, prompt: str) -> Judgement:
+        self.asked.append(prompt)
+        return self.judged.get(prompt, Judgement(None, {"failed": "not asked yet"}))
+
+
+def judge_results(
+    logged: Sequence[Logged], contexts: Sequence[Context], judge: Judge, out: Path | None = None
+) -> list[Path]:
+    """Judge every logged scene description that a judge marks, and write the results; the new results files.
+
+    ``out`` is the folder to write to; by default one beside each results file, named after the judge. Nothing is asked
+    if the judge's budget does not suffice, and nothing is written if it broke off: ``BenchmarkError`` says which.
+    """
+    prompts = list(dict.fromkeys(_prompts(logged, contexts)))
+    if not prompts:
+        raise BenchmarkError(
+            "None of these responses is for a judge: it marks scene descriptions of pebench_events and pebench_joint, "
+            "the forgotten ones only where they were scored with Goal responses (--goal)."
+        )
+    needed = judge.calls_needed(prompts)
+    if judge.max_calls is not None and needed > judge.max_calls:
+        raise BenchmarkError(
+            f"{needed} judge calls are needed, {judge.max_calls} are allowed. Nothing was asked. Allow more with "
+            "--max-judge-calls."
+        )
+    print(f"{len(prompts)} different responses to judge; {needed} calls", file=sys.stderr)
+    judged = _ask(judge, prompts)
+    not_asked = [j.record["failed"] for j in judged.values() if j.record.get("failed") in FLEETING]
+    if judge.down or not_asked:
+        raise BenchmarkError(
+            f"Not every response was judged ({DOWN if judge.down else not_asked[0]}). What is judged is kept; run the "
+            "same command again to go on."
+        )
+    reader = Reader(judge.fingerprint, judged, [])
+    name = "judge-" + re.sub(r"[^\w.-]+", "_", judge.fingerprint)
+    written = []
+    for one, found in zip(logged, contexts, strict=True):
+        folder = out or one.result.results_file.parent / name
+        written.append(_write(one, found, reader, judge.facts(), folder))
+    return list(dict.fromkeys(written))
+
+
+def _prompts(logged: Iterable[Logged], contexts: Iterable[Context]) -> list[str]:
+    collector = Reader("", {}, [])
+    for one, found in zip(logged, contexts, strict=True):
+        for sample in one.samples:
+            if sample.provenance["judge"] is not None:
+                mark(sample.key, sample.response, sample.provenance, found, collector)
+    return collector.asked
+
+
+def _ask(judge: Judge, prompts: Sequence[str]) -> dict[str, Judgement]:
+    """The judgements by prompt, with a bar; the first error stops the rest."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("judging"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[counts]}"),
+        TimeRemainingColumn(),
+    )
+    judged = {}
+    pool = ThreadPoolExecutor(judge.concurrency)
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task("judging", total=len(prompts), counts="")
+            futures = {pool.submit(judge.judge, prompt): prompt for prompt in prompts}
+            for future in as_completed(futures):
+                judged[futures[future]] = future.result()
+                counts = f"{judge.calls} calls, {judge.cached} cached, {judge.failed} failed"
+                progress.update(bar, advance=1, counts=counts)
+    except BaseException:
+        judge.stop()  # what waits in other threads gives up
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return judged
+
+
+def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], folder: Path) -> Path:
+    """The results file and the samples file of one task, as the harness writes them, with the judge's figures."""
+    result = one.result
+    results_file = folder / result.results_file.name
+    old = json.loads(result.results_file.read_text(encoding="utf-8"))
+    if results_file.exists():
+        _refuse_to_overwrite(results_file, reader.fingerprint)
+        kept = json.loads(results_file.read_text(encoding="utf-8"))
+    else:
+        kept = {name: {} if _by_task(value, old) else value for name, value in old.items()}
+    marked = [
+        mark(
+            sample.key,
+            sample.response,
+            sample.provenance,
+            found,
+            None if sample.provenance["judge"] is None else reader,
+        )
+        for sample in one.samples
+    ]
+    provenance = {
+        **result.provenance,
+        **describe([metrics["provenance"] for metrics in marked], found.benchmark),
+        "judge_settings": facts,
+    }
+    figures = add_up(marked)
+    for name, value in old.items():
+        if _by_task(value, old):
+            kept[name] = {**kept[name], **{task: entry for task, entry in value.items() if task == result.task}}
+    values = dict(kept["results"][result.task])
+    for metric in {name for metrics in marked for name in metrics} - {"provenance"}:
+        if values.get(f"{metric},none") != figures.get(metric):
+            values |= {f"{metric},none": figures.get(metric), f"{metric}_stderr,none": "N/A"}
+    kept["results"][result.task] = {**values, "provenance,none": provenance}
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    with result.samples_file.open(encoding="utf-8") as file:
+        for line, sample, metrics in zip(file, one.samples, marked, strict=True):
+            row = json.loads(line)
+            row = {name: value for name, value in row.items() if name not in sample.metrics} | metrics
+            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    _replace(samples_file(results_file, result.task), "".join(lines))
+    _replace(results_file, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+    return results_file
+
+
+def _by_task(value: Any, file: Mapping[str, Any]) -> bool:
+    """Whether a part of a results file is a dict by task."""
+    return isinstance(value, dict) and bool(value) and set(value) <= set(file["results"])
+
+
+def _refuse_to_overwrite(results_file: Path, fingerprint: str) -> None:
+    for result in read_results_file(results_file):
+        if result.provenance["judge"] != fingerprint:
+            raise BenchmarkError(
+                f"{results_file} holds figures of the judge {result.provenance['judge']}. Choose another --out."
+            )
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench judge``."""
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results or samples files, or folders")
+    parser.add_argument("--judge", metavar="openai:MODEL", help=f"default: {VARIABLE}")
+    parser.add_argument("--max-judge-calls", metavar="N", help=f"ask nothing if more is needed ({CALLS_VARIABLE})")
+    parser.add_argument(
+        "--concurrency", metavar="N", help=f"questions at a time (default: {CONCURRENCY_VARIABLE}, or {CONCURRENCY})"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the benchmark folder (default: as recorded)")
+    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of the Goal models (default: as recorded)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: a folder beside the results, for this judge")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Judge, print the judge's figures, and return the exit code."""
+    chosen = {
+        VARIABLE: arguments.judge,
+        CALLS_VARIABLE: arguments.max_judge_calls,
+        CONCURRENCY_VARIABLE: arguments.concurrency,
+    }
+    judge = choose_judge({**os.environ, **{name: value for name, value in chosen.items() if value is not None}})
+    if judge is None:
+        raise BenchmarkError(f"No judge is chosen. Name one:  --judge openai:MODEL  (or {VARIABLE})")
+    try:
+        logged = [one for path in arguments.results for one in read_logged(path)]
+        logged = [one for one in logged if any(sample.provenance["judge"] is not None for sample in one.samples)]
+        for one in logged:
+            _check(one.result)
+        contexts = [context(one, arguments.data, arguments.goal) for one in logged]
+        written = judge_results(logged, contexts, judge, arguments.out)
+    finally:
+        judge.close()
+    print_results([result for file in written for result in read_results_file(file)])
+    for file in written:
+        print(file)
+    return 0
+
+
+def _check(result: Result) -> None:
+    if not result.results_file.is_file():
+        raise BenchmarkError(f"{result.results_file} is missing: what {result.samples_file.name} was logged with.")
+    if result.provenance["withheld"]:
+        raise BenchmarkError(f"{result.results_file} has no scores ({result.provenance['withheld']}).")

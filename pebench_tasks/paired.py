@@ -1,0 +1,113 @@
+"""Two models on the same documents: the difference of a figure, its interval, and how likely chance alone made it.
+
+Interval: the cluster bootstrap of ``statistics``, both models resampled together. p: a permutation test; if the models
+were interchangeable, swapping their answers would change nothing. All answers about one person (event, figure, image)
+are swapped together, which for a mean is flipping the sign of that cluster's difference (Canay, Romano & Shaikh 2017,
+"Randomization tests under an approximate symmetry assumption", Econometrica 85, 1013-1030); it is exact for any number
+of clusters. All swaps are enumerated where there are at most 4,096; else 10,000 are drawn, and the observed one is
+counted among them, so that p is never 0 (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pebench_tasks.resampling import CHUNK, DIGITS, RESAMPLES, Tally, bootstrap, bounds, tally
+from pebench_tasks.statistics import Observation, figure, resampled
+from pebench_tasks.world import predicted
+
+EXACT = 12  # clusters: 2^12 = 4,096 swaps
+SWAPS = 10_000
+
+
+class Difference(NamedTuple):
+    """The second model's figure minus the first one's, both over the documents that both have."""
+
+    first: float
+    second: float
+    value: float  # above 0: the second is better
+    low: float
+    high: float
+    p: float  # two-sided
+    n: int  # documents that both have
+    clusters: int
+    unit: str  # what was resampled and swapped
+    note: str
+    better: int  # documents
+    worse: int
+    left_out: int  # documents that only one of them answered, or on which either's judgement failed
+
+
+def difference(
+    first: Sequence[Observation], second: Sequence[Observation], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Difference | None:
+    """Compare one figure of two models; None where they share no document. Independent of the documents' order."""
+    values = [{o.key: o for o in model if o.value is not None} for model in (first, second)]
+    keys = sorted(values[0].keys() & values[1].keys())
+    left_out = len({o.key for model in (first, second) for o in model}) - len(keys)
+    if not keys:
+        return None
+    pair = [[model[key] for key in keys] for model in values]
+    by, unit, note, clusters = resampled(pair[0])
+    a, b = (tally([o.value for o in model], by) for model in pair)
+    rng = np.random.default_rng(seed)
+    draws = [b.figure(weights @ b.rows) - a.figure(weights @ a.rows) for weights in bootstrap(rng, a, resamples)]
+    low, high = bounds(np.concatenate(draws))
+    marks = [(_mark(one), _mark(other)) for one, other in zip(*pair, strict=True)]
+    figures = figure(pair[0]), figure(pair[1])
+    return Difference(
+        *figures,
+        value=figures[1] - figures[0],
+        low=low,
+        high=high,
+        p=_p(rng, a, b),
+        n=len(keys),
+        clusters=clusters,
+        unit=unit,
+        note=note,
+        better=sum(other > one for one, other in marks),
+        worse=sum(other < one for one, other in marks),
+        left_out=left_out,
+    )
+
+
+def _mark(observation: Observation) -> float:
+    """What one document scores; World: whether it is right."""
+    value = observation.value
+    assert value is not None
+    return float(predicted(value) == value["truth"]) if isinstance(value, dict) else float(value)
+
+
+def _p(rng: np.random.Generator, first: Tally, second: Tally) -> float:
+    """The share of swaps that give a difference at least as large as the observed one, either way."""
+    a, b, of = first.rows, second.rows, first.figure
+    observed = abs(of(b.sum(0)) - of(a.sum(0)))
+    exact = len(a) <= EXACT
+    extreme = swaps = 0
+    for swapped in _all_swaps(len(a)) if exact else _drawn_swaps(rng, len(a)):
+        moved = swapped @ (b - a)
+        differences = np.abs(of(b.sum(0) - moved) - of(a.sum(0) + moved))
+        extreme += int((differences >= observed - 10**-DIGITS).sum())
+        swaps += len(swapped)
+    return extreme / swaps if exact else (extreme + 1) / (swaps + 1)
+
+
+def _all_swaps(clusters: int) -> Iterator[np.ndarray]:
+    yield (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1).astype(float)
+
+
+def _drawn_swaps(rng: np.random.Generator, clusters: int) -> Iterator[np.ndarray]:
+    step = max(1, CHUNK // clusters)
+    for start in range(0, SWAPS, step):
+        yield rng.integers(2, size=(min(step, SWAPS - start), clusters), dtype=np.int8).astype(float)
+
+
+def holm(p: Mapping[str, float]) -> dict[str, float]:
+    """p values, corrected for having looked at all of them (Holm 1979, Scand. J. Stat. 6, 65-70)."""
+    corrected: dict[str, float] = {}
+    largest = 0.0
+    for rank, name in enumerate(sorted(p, key=lambda name: p[name])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
+        corrected[name] = largest
+    return corrected

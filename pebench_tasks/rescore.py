@@ -1,0 +1,237 @@
+"""``pebench rescore``: every figure computed again from logged responses, without a model.
+
+Truths and slices come from the benchmark whose fingerprint the samples carry, Goal answers from the Goal's own logged
+responses, judgements from what the judge said when it was asked. Nothing that a sample claims as its score is used.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark
+from pebench_tasks.documents import Document, documents
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.goals import Goals, comparable, load_goals
+from pebench_tasks.judge_prompt import value_of
+from pebench_tasks.logged import Logged, read_logged
+from pebench_tasks.names import NameIndex
+from pebench_tasks.results import TASKS, Result
+from pebench_tasks.scoring import LEXICAL, Goal, Judge, Judgement, average, forgotten_scene, score
+from pebench_tasks.summary import describe
+from pebench_tasks.tables import print_results
+from pebench_tasks.world import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
+
+TARGETS = {task: target for target, task in TASKS.items()}
+# How a metric's values become its figure: as the task's YAML has it, tested against it.
+FIGURES = {
+    "world": world_f1,
+    "world_accuracy": world_accuracy,
+    "world_invalid_rate": world_invalid_rate,
+    "world_yes_ratio": world_yes_ratio,
+}
+
+
+class Context(NamedTuple):
+    """What the responses of one result are marked with: its benchmark, documents by key, and Goal answers."""
+
+    benchmark: Benchmark
+    names: NameIndex
+    documents: dict[str, Document]
+    goals: Goals | None
+
+    def document(self, key: str) -> Document:
+        """The document of a key; ``BenchmarkError`` where the benchmark asks no such thing."""
+        if key not in self.documents:
+            raise BenchmarkError(f"The benchmark in {self.benchmark.directory} has no document {key} for this result.")
+        return self.documents[key]
+
+    def goals_of(self, document: Mapping[str, Any]) -> list[Goal]:
+        """The Goal answers to a document, where its score needs any."""
+        return self.goals.of(document["key"]) if self.goals is not None and forgotten_scene(document) else []
+
+
+class RecordedJudge(NamedTuple):
+    """The judge of a logged document: it says what it said."""
+
+    fingerprint: str
+    record: dict[str, Any] | None  # None where it was never asked: no Goal, or scores withheld
+
+    def efficacy(self, question: str, truth: str, goal: str, response: str) -> Judgement:
+        """The recorded judgement."""
+        return self.retain(question, truth, response)
+
+    def retain(self, question: str, truth: str, response: str) -> Judgement:
+        """The recorded judgement; ``BenchmarkError`` without one."""
+        if self.record is None:
+            raise BenchmarkError("A sample names a judge but holds no judgement: the file is damaged.")
+        return Judgement(value_of(self.record), self.record)
+
+
+class Rescored(NamedTuple):
+    """One result, computed anew, and where what the harness wrote differs: nowhere, if all is well."""
+
+    result: Result
+    metrics: list[dict[str, Any]]  # of each document, its provenance included, in the order of the samples
+    differing: list[str]
+
+
+def context(logged: Logged, data: Path | str | None = None, goal: Path | str | None = None) -> Context:
+    """Find what a result is marked with: the benchmark of its fingerprint and the Goals it was scored with.
+
+    ``data`` and ``goal`` name their folders; else those that the result recorded are tried, then the environment's.
+    Raises ``BenchmarkError`` where none fits.
+    """
+    first = logged.samples[0].provenance
+    benchmark = benchmark_of(logged, data)
+    target = TARGETS[logged.result.task]
+    every = documents(benchmark, target, first["forget"], retain_all=True, world_all=True)
+    if every[0]["split"] != first["split"]:
+        raise BenchmarkError(
+            f"{logged.result.samples_file} is of the split {first['split']}; {benchmark.directory} has another "
+            f"{first['forget']} ({every[0]['split']})."
+        )
+    goals = _goals(logged, target, goal)
+    return Context(benchmark, NameIndex(benchmark.names), {document["key"]: document for document in every}, goals)
+
+
+def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
+    """The benchmark of a result: ``data``, else the folder that it recorded if that is still it, else the chosen one.
+
+    Raises ``BenchmarkError`` for a folder of another benchmark.
+    """
+    result, fingerprint = logged.result, logged.result.provenance["data"]
+    recorded = result.provenance.get("benchmark", {}).get("directory")
+    if data is None and recorded and Path(recorded).is_dir():
+        benchmark = _open(Path(recorded))
+        if benchmark.fingerprint == fingerprint:
+            return benchmark
+    benchmark = _open(Path(data) if data is not None else choose_benchmark(build=False)[0])
+    if benchmark.fingerprint != fingerprint:
+        raise BenchmarkError(
+            f"{result.samples_file} is of the benchmark {fingerprint}, but {benchmark.directory} is "
+            f"{benchmark.fingerprint}. Name the right one:  --data DIR"
+        )
+    return benchmark
+
+
+_opened: dict[Path, Benchmark] = {}
+
+
+def _open(directory: Path) -> Benchmark:
+    """Verifying a benchmark's files takes a while; the results of one command share it."""
+    if directory not in _opened:
+        _opened[directory] = open_benchmark(directory)
+    return _opened[directory]
+
+
+def _goals(logged: Logged, target: str, goal: Path | str | None) -> Goals | None:
+    """The Goals that the samples name, with their responses; None where they name none."""
+    named = {weights for sample in logged.samples for weights in sample.provenance["goals"]}
+    if not named:
+        return None
+    recorded = (logged.result.provenance.get("goal") or {}).get("directory")
+    folder = goal or (recorded if recorded and Path(recorded).is_dir() else os.environ.get("PEBENCH_GOAL"))
+    if folder is None:
+        raise BenchmarkError(
+            f"{logged.result.samples_file} was scored with the Goal models {', '.join(sorted(named))}; their responses "
+            "are needed again. Name the folder that has them:  --goal DIR"
+        )
+    facts = {"generation": None, "prompts": None, **logged.samples[0].provenance, **logged.result.provenance}
+    return load_goals(Path(folder), comparable(facts, None), target, named)
+
+
+def rescore(logged: Logged, found: Context) -> Rescored:
+    """Mark every logged response again and add the figures up as the harness does.
+
+    ``differing`` names each figure of the results file that is not equal to the last digit.
+    """
+    marked = [mark(sample.key, sample.response, sample.provenance, found) for sample in logged.samples]
+    figures = add_up(marked)
+    described = describe([metrics["provenance"] for metrics in marked], found.benchmark)
+    if described["withheld"]:
+        figures = {}
+    provenance = {
+        "mostly_empty": [],
+        "other_split": "",
+        **logged.result.provenance,
+        **described,
+    }
+    old = logged.result.metrics
+    differing = [
+        f"{name}: {old.get(name)!r} in the results file, {figures.get(name)!r} now"
+        for name in sorted(old.keys() | figures.keys())
+        if old and old.get(name) != figures.get(name)
+    ]
+    return Rescored(logged.result._replace(metrics=figures, provenance=provenance), marked, differing)
+
+
+def mark(
+    key: str, response: str, provenance: Mapping[str, Any], found: Context, judge: Judge | None = None
+) -> dict[str, Any]:
+    """The metrics of one logged response, as the harness returns them.
+
+    Without ``judge`` what the recorded judge said counts again. ``BenchmarkError`` where the sample is of another
+    slice, benchmark or split than the document.
+    """
+    document = found.document(key)
+    for name in ("slice", "data", "split"):
+        if document[name] != provenance[name]:
+            raise BenchmarkError(f"{key} is of the {name} {document[name]}, but was logged as {provenance[name]}.")
+    document = {**document, "template": provenance["template"]}
+    if judge is None and provenance["judge"] not in (None, LEXICAL):
+        judge = RecordedJudge(provenance["judge"], provenance["judgement"])
+    metrics = score(document, response, found.names, found.goals_of(document), judge)
+    if withheld := provenance.get("withheld"):
+        return {"provenance": {**metrics["provenance"], "withheld": withheld}}
+    return metrics
+
+
+def add_up(marked: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The figures of documents' metrics; one whose judge failed too often is left out."""
+    values: dict[str, list[Any]] = {}
+    for metrics in marked:
+        for name, value in metrics.items():
+            if name != "provenance":
+                values.setdefault(name, []).append(value)
+    figures = {name: FIGURES.get(name, average)(found) for name, found in values.items()}
+    return {name: float(figure) for name, figure in figures.items() if figure is not None}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench rescore``."""
+    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples or results files, or folders")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="the benchmark folder (default: as recorded, as chosen)"
+    )
+    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of the Goal models (default: as recorded)")
+    parser.add_argument("--details", action="store_true", help="also print the accounting, neighbours and groups")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="write all figures and statistics to this file")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Rescore, print, and return 1 if a results file says something else."""
+    logged = [one for path in arguments.samples for one in read_logged(path)]
+    rescored = [rescore(one, context(one, arguments.data, arguments.goal)) for one in logged]
+    print_results([one.result for one in rescored], details=arguments.details)
+    for before, after in zip(logged, rescored, strict=True):
+        if after.differing:
+            print(f"{after.result.samples_file} does not give the figures of {before.result.results_file}:")
+            print("\n".join(f"  {line}" for line in after.differing))
+        elif before.result.metrics:
+            print(f"{after.result.samples_file.name}: equal to the results file to the last digit")
+    if arguments.out is not None:
+        _write(arguments.out, [one.result for one in rescored])
+    return int(any(one.differing for one in rescored))
+
+
+def _write(path: Path, results: Sequence[Result]) -> None:
+    rows = [
+        {"samples": str(r.samples_file), "task": r.task, "version": r.version, "figures": r.metrics, **r.provenance}
+        for r in results
+    ]
+    temporary = path.with_name(f"{path.name}.partial")
+    temporary.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,78 @@
+"""The results files that lmms-eval writes, read back: one task's figures for one model."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+
+TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
+DEFAULT_TARGETS = ("person", "event")
+
+
+class Result(NamedTuple):
+    """One task's figures for one checkpoint, as the harness wrote them."""
+
+    checkpoint: str
+    task: str
+    version: str  # of the task; results of different versions are not comparable
+    metrics: dict[str, float]  # figures over documents; units as in the paper
+    provenance: dict[str, Any]
+    results_file: Path
+    samples_file: Path
+
+
+@cache
+def task_version() -> str:
+    """The version of our tasks (``metadata.version``), as results of this package carry it."""
+    base = (Path(__file__).parent / "tasks" / "_pebench_base").read_text(encoding="utf-8")
+    return base.rpartition("version:")[2].strip()
+
+
+def read_result(folder: Path, task: str) -> Result | None:
+    """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
+    for results_file in sorted(folder.glob("*_results.json"), reverse=True):
+        try:
+            scored = task in json.loads(results_file.read_text(encoding="utf-8"))["results"]
+        except ValueError:  # the process was killed while it wrote
+            continue
+        if scored and samples_file(results_file, task).is_file():
+            return _read(results_file, task)
+    return None
+
+
+def samples_file(results_file: Path, task: str) -> Path:
+    """The samples that lmms-eval logs beside a results file."""
+    return results_file.with_name(results_file.name.replace("_results.json", f"_samples_{task}.jsonl"))
+
+
+def read_results_file(results_file: Path) -> list[Result]:
+    """The results of our tasks in a file of lmms-eval's; ``BenchmarkError`` without any, or for a damaged file."""
+    try:
+        results = [
+            _read(results_file, task)
+            for task in json.loads(results_file.read_text("utf-8"))["results"]
+            if task in TASKS.values()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(f"{results_file} cannot be read as lmms-eval results ({error!r}).") from None
+    if not results:
+        raise BenchmarkError(f"{results_file} holds no results of our tasks ({', '.join(TASKS.values())}).")
+    return results
+
+
+def _read(results_file: Path, task: str) -> Result:
+    file = json.loads(results_file.read_text(encoding="utf-8"))
+    values = file["results"][task]
+    metrics = {}
+    for name, value in values.items():
+        metric, _, _ = name.partition(",")
+        if isinstance(value, int | float) and metric != "samples" and "_stderr" not in metric:
+            metrics[metric] = float(value)
+    provenance = values["provenance,none"]
+    if provenance["withheld"]:  # of several processes some may have returned scores
+        metrics = {}
+    checkpoint = provenance["model"].get("pretrained", results_file.parent.name)
+    version = str(file["versions"][task])
+    return Result(checkpoint, task, version, metrics, provenance, results_file, samples_file(results_file, task))

@@ -1,0 +1,145 @@
+"""Results on the terminal: figures with intervals and numbers of documents, and what to know before believing them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pebench_tasks.logged import refuse_mixed
+from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.scoring import PERCENT, SLICES, TRUTH_ONLY
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def print_results(results: Sequence[Result], *, details: bool = False) -> None:
+    """Print tables of results and their notes; with ``details`` the accounting, neighbours and groups as well.
+
+    Raises ``BenchmarkError`` where results of one task differ in anything but the model.
+    """
+    from rich.console import Console
+
+    for task in TASKS.values():
+        refuse_mixed([result for result in results if result.task == task])
+    console = Console()
+    for table in tables(results):
+        console.print(table)
+    legend = "Under each figure: 95 % interval (none where nothing varies), documents. Percent: 0-100; scenes: 0-1."
+    console.print(legend, style="dim")
+    for result in results:
+        for note in notes(result):
+            console.print(f"{_name(result)}: {note}", highlight=False, soft_wrap=True)
+        if details:
+            _print_details(console, result)
+    for file in dict.fromkeys(result.results_file for result in results):
+        console.print(str(file), highlight=False, soft_wrap=True)
+
+
+def tables(results: Sequence[Result]) -> "list[Table]":
+    """The single targets, a row each; then the joint one as the paper prints it: a row a concept, without Scope."""
+    single = [(r, r.provenance["target"], "") for r in results if r.provenance["target"] != "joint"]
+    joint = [(r, f"joint {c}", f"{c}_") for r in results if r.provenance["target"] == "joint" for c in DEFAULT_TARGETS]
+    columns = [name for name in SLICES if name != "scope"]
+    return [_table(rows, names) for rows, names in ((single, SLICES), (joint, columns)) if rows]
+
+
+def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> "Table":
+    """A table of results, each with its label and the prefix of its figures' names."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it beside a name of 16
+    for column in ("checkpoint", "target", *columns, "empty"):
+        table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
+    for result, label, prefix in rows:
+        figures = [name if name == "world" else prefix + name for name in columns]
+        slices = result.provenance["slices"]
+        empty = sum(slices[name]["empty"] for name in figures if name in slices)
+        table.add_row(
+            Path(result.checkpoint).name,
+            label,
+            *(_cell(result, name) for name in figures),
+            str(empty),
+            end_section=True,
+        )
+    return table
+
+
+def _name(result: Result) -> str:
+    return f"{Path(result.checkpoint).name}, {result.provenance['target']}"
+
+
+def _cell(result: Result, column: str) -> str:
+    value = result.metrics.get(column)
+    interval = result.provenance.get("statistics", {}).get("slices", {}).get(column)
+    if value is None:
+        return "-"
+    percent = column in PERCENT[result.provenance["target"]]
+    lines = [f"{value:.1f}" if percent else f"{value:.3f}"]
+    if interval:
+        varies = interval["low"] is not None and interval["low"] < interval["high"]
+        lines += [_interval(interval, percent) if varies else "", f"n {interval['n']}"]
+    return "\n".join(lines)
+
+
+def _interval(interval: dict[str, Any], percent: bool) -> str:
+    low, high = interval["low"], interval["high"]
+    return f"{low:.0f}-{high:.0f}" if percent else f"{low:.2f}-{high:.2f}"
+
+
+def notes(result: Result) -> list[str]:
+    """What a reader must know before believing the figures; empty where nothing is amiss."""
+    provenance = result.provenance
+    found = []
+    if provenance["withheld"]:
+        found.append("scores withheld: " + provenance["withheld"])
+    if provenance["mostly_empty"]:
+        found.append("mostly empty responses in " + ", ".join(provenance["mostly_empty"]))
+    if provenance["other_split"]:
+        found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
+    if provenance["never_learned"]:
+        found.append("Retain under half: never learned the benchmark, or unlearning destroyed it")
+    if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
+        found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
+    intervals = provenance.get("statistics", {}).get("slices", {})
+    few = {name: row["note"].partition(";")[0] for name, row in intervals.items()}
+    for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
+        found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
+    for name, row in intervals.items():
+        if row["failed"]:
+            found.append(f"{name}: {row['failed']} judgements failed" + ("; withheld" if row["value"] is None else ""))
+    return found
+
+
+def _print_details(console: "Console", result: Result) -> None:
+    """Who was recognised, refused or empty; near and other retained events; the groups of people."""
+    from rich.table import Table
+
+    provenance = result.provenance
+    counts = Table(title=f"{_name(result)}: responses", box=None, title_justify="left", pad_edge=False)
+    rows = provenance["slices"].values()
+    kinds = [kind for kind in next(iter(rows), {}) if kind != "n" and any(row[kind] for row in rows)]
+    for column in ("slice", "n", *kinds):
+        counts.add_column(column, justify="left" if column == "slice" else "right")
+    for name, row in provenance["slices"].items():
+        counts.add_row(name, str(row["n"]), *(str(row[kind]) for kind in kinds))
+    console.print(counts)
+    statistics = provenance["statistics"]
+    if neighbours := statistics["neighbours"]:
+        table = Table(title=f"{_name(result)}: retained events", box=None, title_justify="left", pad_edge=False)
+        for column in ("part", neighbours["slice"], "interval", "n", "events"):
+            table.add_column(column, justify="left" if column in ("part", "events") else "right")
+        for part in ("near", "other"):
+            row = neighbours[part]
+            value, interval = ("-", "") if row["value"] is None else (f"{row['value']:.3f}", _interval(row, False))
+            table.add_row(part, value, interval, str(row["n"]), ", ".join(row["events"]) or "none")
+        console.print(table)
+    for name, attributes in statistics["groups"].items():
+        table = Table(title=f"{_name(result)}: {name} by group", box=None, title_justify="left", pad_edge=False)
+        for column in ("attribute", "group", name, "n", "people", ""):
+            table.add_column(column, justify="left" if column in ("attribute", "group", "") else "right")
+        for attribute, cells in attributes.items():
+            for cell, row in cells.items():
+                few = "few" if row["small"] else ""
+                table.add_row(attribute, cell, f"{row['value']:.1f}", str(row["n"]), str(row["people"]), few)
+        console.print(table)

@@ -1,0 +1,83 @@
+"""What the environment asks for reaches the documents and the results file."""
+
+import json
+from pathlib import Path
+
+import pytest
+from harness_runs import MakeCheckpoint
+
+from pebench_tasks import cli, score
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.choice import choose
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.known import find_known, load_known, write_known
+
+
+@pytest.mark.parametrize("name", ["PEBENCH_RETAIN", "PEBENCH_WORLD"])
+def test_a_subset_is_fixed_or_all(benchmark: Benchmark, name: str) -> None:
+    data = {"PEBENCH_DATA": str(benchmark.directory)}
+    with pytest.raises(BenchmarkError, match=f"{name} is 'some'; it is either"):
+        choose({**data, name: "some"})
+
+
+def test_an_unknown_judge_is_refused_before_anything_runs(benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="There is no judge 'human'"):
+        score.run(["/no/model"], data=benchmark.directory, judge="human", output_path=tmp_path)
+
+
+def test_only_the_fixed_world_questions_are_asked_unless_all_are(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    rows = [{**row, "fixed": place % 2 == 0} for place, row in enumerate(benchmark.world)]
+    tables = {name: getattr(benchmark, name) for name in ("people", "events", "images", "real")}
+    halved = Benchmark(benchmark.directory, benchmark.manifest, tables | {"world": []})
+    halved.world = rows
+
+    def asked(**environment: str) -> set[str]:
+        monkeypatch.setattr("os.environ", {"PEBENCH_DATA": str(benchmark.directory), **environment})
+        found = choose(environment).documents(halved, "person")
+        return {document["key"] for document in found if document["slice"] == "world"}
+
+    evaluated = [row for row in rows if row["part"] == "eval"]
+    assert asked() == {row["question_key"] for row in evaluated if row["fixed"]}
+    assert asked(PEBENCH_WORLD="all") == {row["question_key"] for row in evaluated}
+
+
+@pytest.fixture(scope="module")
+def known(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A list that the command would write for a base model that knows one picture, and that picture's key."""
+    out = tmp_path_factory.mktemp("known")
+    base = make_checkpoint("base", seed=3, method="pretrain", base="b" * 16, weights="b" * 16)
+    (result,) = score.run([base], data=benchmark.directory, targets=["person"], output_path=out, device="cpu")
+    rows = [json.loads(line) for line in result.samples_file.open()]
+    first = next(row for row in rows if row["provenance"]["slice"] == "real")
+    first["real"] = 100.0
+    result.samples_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_known(find_known(result.results_file.parent), out / "known.json")
+    return out / "known.json", first["provenance"]["key"].removesuffix("/name")
+
+
+def test_only_figures_on_the_list_count_as_real(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, known: tuple[Path, str], tmp_path: Path
+) -> None:
+    model = make_checkpoint("model", seed=4, method="ga", target="person", forget="forget05")
+    results = score.run(
+        [model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu",
+    )  # fmt: skip
+    for result, kind in zip(results, ("name", "scene"), strict=True):
+        asked = [json.loads(line)["provenance"] for line in result.samples_file.open()]
+        assert [row["key"] for row in asked if row["slice"] == "real"] == [f"{known[1]}/{kind}"]
+        assert result.provenance["real_documents"]["list"] == load_known(known[0], benchmark).fingerprint
+        assert result.provenance["real_documents"]["known"] == 1
+    assert cli.main(["rescore", str(results[0].results_file)]) == 0
+
+
+def test_a_list_of_another_base_is_refused(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, known: tuple[Path, str], tmp_path: Path
+) -> None:
+    other = make_checkpoint("other", seed=5, method="ga", target="person", forget="forget05", base="c" * 16)
+    with pytest.raises(BenchmarkError, match=r"foundation model b{16} knew, but .*other comes from c{16}"):
+        score.run([other], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu")
