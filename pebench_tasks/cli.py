@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pebench_tasks import __version__
 from pebench_tasks.errors import BenchmarkError, exit_code
+from pebench_tasks.files import write_whole
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         _add_module(known, "pebench_tasks.known")
 
     for name, (summary, module) in MODULES.items():
-        command = commands.add_parser(name, help=summary)
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if argv[:1] == [name]:
             _add_module(command, module)
     return parser
@@ -122,6 +123,7 @@ def _build(arguments: argparse.Namespace) -> int:
             raise BenchmarkError(
                 f"--{name.replace('_', '-')} means nothing with --source {arguments.source}. Leave it out."
             )
+    existed = arguments.out.exists()
     if arguments.source == "synthetic":
         from pebench_tasks.build import build_synthetic
 
@@ -142,7 +144,9 @@ def _build(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             **{name: getattr(arguments, name) for name in allowed["hub"]},
         )
-    print(f"{benchmark.name} in {arguments.out}: {len(benchmark.images)} images, fingerprint {benchmark.fingerprint}")
+    state = "was already in" if existed else "in"
+    count = len(benchmark.images)
+    print(f"{benchmark.name} {state} {arguments.out}: {count} images, fingerprint {benchmark.fingerprint}")
     print(f"Look at it:   pebench data show {arguments.out}")
     print(f"Choose it:    pebench data use {arguments.out}    (or: export PEBENCH_DATA={arguments.out})")
     return 0
@@ -172,9 +176,7 @@ def _show(arguments: argparse.Namespace) -> int:
     console = Console()
     console.print(table)
     for target in ("person", "event"):
-        console.print(
-            f"{forget} forgets the {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}"
-        )
+        console.print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
     console.print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
     return 0
 
@@ -184,10 +186,7 @@ def _use(arguments: argparse.Namespace) -> int:
 
     benchmark = open_benchmark(arguments.directory)
     path = settings_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(json.dumps({"data": str(arguments.directory.resolve())}) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps({"data": str(arguments.directory.resolve())}) + "\n")
     print(
         f"{benchmark.name} ({benchmark.fingerprint}) in {arguments.directory} is now the default; remembered in {path}"
     )

@@ -2,12 +2,14 @@
 
 import argparse
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
 
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
     from rich.table import Table
@@ -142,12 +144,11 @@ def table(comparison: Comparison) -> "Table":
 def write_csv(comparisons: Sequence[Comparison], path: Path) -> None:
     """Write every row with all its digits to ``path``."""
     rows = list(_csv_rows(comparisons))
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["task"])
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["task"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
 
 
 def _csv_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:

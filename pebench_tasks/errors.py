@@ -9,11 +9,17 @@ class BenchmarkError(Exception):
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Run a command; an expected error is one line on standard error and code 1, an interrupt says how to go on."""
+    """Run a command; an expected error is one line on standard error and code 1, an interrupt says how to go on.
+
+    Expected are our own errors and what a file system says: a folder that is none, a full disk.
+    """
     try:
         return command()
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename2 or error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

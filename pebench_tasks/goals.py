@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.results import TASKS, samples_file
+from pebench_tasks.results import TASKS, age, samples_file
 from pebench_tasks.scoring import Goal, forgotten_scene
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
@@ -69,7 +69,7 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
     if not directory.is_dir():
         raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
     runs: dict[tuple[str, str], GoalRun] = {}
-    for path in sorted(directory.rglob("*_results.json"), key=lambda path: (path.name, str(path))):
+    for path in sorted(directory.rglob("*_results.json"), key=age):
         run = _goal_run(path, TASKS[target])
         if run is not None:
             runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
@@ -97,7 +97,7 @@ def choose_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any], directory: 
         differing, theirs, file, _ = nearest
         raise BenchmarkError(
             f"No Goal in {directory} (PEBENCH_GOAL) matches this run: {differing} is {wanted[differing]} here and "
-            f"{theirs} in {file}."
+            f"{theirs} in {file}." + (" Choose the forget set with --forget." if differing == "forget set" else "")
         )
     return chosen
 
@@ -116,6 +116,11 @@ def load_goals(
             raise BenchmarkError(
                 f"{directory} lacks the responses of the Goal models {', '.join(sorted(missing))}, with which the "
                 "result was scored. Name the folder that has them:  --goal DIR"
+            )
+        if len({run.fingerprint for run in runs}) < len(runs):
+            raise BenchmarkError(
+                f"{directory} holds several scorings of one of these Goal models, with other prompts or settings. Name "
+                "the folder of the right one:  --goal DIR"
             )
     bases = sorted({str(run.fields["base"]) for run in runs})
     if wanted["base"] is None and len(bases) > 1:
@@ -161,7 +166,7 @@ def _goal_run(path: Path, task: str) -> GoalRun | None:
 def _responses(path: Path) -> dict[str, str]:
     """The responses of a samples file by document key, those that the event scores compare with."""
     responses = {}
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 sample = json.loads(line)

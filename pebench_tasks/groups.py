@@ -7,7 +7,7 @@ ATTRIBUTES = ("age", "gender", "region", "occupation")
 AGE_BANDS = ((18, "0-17"), (30, "18-29"), (45, "30-44"), (60, "45-59"))  # ours: (below this age, band)
 OLDEST = "60+"
 UNKNOWN = "unknown"
-SMALL = 5  # documents; a cell with fewer says next to nothing (ours)
+SMALL = 5  # people; a cell with fewer says next to nothing (ours)
 
 
 def group(person: Mapping[str, Any]) -> dict[str, str]:

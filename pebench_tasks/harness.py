@@ -32,11 +32,10 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import GOAL_TARGETS, Goals, choose_goals, comparable, find_goal_runs, load_goals
 from pebench_tasks.model_record import forget_model, take_model
 from pebench_tasks.names import NameIndex
-from pebench_tasks.results import TASKS
+from pebench_tasks.results import TARGETS, TASKS
 from pebench_tasks.splits import Split, forget_name
 from pebench_tasks.summary import describe
 
-TARGETS = {task: target for target, task in TASKS.items()}
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -165,8 +164,9 @@ def _dataset(target: str) -> datasets.Dataset:
     if trained_on != _run.benchmark.fingerprint:
         raise BenchmarkError(
             f"{_run.model['pretrained']} was trained on the benchmark {trained_on}, but {_run.choice.directory} is "
-            f"{_run.benchmark.fingerprint}. Choose the one it was trained on (PEBENCH_DATA)."
+            f"{_run.benchmark.fingerprint}. Choose the one it was trained on (--data or PEBENCH_DATA)."
         )
+    _check_forget(_run, target)
     _check_known(_run)
     rows = _run.choice.documents(_run.benchmark, target)
     _run.splits[target] = _run.benchmark.split(target, _run.choice.forget)
@@ -174,11 +174,24 @@ def _dataset(target: str) -> datasets.Dataset:
     return datasets.Dataset.from_list(rows)
 
 
+def _check_forget(run: Run, target: str) -> None:
+    """A forget set that nobody chose must be the one that the model was made for."""
+    made_for = run.model.get("forget")
+    chosen = bool(os.environ.get("PEBENCH_FORGET"))
+    if not chosen and made_for and run.model["target"] == target and made_for != forget_name(run.choice.forget):
+        raise BenchmarkError(
+            f"{run.model['pretrained']} was made for {made_for}, and no forget set is chosen, so {run.choice.forget} "
+            f"would be asked. Choose one, such as  --forget {made_for}  or  PEBENCH_FORGET={made_for}"
+        )
+
+
 def _check_known(run: Run) -> None:
     """A list of figures that another foundation model knew says nothing about this one."""
     known = run.choice.known_figures(run.benchmark)
     base = run.model.get("base")
-    if known is not None and base and known.base and known.base != base:
+    if known is not None and not (base and known.base):
+        _say_once(f"nothing says whether {run.choice.known} is of this model's foundation model: no run record")
+    elif known is not None and known.base != base:
         raise BenchmarkError(
             f"{run.choice.known} lists what the foundation model {known.base} knew, but {run.model['pretrained']} "
             f"comes from {base}. Make the list of that one:  pebench real filter RESULTS --out FILE"
@@ -241,7 +254,10 @@ def process_results(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     goals = run.goals.get(doc["target"])
     answers = goals.of(doc["key"]) if goals is not None and scoring.forgotten_scene(doc) else []
     if withheld := _withheld(run, doc):
-        return {"provenance": scoring.score(doc, results[0], run.names, answers)["provenance"] | {"withheld": withheld}}
+        record = scoring.score(doc, results[0], run.names, answers)["provenance"]
+        if record["judge"] is not None and run.choice.judge is not None:  # other processes may not withhold
+            record["judge"] = run.choice.judge.fingerprint
+        return {"provenance": record | {"withheld": withheld}}
     return scoring.score(doc, results[0], run.names, answers, run.choice.judge)
 
 

@@ -29,7 +29,8 @@ def fetch(repo_id: str, patterns: Sequence[str], revision: str | None = None) ->
         RevisionNotFoundError,
     )
 
-    page = f"{constants.ENDPOINT}/datasets/{repo_id}"
+    hub = _without_secrets(constants.ENDPOINT)
+    page = f"{hub}/datasets/{repo_id}"
     try:
         folder = Path(snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
     except GatedRepoError:
@@ -45,7 +46,7 @@ def fetch(repo_id: str, patterns: Sequence[str], revision: str | None = None) ->
         raise BenchmarkError(f"The dataset {repo_id} has no revision {revision!r}. See {page}/commits/main.") from None
     except (LocalEntryNotFoundError, ConnectionError) as error:
         raise BenchmarkError(
-            f"The dataset {repo_id} is not on this machine and {constants.ENDPOINT} cannot be reached "
+            f"The dataset {repo_id} is not on this machine and {hub} cannot be reached "
             f"({_reason(error)}). Run once on a connected machine (the files stay in {constants.HF_HUB_CACHE}), "
             f"{LOCAL_COPY}."
         ) from None
@@ -89,4 +90,9 @@ def inside(folder: Path, path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return f"{error.__class__.__name__}: {error}".split("\n")[0][:200].rstrip(".")
+    return _without_secrets(f"{error.__class__.__name__}: {error}".split("\n")[0])[:200].rstrip(".")
+
+
+def _without_secrets(text: str) -> str:
+    """A text without what addresses may hold: a login, the query of a signed one."""
+    return re.sub(r"//[^/@\s]+@", "//", re.sub(r"\?\S*", "", text))

@@ -236,8 +236,8 @@ class Judge:
             problem = f"The judge does not take the trial question ({error}). Choose another one."
         except GivenUp as error:
             problem = (
-                f"The judge at {host} does not answer ({error}). Is the server running? What is judged already is "
-                "kept; run the same command again."
+                f"The judge at {host} does not answer ({error}). Is it running, and is OPENAI_BASE_URL its address? "
+                "What is judged already is kept; run the same command again."
             )
         raise self._stop(problem)
 

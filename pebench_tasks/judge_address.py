@@ -47,7 +47,8 @@ def read_address(environ: Mapping[str, str]) -> Address:
     login = unquote(parts.netloc.rpartition("@")[0])
     if login:
         headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-    words = [key, login, *login.split(":", 1), *(value for name, value in query.items() if name != PUBLIC)]
+    long = [part for part in path.split("/") if len(part) >= 12]  # a gateway may take its key there
+    words = [*long, key, login, *login.split(":", 1), *(value for name, value in query.items() if name != PUBLIC)]
     return Address(urlunsplit((parts.scheme, host, path, "", "")), host, query, headers, key, secrets=_spellings(words))
 
 

@@ -9,12 +9,14 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
 from pebench_tasks.judge import (
     CALLS_VARIABLE,
     CONCURRENCY,
@@ -59,8 +61,9 @@ def judge_results(
 ) -> list[Path]:
     """Judge every logged scene description that a judge marks, and write the results; the new results files.
 
-    ``out`` is the folder to write to; by default one beside each results file, named after the judge. Nothing is asked
-    if the judge's budget does not suffice, and nothing is written if it broke off: ``BenchmarkError`` says which.
+    They go into a folder beside each results file, named after the judge, or with ``out`` into a folder of each
+    checkpoint's name there. Nothing is asked if the judge's budget does not suffice, and nothing is written if it broke
+    off: ``BenchmarkError`` says which.
     """
     prompts = list(dict.fromkeys(_prompts(logged, contexts)))
     if not prompts:
@@ -74,6 +77,14 @@ def judge_results(
             f"{needed} judge calls are needed, {judge.max_calls} are allowed. Nothing was asked. Allow more with "
             "--max-judge-calls."
         )
+    name = "judge-" + re.sub(r"[^\w.-]+", "_", judge.fingerprint)
+    homes = [one.result.results_file.parent for one in logged]
+    folders = [home / name if out is None else out / home.name for home in homes]
+    targets = Counter(zip(folders, (one.result.samples_file.name for one in logged), strict=True))
+    if twice := [folder for (folder, _), count in targets.items() if count > 1]:
+        raise BenchmarkError(
+            f"Two of these results would both be written to {twice[0]}. Judge them one after the other."
+        )
     print(f"{len(prompts)} different responses to judge; {needed} calls", file=sys.stderr)
     judged = _ask(judge, prompts)
     not_asked = [j.record["failed"] for j in judged.values() if j.record.get("failed") in FLEETING]
@@ -83,10 +94,8 @@ def judge_results(
             "same command again to go on."
         )
     reader = Reader(judge.fingerprint, judged, [])
-    name = "judge-" + re.sub(r"[^\w.-]+", "_", judge.fingerprint)
     written = []
-    for one, found in zip(logged, contexts, strict=True):
-        folder = out or one.result.results_file.parent / name
+    for one, found, folder in zip(logged, contexts, folders, strict=True):
         written.append(_write(one, found, reader, judge.facts(), folder))
     return list(dict.fromkeys(written))
 
@@ -162,17 +171,17 @@ def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], f
     values = dict(kept["results"][result.task])
     for metric in {name for metrics in marked for name in metrics} - {"provenance"}:
         if values.get(f"{metric},none") != figures.get(metric):
-            values |= {f"{metric},none": figures.get(metric), f"{metric}_stderr,none": "N/A"}
+            values |= {name: "N/A" for name in values if name.startswith(f"{metric}_stderr")}
+            values[f"{metric},none"] = figures.get(metric)
     kept["results"][result.task] = {**values, "provenance,none": provenance}
-    folder.mkdir(parents=True, exist_ok=True)
     lines = []
     with result.samples_file.open(encoding="utf-8") as file:
         for line, sample, metrics in zip(file, one.samples, marked, strict=True):
             row = json.loads(line)
             row = {name: value for name, value in row.items() if name not in sample.metrics} | metrics
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    _replace(samples_file(results_file, result.task), "".join(lines))
-    _replace(results_file, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+    write_whole(samples_file(results_file, result.task), "".join(lines))
+    write_whole(results_file, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     return results_file
 
 
@@ -189,12 +198,6 @@ def _refuse_to_overwrite(results_file: Path, fingerprint: str) -> None:
             )
 
 
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``pebench judge``."""
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results or samples files, or folders")
@@ -203,9 +206,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", metavar="N", help=f"questions at a time (default: {CONCURRENCY_VARIABLE}, or {CONCURRENCY})"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the benchmark folder (default: as recorded)")
-    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of the Goal models (default: as recorded)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: a folder beside the results, for this judge")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="the benchmark folder (default: as recorded, as chosen)"
+    )
+    parser.add_argument(
+        "--goal", type=Path, metavar="DIR", help="results of Goal models (default: as recorded, PEBENCH_GOAL)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write below DIR (default: beside the results)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -228,8 +235,6 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         judge.close()
     print_results([result for file in written for result in read_results_file(file)])
-    for file in written:
-        print(file)
     return 0
 
 

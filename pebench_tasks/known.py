@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
 
 if TYPE_CHECKING:  # reads Parquet files, and the command line imports this module for its options
     from pebench_tasks.benchmark import Benchmark
@@ -47,6 +48,10 @@ def find_known(results: Path | str) -> dict[str, Any]:
     if withheld := next((s.provenance["withheld"] for s in asked if s.provenance.get("withheld")), ""):
         raise BenchmarkError(f"The scores in {results} are withheld: {withheld}")
     model = result.provenance.get("model", {})
+    if (method := model.get("method", "pretrain")) not in ("pretrain", "finetune"):
+        raise BenchmarkError(
+            f"{results} is of a model made by {method}; the list says what was known before. Score the base model."
+        )
     content = {
         "format": FORMAT,
         "data": asked[0].provenance["data"],
@@ -62,10 +67,7 @@ def find_known(results: Path | str) -> dict[str, Any]:
 
 def write_known(content: dict[str, Any], path: Path) -> None:
     """Write a list, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_known(path: Path, benchmark: "Benchmark") -> Known:
@@ -115,7 +117,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Write the list and say how long it is; returns the exit code."""
     content = find_known(arguments.results)
     write_known(content, arguments.out)
-    print(f"{len(content['known'])} of {content['asked']} known; the list is in {arguments.out}")
+    model = content.get("model") or content.get("base") or "the model"
+    print(f"{len(content['known'])} of {content['asked']} known to {model}; the list is in {arguments.out}")
     if not content["known"]:
         print("This model knew nobody: Real carries no meaning for it, and the list cannot be used.")
         return 0

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.judge_prompt import value_of
 from pebench_tasks.results import TASKS, Result, read_result, read_results_file
 
 OURS = "is not a sample of ours"
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class Sample(NamedTuple):
@@ -37,9 +39,11 @@ def read_logged(path: Path | str) -> list[Logged]:
     if path.is_dir():
         results = [result for task in TASKS.values() if (result := read_result(path, task)) is not None]
         if not results:
+            below = sorted({file.parent.name for file in path.glob("*/*_results.json")})
+            there = f" Below it there are {', '.join(below[:9])}: name one of those." if below else ""
             raise BenchmarkError(
                 f"{path} holds no results of our tasks with samples. Name a folder that lmms-eval wrote with "
-                "--log_samples, one of its *_results.json or a *_samples_*.jsonl."
+                f"--log_samples, one of its *_results.json or a *_samples_*.jsonl.{there}"
             )
     elif not path.is_file():
         raise BenchmarkError(f"There is no file or folder {path} with results.")
@@ -47,7 +51,20 @@ def read_logged(path: Path | str) -> list[Logged]:
         return [_of_samples(path)]
     else:
         results = read_results_file(path)
-    return [Logged(result, read_samples(result.samples_file)) for result in results]
+    return [_checked(result, read_samples(result.samples_file)) for result in results]
+
+
+def _checked(result: Result, samples: list[Sample]) -> Logged:
+    """A result with its samples; ``BenchmarkError`` where they say different things of where they come from."""
+    names = ("data", "split", "template", "forget", *(() if result.provenance["withheld"] else ("judge",)))
+    for name in names:
+        said = {sample.provenance[name] for sample in samples} - ({None} if name == "judge" else set())
+        if said - {result.provenance[name]}:
+            raise BenchmarkError(
+                f"{result.samples_file} and {result.results_file} do not belong together: their {name} differ "
+                f"({_short(sorted(map(str, said)))} and {result.provenance[name]})."
+            )
+    return Logged(result, samples)
 
 
 def _of_samples(path: Path) -> Logged:
@@ -60,11 +77,12 @@ def _of_samples(path: Path) -> Logged:
     if results_file.is_file():
         for result in read_results_file(results_file):
             if result.task == task:
-                return Logged(result, samples)
+                return _checked(result, samples)
     first = samples[0].provenance
     known = {name: first[name] for name in ("target", "data", "split", "template", "forget")}
+    known["judge"] = next((s.provenance["judge"] for s in samples if s.provenance["judge"] is not None), None)
     result = Result(path.parent.name, task, "", {}, {"task": task, **known, "withheld": ""}, results_file, path)
-    return Logged(result, samples)
+    return _checked(result, samples)
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -73,11 +91,19 @@ def read_samples(path: Path) -> list[Sample]:
         raise BenchmarkError(f"{path} is missing: the logged responses. Score with --log_samples.")
     samples: list[Sample] = []
     seen: set[str] = set()
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 sample = _sample(json.loads(line, parse_constant=_not_json))
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                IndexError,
+                AttributeError,
+                ArithmeticError,
+                RecursionError,
+            ) as error:
                 raise BenchmarkError(f"{path}, line {number}, {OURS} ({error!r}).") from None
             if sample.key in seen:
                 raise BenchmarkError(f"{path}, line {number}: the document {sample.key} occurs twice.")
@@ -94,10 +120,28 @@ def _sample(row: dict[str, Any]) -> Sample:
     if not isinstance(response, str):
         raise TypeError(f"the response is {response!r}, not a text")
     key = provenance["key"]
+    _check_provenance(provenance)
     fields = {"doc_id", "target", "resps", "filtered_resps", "token_counts", "doc_hash", "input", "provenance"}
     fields |= {"arguments", "doc", "input_media", "reasoning_tags", "prompt_hash", "target_hash"}
     metrics = {name: value for name, value in row.items() if name not in fields}
     return Sample(str(key), response, metrics, provenance)
+
+
+def _check_provenance(provenance: dict[str, Any]) -> None:
+    """Raise what ``read_samples`` reports where a document does not say what it is, or says it in another form."""
+    for name in ("slice", "target", "kind", "data", "split", "template", "forget", "key"):
+        if not isinstance(provenance[name], str):
+            raise TypeError(f"{name} is {provenance[name]!r}, not a text")
+    if not isinstance(provenance["judge"], str | None) or not isinstance(provenance["goals"], list):
+        raise TypeError("the judge is no text, or the Goals are no list")
+    if provenance.get("judgement"):
+        value_of(provenance["judgement"])
+    value = provenance.get("value")
+    if isinstance(value, dict):
+        if value["truth"] not in ("yes", "no") or value["answer"] not in ("yes", "no", "invalid") or not value["split"]:
+            raise ValueError(f"{value!r} is no answer to a yes/no question")
+    elif not isinstance(value, int | float | None):
+        raise TypeError(f"the value is {value!r}, not a number")
 
 
 def _not_json(constant: str) -> float:
@@ -105,7 +149,17 @@ def _not_json(constant: str) -> float:
 
 
 def refuse_mixed(results: Sequence[Result]) -> None:
-    """Raise ``BenchmarkError``, naming what differs, unless all results answer the same questions, marked alike."""
+    """Raise ``BenchmarkError``, naming what differs, unless all results answer the same questions, marked alike.
+
+    Samples without their results file say too little of themselves to stand in a table with others.
+    """
+    if len(results) > 1:
+        for result in results:
+            if not result.results_file.is_file():
+                raise BenchmarkError(
+                    f"{result.results_file} is missing: it says how {result.samples_file.name} was scored. Without it "
+                    "these responses stand in no table with others."
+                )
     for other in results[1:]:
         first, second = _identity(results[0]), _identity(other)
         differing = [name for name in first if first[name] != second[name]]

@@ -123,12 +123,16 @@ def _collect(
     for read, record in enumerate(_records(files, source), start=1):
         stored = record["image"]
         content = stored.get("bytes") if isinstance(stored, dict) else None
-        if not content:
+        if not isinstance(content, bytes) or not content:
             raise BenchmarkError(f"{source}, row {read}, holds no image bytes. Download it again.")
         digest = hashlib.sha256(content).hexdigest()
         if digest not in images:
             _check_image(content, source, read)
-            images[digest] = (spool.tell(), spool.write(content), Path(stored["path"]).name if stored["path"] else None)
+            images[digest] = (
+                spool.tell(),
+                spool.write(content),
+                Path(stored["path"]).name if stored.get("path") else None,
+            )
         split, truth = (str(record[name] or "").strip().lower() for name in ("category", "answer"))
         text = str(record["question"] or "")
         if split not in SPLITS or truth not in TRUTHS or not text.strip():

@@ -162,10 +162,10 @@ def _stored(value: Any, folder: Path, base: Path, source: str) -> tuple[bytes, s
         return value, None
     if isinstance(value, dict):
         path = value.get("path")
-        if value.get("bytes") is not None:
+        if isinstance(value.get("bytes"), bytes):
             return value["bytes"], Path(path).name if path else None
         value = path
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise FileNotFoundError
     file = base / value.strip()
     _check_inside(folder, file, source)

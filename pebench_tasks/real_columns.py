@@ -53,7 +53,7 @@ def open_table(path: Path, source: str) -> Table:
             return _jsonl_table(files[0])
         if files[0].suffix == ".parquet":
             return _parquet_table(files)
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise BenchmarkError(
             f"{source}: {files[0]} cannot be read ({str(error)[:200]}). Repair or replace it."
         ) from None

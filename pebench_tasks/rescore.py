@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
 from pebench_tasks.goals import Goals, comparable, load_goals
 from pebench_tasks.judge_prompt import value_of
 from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.names import NameIndex
-from pebench_tasks.results import TASKS, Result
+from pebench_tasks.results import TARGETS, Result, task_version
 from pebench_tasks.scoring import LEXICAL, Goal, Judge, Judgement, average, forgotten_scene, score
 from pebench_tasks.summary import describe
 from pebench_tasks.tables import print_results
 from pebench_tasks.world import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 
-TARGETS = {task: target for target, task in TASKS.items()}
 # How a metric's values become its figure: as the task's YAML has it, tested against it.
-FIGURES = {
+AGGREGATIONS = {
     "world": world_f1,
     "world_accuracy": world_accuracy,
     "world_invalid_rate": world_invalid_rate,
@@ -57,7 +57,7 @@ class RecordedJudge(NamedTuple):
     """The judge of a logged document: it says what it said."""
 
     fingerprint: str
-    record: dict[str, Any] | None  # None where it was never asked: no Goal, or scores withheld
+    record: dict[str, Any] | None  # None where it was not asked, for want of a Goal
 
     def efficacy(self, question: str, truth: str, goal: str, response: str) -> Judgement:
         """The recorded judgement."""
@@ -181,11 +181,11 @@ def mark(
         if document[name] != provenance[name]:
             raise BenchmarkError(f"{key} is of the {name} {document[name]}, but was logged as {provenance[name]}.")
     document = {**document, "template": provenance["template"]}
-    if judge is None and provenance["judge"] not in (None, LEXICAL):
+    if judge is None and not provenance.get("withheld") and provenance["judge"] not in (None, LEXICAL):
         judge = RecordedJudge(provenance["judge"], provenance["judgement"])
     metrics = score(document, response, found.names, found.goals_of(document), judge)
     if withheld := provenance.get("withheld"):
-        return {"provenance": {**metrics["provenance"], "withheld": withheld}}
+        return {"provenance": {**metrics["provenance"], "judge": provenance["judge"], "withheld": withheld}}
     return metrics
 
 
@@ -196,7 +196,7 @@ def add_up(marked: Iterable[Mapping[str, Any]]) -> dict[str, float]:
         for name, value in metrics.items():
             if name != "provenance":
                 values.setdefault(name, []).append(value)
-    figures = {name: FIGURES.get(name, average)(found) for name, found in values.items()}
+    figures = {name: AGGREGATIONS.get(name, average)(found) for name, found in values.items()}
     return {name: float(figure) for name, figure in figures.items() if figure is not None}
 
 
@@ -206,7 +206,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="the benchmark folder (default: as recorded, as chosen)"
     )
-    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of the Goal models (default: as recorded)")
+    parser.add_argument(
+        "--goal", type=Path, metavar="DIR", help="results of Goal models (default: as recorded, PEBENCH_GOAL)"
+    )
     parser.add_argument("--details", action="store_true", help="also print the accounting, neighbours and groups")
     parser.add_argument("--out", type=Path, metavar="JSON", help="write all figures and statistics to this file")
 
@@ -218,12 +220,15 @@ def main(arguments: argparse.Namespace) -> int:
     print_results([one.result for one in rescored], details=arguments.details)
     for before, after in zip(logged, rescored, strict=True):
         if after.differing:
-            print(f"{after.result.samples_file} does not give the figures of {before.result.results_file}:")
+            version = before.result.version
+            other = "" if version == task_version() else f" (task version {version}; this is {task_version()})"
+            print(f"{after.result.samples_file} does not give the figures of {before.result.results_file}{other}:")
             print("\n".join(f"  {line}" for line in after.differing))
         elif before.result.metrics:
             print(f"{after.result.samples_file.name}: equal to the results file to the last digit")
     if arguments.out is not None:
         _write(arguments.out, [one.result for one in rescored])
+        print(f"figures and statistics: {arguments.out}")
     return int(any(one.differing for one in rescored))
 
 
@@ -232,6 +237,4 @@ def _write(path: Path, results: Sequence[Result]) -> None:
         {"samples": str(r.samples_file), "task": r.task, "version": r.version, "figures": r.metrics, **r.provenance}
         for r in results
     ]
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

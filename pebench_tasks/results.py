@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
+TARGETS = {task: target for target, task in TASKS.items()}
 DEFAULT_TARGETS = ("person", "event")
 
 
@@ -32,14 +33,20 @@ def task_version() -> str:
 
 def read_result(folder: Path, task: str) -> Result | None:
     """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
-    for results_file in sorted(folder.glob("*_results.json"), reverse=True):
+    for results_file in sorted(folder.glob("*_results.json"), key=age, reverse=True):
         try:
-            scored = task in json.loads(results_file.read_text(encoding="utf-8"))["results"]
+            file = json.loads(results_file.read_text(encoding="utf-8"))
         except ValueError:  # the process was killed while it wrote
             continue
+        scored = isinstance(file, dict) and task in file.get("results", {})
         if scored and samples_file(results_file, task).is_file():
-            return _read(results_file, task)
+            return next(result for result in read_results_file(results_file) if result.task == task)
     return None
+
+
+def age(results_file: Path) -> tuple[int, str]:
+    """Sorts results files from old to new, by when they were written: the dates in their names are of several zones."""
+    return results_file.stat().st_mtime_ns, results_file.name
 
 
 def samples_file(results_file: Path, task: str) -> Path:
@@ -71,6 +78,8 @@ def _read(results_file: Path, task: str) -> Result:
         if isinstance(value, int | float) and metric != "samples" and "_stderr" not in metric:
             metrics[metric] = float(value)
     provenance = values["provenance,none"]
+    for name in ("data", "split", "template", "forget", "target", "judge", "slices"):
+        provenance[name]  # what every reader of a result relies on
     if provenance["withheld"]:  # of several processes some may have returned scores
         metrics = {}
     checkpoint = provenance["model"].get("pretrained", results_file.parent.name)

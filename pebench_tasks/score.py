@@ -78,6 +78,7 @@ def run(
         results = []
         for checkpoint in checkpoints:
             arguments = f"pretrained={checkpoint},dtype={dtype}" + (",trust_remote_code=True" * trust_remote_code)
+            _check_exists(str(checkpoint))
             harness.start_run()
             results += _score(
                 str(checkpoint), arguments, tasks, manager, Path(output_path), batch_size, device=device, limit=limit
@@ -114,6 +115,7 @@ def _score(
         task_manager=manager,
         verbosity="WARNING",
         datetime_str=date,
+        process_docs_parallel=int(os.environ.get("PEBENCH_JUDGE_CONCURRENCY") or 4),  # checked by then
     )
     if results is None:  # one of several processes, not the first
         return []
@@ -141,6 +143,12 @@ def _check_names(checkpoints: Sequence[str]) -> None:
     for checkpoint in checkpoints:
         if "," in checkpoint or "=" in checkpoint:
             raise BenchmarkError(f"lmms-eval cannot take a checkpoint whose path has a comma or '=': {checkpoint}")
+
+
+def _check_exists(checkpoint: str) -> None:
+    """The hub would be asked, with patience, for what is no name of a model there."""
+    if not Path(checkpoint).is_dir() and len(checkpoint.split("/")) != 2:
+        raise BenchmarkError(f"There is no folder {checkpoint}, and a model of the hub is called owner/name.")
 
 
 def _unused_date(folder: Path) -> str:
@@ -191,7 +199,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
     parser.add_argument("--real-known", type=Path, metavar="FILE", help="only figures on this list (pebench real)")
     parser.add_argument("--judge", metavar="NAME", help="who marks scenes: lexical or openai:MODEL (PEBENCH_JUDGE)")
-    parser.add_argument("--max-judge-calls", type=_count, metavar="N", help="ask the judge at most N times")
+    parser.add_argument(
+        "--max-judge-calls",
+        type=_count,
+        metavar="N",
+        help="ask the judge at most N times; what is left counts as failed",
+    )
     parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--batch_size", type=_count, default=32, metavar="N", help="default: 32")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")

@@ -198,7 +198,7 @@ def _groups(rows: Sequence[Observation], benchmark: "Benchmark", seed: int) -> d
 
 def _cell(rows: Sequence[Observation], seed: int) -> dict[str, Any]:
     people = len({row.person for row in rows})
-    cell: dict[str, Any] = {"n": len(rows), "people": people, "small": len(rows) < SMALL}
+    cell: dict[str, Any] = {"n": len(rows), "people": people, "small": people < SMALL}
     if people < FEW:
         return {"value": figure(rows), **cell}
     found = interval(rows, seed=seed)

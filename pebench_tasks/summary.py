@@ -20,6 +20,7 @@ def describe(provenances: Sequence[Mapping[str, Any]], benchmark: Benchmark) -> 
     """
     target = provenances[0]["target"]
     summary = summarise(provenances)
+    judgements = [judgement for item in provenances if (judgement := item.get("judgement"))]
     withheld = sorted({item["withheld"] for item in provenances if item.get("withheld")})
     described = {
         **summary,
@@ -27,6 +28,7 @@ def describe(provenances: Sequence[Mapping[str, Any]], benchmark: Benchmark) -> 
         "n": len(provenances),
         "never_learned": None if withheld else _never_learned(provenances, target),
         "judge_failures": dict(sorted(Counter(_kind(reason) for d in provenances if (reason := failure(d))).items())),
+        "judge_sources": dict(sorted(Counter(j["source"] for j in judgements if "source" in j).items())),
         "statistics": {},
     }
     if withheld:

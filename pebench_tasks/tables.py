@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
-from pebench_tasks.scoring import PERCENT, SLICES, TRUTH_ONLY
+from pebench_tasks.scoring import LEXICAL, PERCENT, SLICES, TRUTH_ONLY
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +54,8 @@ def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> "
     for result, label, prefix in rows:
         figures = [name if name == "world" else prefix + name for name in columns]
         slices = result.provenance["slices"]
-        empty = sum(slices[name]["empty"] for name in figures if name in slices)
+        own = [name for name in figures if name in slices and not (prefix and name == "world")]
+        empty = sum(slices[name]["empty"] for name in own)
         table.add_row(
             Path(result.checkpoint).name,
             label,
@@ -91,6 +92,10 @@ def notes(result: Result) -> list[str]:
     """What a reader must know before believing the figures; empty where nothing is amiss."""
     provenance = result.provenance
     found = []
+    if provenance["judge"] not in (None, LEXICAL):
+        read = provenance.get("judge_sources", {})
+        how = ", ".join(f"{count} from {source}" for source, count in read.items())
+        found.append(f"scenes marked by {provenance['judge']}" + (f" ({how})" if len(read) > 1 else ""))
     if provenance["withheld"]:
         found.append("scores withheld: " + provenance["withheld"])
     if provenance["mostly_empty"]:
@@ -102,7 +107,8 @@ def notes(result: Result) -> list[str]:
     if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
         found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
     intervals = provenance.get("statistics", {}).get("slices", {})
-    few = {name: row["note"].partition(";")[0] for name, row in intervals.items()}
+    shown = {name: row for name, row in intervals.items() if row["low"] is not None and row["low"] < row["high"]}
+    few = {name: row["note"].partition(";")[0] for name, row in shown.items()}
     for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
         found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
     for name, row in intervals.items():
@@ -124,6 +130,7 @@ def _print_details(console: "Console", result: Result) -> None:
     for name, row in provenance["slices"].items():
         counts.add_row(name, str(row["n"]), *(str(row[kind]) for kind in kinds))
     console.print(counts)
+    console.print("other: any other text; scenes and yes/no answers are marked by their figures alone", style="dim")
     statistics = provenance["statistics"]
     if neighbours := statistics["neighbours"]:
         table = Table(title=f"{_name(result)}: retained events", box=None, title_justify="left", pad_edge=False)
@@ -140,6 +147,6 @@ def _print_details(console: "Console", result: Result) -> None:
             table.add_column(column, justify="left" if column in ("attribute", "group", "") else "right")
         for attribute, cells in attributes.items():
             for cell, row in cells.items():
-                few = "few" if row["small"] else ""
+                few = "few people" if row["small"] else ""
                 table.add_row(attribute, cell, f"{row['value']:.1f}", str(row["n"]), str(row["people"]), few)
         console.print(table)

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from pebench_tasks.benchmark import Benchmark, file_sha256, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.folder import Row, finish, schemas, write_images, write_rows
-from pebench_tasks.hub import fetch
+from pebench_tasks.hub import fetch, local_path
 from pebench_tasks.names import NameIndex, normalise
 from pebench_tasks.pope import read_pope
 from pebench_tasks.published.columns import locate
@@ -68,6 +68,11 @@ def build_published(
     stands in the manifest. Raises ``BenchmarkError`` for whatever cannot be read in one way only.
     """
     console = console or Console()
+    for asked in (real, world):
+        if asked is not None:
+            local_path(asked)  # raises for a name of neither kind, before anything is downloaded
+    if real_columns is not None and real is None:
+        raise BenchmarkError("--real-columns means nothing without --real. Name a source, or leave it out.")
     source: Row = {"source": "folder"}
     if folder is None:
         folder = fetch(DATASET, PATTERNS, revision)
@@ -88,7 +93,12 @@ def build_published(
         partial = out.with_name(f"{out.name}.partial")
         partial.mkdir(parents=True, exist_ok=True)
         _check_disk(partial, grid)
-        _write(partial, request, understood)
+        try:
+            _write(partial, request, understood)
+        except BenchmarkError:
+            if not any((partial / "parts").glob("*")):  # nothing in it that the next run could go on with
+                shutil.rmtree(partial)
+            raise
         os.replace(partial, out)
         benchmark = open_benchmark(out)
     print_report(console, benchmark.manifest)

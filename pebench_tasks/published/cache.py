@@ -28,6 +28,7 @@ def build_into_cache(folder: Path) -> None:
                 raise BenchmarkError(
                     f"No benchmark is chosen, and the published one could not be built: {error} "
                     f"Without it, build one:  {BUILD_HINT}  or, from a copy of the published files,  "
-                    "pebench data build --source folder --path COPY --out DIR  "
+                    "pebench data build --source folder --path COPY --out DIR  or, without public figures,  "
+                    "pebench data build --source hub --world lmms-lab/POPE --out DIR  "
                     "then choose it with  pebench data use DIR  or  export PEBENCH_DATA=DIR"
                 ) from None

@@ -86,9 +86,14 @@ def print_report(console: Console, manifest: Mapping[str, Any]) -> None:
     if reading["descriptions_with_the_name"]:
         say("note", f"{reading['descriptions_with_the_name']} descriptions hold the name of the person in the image")
     known = [f"{fact} {count}" for fact, count in reading["known"].items() if count]
-    say("known of", f"people: {', '.join(known) or 'nothing but the name'}")
+    say(
+        "known of",
+        f"people: {', '.join(known) or 'nothing but the name (facts in other columns: --columns age=...,gender=...)'}",
+    )
     for name in ("real", "world"):
         say(name, f"{images[name]} images from {manifest[name]}" if manifest[name] else f"none (--{name})")
+    if named_alike := (manifest["real_report"] or {}).get("left_out_named_like_a_person"):
+        say("left out", f"public figures named like a person of the benchmark: {', '.join(named_alike)}")
     console.print(lines)
 
 

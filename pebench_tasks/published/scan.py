@@ -78,7 +78,9 @@ def scan_folder(folder: Path) -> Scan:
             if name.startswith(".") or ending not in IMAGE_ENDINGS + TABLE_ENDINGS:
                 other += not name.startswith(".")
             elif ending in TABLE_ENDINGS:
-                if not _problem(path, inside):
+                if problem := _problem(path, inside):
+                    skipped.append(Skipped(problem, _shown(path, root)))
+                else:
                     tables.append(path)
             elif problem := _problem(path, inside):
                 images.append(ImageFile(path, _parts(path, root), 0, 0, problem))
@@ -94,6 +96,8 @@ def choose_table(scan: Scan) -> Path:
     candidates = named or scan.tables
     if len(candidates) == 1:
         return candidates[0]
+    if broken := [item for item in scan.skipped if item.name.lower().endswith(TABLE_ENDINGS)]:
+        raise BenchmarkError(f"{scan.root}: {broken[0].name} is {broken[0].reason}. Copy it again.")
     if not candidates:
         raise BenchmarkError(f"{scan.root} holds no table (.csv or .tsv). Put PEBench.csv beside the images.")
     listed = ", ".join(_shown(path, scan.root) for path in candidates)

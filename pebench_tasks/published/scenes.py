@@ -159,7 +159,7 @@ def _keywords(
 
 
 def _kind(name: str, patterns: Mapping[str, frozenset[str]]) -> str:
-    return "texts, the same for all images of an event" if name in patterns else "texts, different between images"
+    return "texts that tell the events apart" if name in patterns else "texts, different between images"
 
 
 def _names_files(values: Sequence[str]) -> bool:

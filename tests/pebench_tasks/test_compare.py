@@ -63,6 +63,10 @@ def write(benchmark: Benchmark, tmp_path: Path) -> Write:
             versions[TASKS[target]] = 1.0
             with (folder / f"20260101_000000_samples_{TASKS[target]}.jsonl").open("w") as file:
                 for row, sample in zip(rows, samples, strict=True):
+                    for field in changed.keys() & {"data", "split"}:
+                        sample["provenance"][field] = changed[field]
+                    if sample["provenance"]["judge"] is not None:
+                        sample["provenance"]["judge"] = provenance["judge"]
                     file.write(json.dumps({"filtered_resps": respond(row), **sample}) + "\n")
         (folder / "20260101_000000_results.json").write_text(json.dumps({"results": results, "versions": versions}))
         return folder

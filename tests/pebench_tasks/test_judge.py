@@ -290,7 +290,7 @@ def test_nobody_at_the_address_is_said(tmp_path: Path) -> None:
     environ = {"PEBENCH_JUDGE": "openai:m", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"http://{address}/v1"}
     judge = choose_judge({**environ, "PEBENCH_JUDGE_CACHE": str(tmp_path)}, PATIENCE)
     assert judge is not None
-    with pytest.raises(BenchmarkError, match=r"does not answer \(connection\)\. Is the server running"):
+    with pytest.raises(BenchmarkError, match=r"does not answer \(connection\)\. Is it running"):
         _ = judge.fingerprint
 
 

@@ -108,7 +108,7 @@ def test_every_different_response_is_asked_once_and_a_second_run_asks_nothing(
         again = results / "again"
         assert judge(server, monkeypatch, results, "--out", again) == 0
         assert len(server.requests) == len(prompts)
-    second = read_result(again, TASK)
+    second = read_result(again / results.name, TASK)
     assert second is not None
     assert second.metrics == first.metrics
 
@@ -191,11 +191,61 @@ def test_a_figure_with_too_many_failed_judgements_is_withheld(
     assert result.provenance["judge_failures"] == ({} if shown else {"malformed": 1})
 
 
+def test_no_standard_error_of_the_lexical_figures_is_left_beside_the_judges(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with JudgeServer() as server:
+        assert judge(server, monkeypatch, results) == 0
+    values = json.loads(judged(results).results_file.read_text())["results"][TASK]
+    errors = {name: value for name, value in values.items() if name.startswith("efficacy_stderr")}
+    assert errors
+    assert set(errors.values()) == {"N/A"}
+    assert isinstance(values["scope_stderr_clt,none"], float)
+
+
+def test_two_models_are_not_written_into_one_folder(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / results.name
+    shutil.copytree(results, other)
+    out = tmp_path / "out"
+    with JudgeServer() as server:
+        assert judge(server, monkeypatch, results, other, "--out", out) == 1
+        assert "both be written to" in capsys.readouterr().err
+        assert judge(server, monkeypatch, results, other) == 0
+    assert not out.exists()
+
+
+def test_who_judged_is_said_beside_the_table(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with JudgeServer() as server:
+        assert judge(server, monkeypatch, results) == 0
+    printed = capsys.readouterr().out
+    assert f"scenes marked by {judged(results).provenance['judge']}" in printed
+    assert printed.count(str(judged(results).results_file)) == 1
+
+
+def test_results_without_scenes_ask_nobody(
+    benchmark: Benchmark,
+    llava: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, device="cpu", limit=6)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with JudgeServer() as server:
+        assert judge(server, monkeypatch, tmp_path / "llava") == 1
+        assert not server.requests
+    assert "None of these responses is for a judge" in capsys.readouterr().err
+
+
 def test_figures_of_another_judge_are_not_overwritten(
     results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with JudgeServer() as server:
-        assert judge(server, monkeypatch, results, "--out", results) == 1
+        assert judge(server, monkeypatch, results, "--out", results.parent) == 1
     assert "holds figures of the judge lexical. Choose another --out" in capsys.readouterr().err
 
 

@@ -20,7 +20,7 @@ from pebench_tasks.score import run
 @pytest.fixture(scope="module")
 def scored(make_checkpoint: MakeCheckpoint, benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of a model that knows nobody, on both targets that ask for public figures' names."""
-    checkpoint = make_checkpoint("nobody", method="base", base="ba5e" * 4, weights="ca11" * 4)
+    checkpoint = make_checkpoint("nobody", method="pretrain", base="ba5e" * 4, weights="ca11" * 4)
     out = tmp_path_factory.mktemp("results")
     run([checkpoint], data=benchmark.directory, targets=["person", "joint"], output_path=out, device="cpu")
     return out / "nobody"
@@ -189,7 +189,7 @@ def test_the_command_says_how_many_are_known_and_where_the_list_is(
     add_arguments(parser)
     out = tmp_path / "known.json"
     assert main(parser.parse_args([str(knows_three), "--out", str(out)])) == 0
-    assert f"3 of {len(figures(benchmark))} known; the list is in {out}" in capsys.readouterr().out
+    assert f"3 of {len(figures(benchmark))} known to nobody; the list is in {out}" in capsys.readouterr().out
     assert load_known(out, benchmark).keys == set(figures(benchmark)[:3])
 
 
@@ -200,3 +200,13 @@ def test_its_options_import_nothing_heavy() -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_model_that_has_unlearned_says_nothing_about_what_was_known_before(knows_three: Path, tmp_path: Path) -> None:
+    for file in knows_three.glob("*_results.json"):
+        content = json.loads(file.read_text())
+        for values in content["results"].values():
+            values["provenance,none"]["model"]["method"] = "gd"
+        file.write_text(json.dumps(content))
+    with pytest.raises(BenchmarkError, match="is of a model made by gd; the list says what was known before"):
+        find_known(knows_three)

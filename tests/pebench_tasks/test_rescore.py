@@ -210,6 +210,63 @@ def test_the_table_of_a_command_is_not_mixed_either(
     assert "They differ in task version" in capsys.readouterr().err
 
 
+def test_samples_without_their_results_file_stand_in_no_table(results: Path, tmp_path: Path) -> None:
+    results_file, samples_file = copy(results, tmp_path, TASKS[0])
+    results_file.unlink()
+    (alone,) = read_logged(samples_file)
+    with pytest.raises(BenchmarkError, match=r"is missing: it says how .* was scored"):
+        refuse_mixed([logged(results, TASKS[0]).result, alone.result])
+    refuse_mixed([alone.result])
+
+
+@pytest.mark.parametrize("field", ["data", "split", "judge"])
+def test_samples_that_contradict_their_results_file_are_refused(results: Path, tmp_path: Path, field: str) -> None:
+    _, samples_file = copy(results, tmp_path, TASKS[1])
+    rows = [json.loads(line) for line in samples_file.open()]
+    for row in rows:
+        if row["provenance"][field] is not None:
+            row["provenance"][field] = "other"
+    samples_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(BenchmarkError, match=f"do not belong together: their {field} differ"):
+        read_logged(samples_file)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"results": []}', '{"results": {"pebench_people": {}}, "versions": {}}'])
+def test_a_results_file_of_another_form_is_one_error(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    results_file, _ = copy(results, tmp_path, TASKS[0])
+    results_file.write_text(content)
+    for path in (tmp_path, results_file):
+        assert cli.main(["rescore", str(path)]) == 1
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_what_cannot_be_written_is_one_error(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder").mkdir()
+    assert cli.main(["rescore", str(results), "--out", str(tmp_path / "folder")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'folder'}: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert cli.main(["rescore", str(results), "--out", str(tmp_path / "new" / "out.json")]) == 0
+
+
+def test_two_scorings_of_one_goal_are_not_taken_for_two_goals(
+    results: Path, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    goals = tmp_path / "goals"
+    shutil.copytree(results.parent / "goals" / "event", goals / "first")
+    shutil.copytree(results.parent / "goals" / "event", goals / "second")
+    for file in (goals / "second").rglob("*_results.json"):
+        content = json.loads(file.read_text())
+        content["results"][TASKS[1]]["provenance,none"]["generation"]["max_new_tokens"] = 7
+        file.write_text(json.dumps(content))
+    results_file, samples_file = copy(results, tmp_path, TASKS[1])
+    results_file.unlink()
+    (one,) = read_logged(samples_file)
+    with pytest.raises(BenchmarkError, match="holds several scorings of one of these Goal models"):
+        rescore.context(one, data=benchmark.directory, goal=goals)
+
+
 # Judged results
 
 
@@ -263,6 +320,17 @@ def test_a_figure_with_too_many_failed_judgements_is_withheld(results: Path) -> 
     assert again.provenance["never_learned"] is None
 
 
+def test_withheld_scores_of_some_processes_do_not_lose_the_whole_result(results: Path, benchmark: Benchmark) -> None:
+    """With torchrun one process may withhold its documents' scores, and another may have asked the judge."""
+    from pebench_tasks.summary import describe
+
+    one, _ = judged(results, failing=0)
+    provenances = [s.provenance | ({"withheld": "never read"} if i % 2 else {}) for i, s in enumerate(one.samples)]
+    described = describe(provenances, benchmark)
+    assert (described["withheld"], described["statistics"], described["slices"]) == ("never read", {}, {})
+    assert described["judge"] == Judge.fingerprint
+
+
 def test_a_judged_sample_without_its_judgement_is_damaged(results: Path) -> None:
     one, _ = judged(results, failing=0)
     samples = [s._replace(provenance=s.provenance | {"judgement": None}) for s in one.samples]
@@ -281,7 +349,7 @@ def test_the_figures_add_up_as_the_task_says() -> None:
     base = Path(harness.__file__).parent / "tasks" / "_pebench_base"
     metrics = yaml.load(base.read_text(), Loader)["metric_list"]
     for row in metrics:
-        function = rescore.FIGURES.get(row["metric"])
+        function = rescore.AGGREGATIONS.get(row["metric"])
         expected = "scoring.average" if function is None else f"world.{function.__name__}"
         if row["metric"] != "provenance":
             assert row["aggregation"] == f"pebench_tasks.{expected}", row["metric"]

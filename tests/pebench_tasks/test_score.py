@@ -102,7 +102,7 @@ def test_a_file_that_the_harness_did_not_write_is_an_error(benchmark: Benchmark,
         (["a/model", "b/model"], {}, "Two checkpoints are called model"),
         (["a,b"], {}, "has a comma"),
         (["a"], {"data": "/nowhere"}, "no benchmark folder /nowhere"),
-        (["/nowhere/model"], {}, "/nowhere/model cannot be loaded"),
+        (["/nowhere/model"], {}, "There is no folder /nowhere/model, and a model of the hub is called owner/name"),
     ],
 )
 def test_wrong_input_is_refused(
@@ -237,9 +237,33 @@ def test_a_checkpoint_of_another_forget_set_is_marked(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
     made = make_checkpoint("made", method="gd", target="person", forget="forget20", split="0" * 16)
-    results = score.run([made], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+    results = score.run([made], data=benchmark.directory, forget=5, output_path=tmp_path / "out", **QUICK)
     assert [result.provenance["other_split"] for result in results] == ["forget20", ""]
     assert any("made for forget20" in note for note in notes(results[0]))
+
+
+def test_a_forget_set_that_nobody_chose_must_be_the_checkpoints(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    made = make_checkpoint("made", method="gd", target="person", forget="forget20")
+    with pytest.raises(BenchmarkError, match="made for forget20, and no forget set is chosen"):
+        score.run([made], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_newest_result_is_the_one_written_last_whatever_its_name_says(
+    results: list[Result], tmp_path: Path
+) -> None:
+    """lmms-eval dates its files in a time zone of its own."""
+    whole = results[0]
+    for second, date in enumerate(("20990101_000000", "20250101_000000")):
+        for file in (whole.results_file, whole.samples_file):
+            copied = tmp_path / file.name.replace(file.name[:15], date)
+            copied.write_bytes(file.read_bytes())
+            os.utime(copied, (second, second))
+    found = results_files.read_result(tmp_path, whole.task)
+    assert found is not None
+    assert found.results_file.name == "20250101_000000_results.json"
 
 
 def test_a_result_that_was_cut_off_is_passed_over(results: list[Result], tmp_path: Path) -> None:

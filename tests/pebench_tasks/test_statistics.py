@@ -256,7 +256,7 @@ def test_groups_divide_every_slice_that_asks_a_name(benchmark: Benchmark, target
             assert sum(cell["n"] for cell in cells.values()) == found["slices"][slice_name]["n"]
 
 
-def test_a_cell_has_an_interval_only_with_ten_people_and_is_small_below_five_documents() -> None:
+def test_a_cell_has_an_interval_only_with_ten_people_and_is_small_below_five_people() -> None:
     known = {"age": 40, "region": "", "category": "Arts"}
     people = [{"id": f"p{i:03d}", "gender": "female" if i < 10 else "male", **known} for i in range(14)]
     small: Any = SimpleNamespace(people=people)

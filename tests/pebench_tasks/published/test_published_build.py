@@ -199,7 +199,7 @@ def test_the_report_says_what_was_read_as_what(copy: Path, tmp_path: Path) -> No
         '"img": paths of the image files, such as "Aaliyah Khan/01.jpg"',
         '"who": names the folders, such as "Aaliyah Khan"',
         '"what": 5 values that every person has about once, names of the paper',
-        '"text": texts, the same for all images of an event',
+        '"text": texts that tell the events apart',
         "10 people x 5 events: 50 images",
         "10 x an image without a row, such as Aaliyah Khan/portrait.jpg",
         "nothing but the name",
