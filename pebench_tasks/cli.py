@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 MODULES = {
     "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.score"),
     "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.rescore"),
-    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.judge_results"),
+    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.judge.results"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
 }
 

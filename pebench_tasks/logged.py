@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_prompt import value_of
+from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.results import TASKS, Result, read_result, read_results_file
 
 OURS = "is not a sample of ours"

@@ -16,7 +16,7 @@ from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.goals import Goals, comparable, load_goals
-from pebench_tasks.judge_prompt import value_of
+from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.names import NameIndex
 from pebench_tasks.results import TARGETS, Result, task_version

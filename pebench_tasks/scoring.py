@@ -61,7 +61,7 @@ class Judgement(NamedTuple):
 
 
 class Judge(Protocol):
-    """A language model that marks scene descriptions; see ``pebench_tasks.judge``."""
+    """A language model that marks scene descriptions; see ``pebench_tasks.judge.judge``."""
 
     @property
     def fingerprint(self) -> str:

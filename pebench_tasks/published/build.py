@@ -15,9 +15,7 @@ from rich.progress import Progress
 from pebench_tasks.benchmark import Benchmark, file_sha256, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.folder import Row, finish, schemas, write_images, write_rows
-from pebench_tasks.hub import fetch, local_path
 from pebench_tasks.names import NameIndex, normalise
-from pebench_tasks.pope import read_pope
 from pebench_tasks.published.columns import locate
 from pebench_tasks.published.facts import find_facts, person_facts
 from pebench_tasks.published.filenames import FileNames
@@ -29,7 +27,9 @@ from pebench_tasks.published.report import describe, print_report
 from pebench_tasks.published.scan import IMAGE_ENDINGS, TABLE_ENDINGS, Scan, choose_table, scan_folder
 from pebench_tasks.published.scenes import read_scenes
 from pebench_tasks.published.table import Table, read_table
-from pebench_tasks.real import Reading, read_real
+from pebench_tasks.sources.hub import fetch, local_path
+from pebench_tasks.sources.pope import read_pope
+from pebench_tasks.sources.real import Reading, read_real
 from pebench_tasks.splits import make_plan
 
 DATASET = "xuzhaopan/PEBench"

@@ -7,7 +7,7 @@ import jinja2
 import pebench_templates
 import pytest
 
-from pebench_tasks.judge_prompt import efficacy_prompt, retain_prompt
+from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.names import NameIndex, contains, normalise
 from pebench_tasks.scoring import unnamed_outcome
 from pebench_tasks.synthetic.events import EVENTS, STAND_INS

@@ -13,8 +13,8 @@ from judge_server import Answer, JudgeServer, echoes, fails, raw, resets, says, 
 from judges import KEY, SCENE, judge_of
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_address import read_address
-from pebench_tasks.judge_prompt import retain_prompt
+from pebench_tasks.judge.address import read_address
+from pebench_tasks.judge.prompt import retain_prompt
 
 LOGIN, PASSWORD, QUERY = "user-SECRET", "pass@SECRET", "query/SECRET=="
 TROUBLES = [

@@ -1,7 +1,7 @@
 """The judge: a language model behind an OpenAI-compatible address that marks scene descriptions from 0 to 1.
 
 ``PEBENCH_JUDGE`` is ``lexical`` (the default: no judge) or ``openai:MODEL``; the address and the key are the usual
-``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. What a judge said is kept on disk (``judge_cache``).
+``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. What a judge said is kept on disk (``cache``).
 
 Servers differ in what they take and return, and values that were made differently do not share a column. So before its
 first judgement a judge is *settled*: one trial question finds out which settings the server takes and whether it
@@ -18,9 +18,9 @@ from typing import Any
 from pebench_templates import judge_fingerprint
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_cache import JudgeCache, cache_folder, key_of
-from pebench_tasks.judge_endpoint import DEFAULT, Declined, Endpoint, GivenUp, Patience, Refused
-from pebench_tasks.judge_prompt import (
+from pebench_tasks.judge.cache import JudgeCache, cache_folder, key_of
+from pebench_tasks.judge.endpoint import DEFAULT, Declined, Endpoint, GivenUp, Patience, Refused
+from pebench_tasks.judge.prompt import (
     READING,
     SCALE,
     Broken,
@@ -30,7 +30,7 @@ from pebench_tasks.judge_prompt import (
     retain_prompt,
     value_of,
 )
-from pebench_tasks.judge_settings import ASKED, Settled, try_out
+from pebench_tasks.judge.settings import ASKED, Settled, try_out
 from pebench_tasks.scoring import LEXICAL, Judgement
 
 VARIABLE = "PEBENCH_JUDGE"
@@ -116,7 +116,7 @@ class Judge:
             return Judgement(None, {"failed": STOPPED})
 
     def judge(self, prompt: str) -> Judgement:
-        """The judgement that a prompt of ``judge_prompt`` asks for.
+        """The judgement that a prompt of ``prompt`` asks for.
 
         Raises ``BenchmarkError`` where asking on makes no sense (key, address, model, credit); all later calls do.
         """

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.hub import fetch, inside, local_path
-from pebench_tasks.real import Reading, check_image
+from pebench_tasks.sources.hub import fetch, inside, local_path
+from pebench_tasks.sources.real import Reading, check_image
 
 Row = dict[str, Any]
 SPLITS = ("random", "popular", "adversarial")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from judge_server import JudgeServer
 
-from pebench_tasks.judge import Judge, choose_judge
-from pebench_tasks.judge_endpoint import Patience
+from pebench_tasks.judge.endpoint import Patience
+from pebench_tasks.judge.judge import Judge, choose_judge
 
 KEY = "sk-SECRET-0123456789abcdef"
 PATIENCE = Patience(attempts=4, first_wait=0.002, longest_wait=0.01, longest_asked_wait=0.5, timeout=0.4)

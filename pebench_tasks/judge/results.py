@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-from pebench_tasks.judge import (
+from pebench_tasks.judge.judge import (
     CALLS_VARIABLE,
     CONCURRENCY,
     CONCURRENCY_VARIABLE,
@@ -27,7 +27,7 @@ from pebench_tasks.judge import (
     Judge,
     choose_judge,
 )
-from pebench_tasks.judge_prompt import efficacy_prompt, retain_prompt
+from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.rescore import Context, add_up, context, mark
 from pebench_tasks.results import Result, read_results_file, samples_file

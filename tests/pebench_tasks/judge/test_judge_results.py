@@ -19,7 +19,7 @@ from judges import KEY, judge_of
 from pebench_tasks import cli, score
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_results import judge_results
+from pebench_tasks.judge.results import judge_results
 from pebench_tasks.logged import read_logged
 from pebench_tasks.rescore import context, rescore
 from pebench_tasks.results import Result, read_result

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pebench_tasks.judge_endpoint import Refused
-from pebench_tasks.judge_prompt import SCALE, truncated, weighted_reply
+from pebench_tasks.judge.endpoint import Refused
+from pebench_tasks.judge.prompt import SCALE, truncated, weighted_reply
 
 ASKED = {"temperature": 0, "seed": 0, "max_tokens": 16, "logprobs": True, "top_logprobs": 20}
 ROOM_TO_REASON = 4096  # tokens, for models that think before they answer

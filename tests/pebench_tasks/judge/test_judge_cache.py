@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_cache import JudgeCache, cache_folder, key_of
+from pebench_tasks.judge.cache import JudgeCache, cache_folder, key_of
 
 
 def test_a_record_is_found_again_by_whoever_opens_the_folder(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_threads_share_it(tmp_path: Path) -> None:
 
 def test_processes_share_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pebench_tasks.judge_cache import JudgeCache\n"
+        "import sys; from pathlib import Path; from pebench_tasks.judge.cache import JudgeCache\n"
         "cache = JudgeCache(Path(sys.argv[1]))\n"
         "for i in range(40): cache.put(sys.argv[2] + str(i), {'failed': 'x' * 1000})"
     )

@@ -17,8 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge import Judge, choose_judge
-from pebench_tasks.judge_endpoint import Patience
+from pebench_tasks.judge.endpoint import Patience
+from pebench_tasks.judge.judge import Judge, choose_judge
 
 pytestmark = pytest.mark.slow
 

@@ -29,9 +29,9 @@ from judge_server import (
 from judges import KEY, PATIENCE, SCENE, judge_of
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge import Judge, choose_judge
-from pebench_tasks.judge_endpoint import _retry_after
-from pebench_tasks.judge_prompt import retain_prompt, value_of
+from pebench_tasks.judge.endpoint import _retry_after
+from pebench_tasks.judge.judge import Judge, choose_judge
+from pebench_tasks.judge.prompt import retain_prompt, value_of
 
 QUESTION, TRUTH, GOAL = SCENE
 Start = Callable[..., tuple[Judge, JudgeServer]]
@@ -359,7 +359,7 @@ def test_judgements_made_differently_have_different_fingerprints(start: Start, m
     ]
     assert len({usual, *(judge.fingerprint for judge in others)}) == 5
     assert start()[0].fingerprint == usual
-    monkeypatch.setattr("pebench_tasks.judge.judge_fingerprint", lambda: "other wording")
+    monkeypatch.setattr("pebench_tasks.judge.judge.judge_fingerprint", lambda: "other wording")
     assert start()[0].fingerprint != usual
 
 

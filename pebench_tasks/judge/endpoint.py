@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge_address import WITHOUT_QUERY, read_address
+from pebench_tasks.judge.address import WITHOUT_QUERY, read_address
 
 if TYPE_CHECKING:  # the extra [judge]
     import openai

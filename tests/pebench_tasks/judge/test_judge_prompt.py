@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from judge_server import completion, logprobs
 
-from pebench_tasks.judge_prompt import (
+from pebench_tasks.judge.prompt import (
     Broken,
     Malformed,
     efficacy_prompt,

@@ -1,0 +1,1 @@
+"""The judge: a language model that marks scene descriptions."""
