@@ -151,7 +151,7 @@ def _write(folder: Path, request: Row, understood: Understood) -> None:
         reports: dict[str, Row | None] = {"real": None, "world": None}
         same_names: list[str] = []
         for name, rows_of in (("real", _read_real), ("world", _read_world)):
-            progress = bar.add_task(f"Reading {name}", total=None)
+            progress = bar.add_task(f"Reading {name}", total=None, visible=bool(request[name]))
             reading = rows_of(request)
             others = _without_people(reading or (), {row["plain"] for row in grid.people}, same_names)
             tables[name] = write_images(folder / f"{name}.parquet", schema[name], _batches(others))
