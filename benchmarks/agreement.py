@@ -1,7 +1,7 @@
-"""How well the lexical event scores agree with hand labels, keyword share and the demo model's own embeddings.
+"""How well the lexical event scores agree with labels, keyword share and the demo model's own embeddings.
 
 Everything is computed from the files in ``benchmarks/agreement``: 100 responses (chosen by
-``agreement_responses.py``), their hand labels, cosines, and the figures of whole models. The last two can be computed
+``agreement_responses.py``), their labels, cosines, and the figures of whole models. The last two can be computed
 anew, and are then written back: ``--model runs/demo/finetuned`` and ``--run NAME=FOLDER``, once for every run.
 """
 
@@ -97,31 +97,31 @@ def correlations(pairs: Sequence[Pair]) -> str:
 
 
 def pairs_of(concern: str, rows: Sequence[Row]) -> list[Pair]:
-    """Efficacy's or Retain's comparisons: lexical with the other three, and those with the hand labels."""
+    """Efficacy's or Retain's comparisons: lexical with the other three, and those with the labels."""
     fluent = [row for row in rows if row["kind"] not in NONSENSE]
     between = [row for row in rows if row["kind"] in BETWEEN]
-    names = {"lexical": "lexical", "hand": "hand label", "embedding": "embeddings"}
+    names = {"lexical": "lexical", "label": "label", "embedding": "embeddings"}
     names["keywords"] = "1 - keyword share" if concern == "efficacy" else "keyword share"
 
     def pair(first: str, second: str, of: Sequence[Row], note: str = "") -> Pair:
         return Pair(f"{names[first]}, {names[second]}{note}", f"{first}_{concern}", f"{second}_{concern}", of)
 
     return [
-        pair("lexical", "hand", rows),
-        pair("lexical", "hand", fluent, ", without nonsense"),
-        pair("lexical", "hand", between, ", partly true, mixture, another scene"),
+        pair("lexical", "label", rows),
+        pair("lexical", "label", fluent, ", without nonsense"),
+        pair("lexical", "label", between, ", partly true, mixture, another scene"),
         pair("lexical", "keywords", rows),
         pair("lexical", "embedding", rows),
-        pair("keywords", "hand", rows),
-        pair("embedding", "hand", rows),
+        pair("keywords", "label", rows),
+        pair("embedding", "label", rows),
     ]
 
 
 def by_kind(concern: str, rows: Sequence[Row]) -> str:
     """The mean of every measure for each kind of response."""
-    measures = [f"{name}_{concern}" for name in ("hand", "lexical", "embedding", "keywords")]
+    measures = [f"{name}_{concern}" for name in ("label", "lexical", "embedding", "keywords")]
     last = "1 - keyword share" if concern == "efficacy" else "keyword share"
-    lines = [f"| response | n | hand | lexical | embeddings | {last} |", "| --- |" + " ---: |" * 5]
+    lines = [f"| response | n | label | lexical | embeddings | {last} |", "| --- |" + " ---: |" * 5]
     for kind in WANTED:
         of_kind = [row for row in rows if row["kind"] == kind]
         if of_kind:
@@ -143,7 +143,7 @@ def report(responses: Sequence[Row], measured: Sequence[Row], models: Sequence[R
         f"{len(responses)} real responses of the tiny models of `make demo` and `make table1`, from {runs} seeds and "
         f"{kinds} kinds of model: {len(forget)} about scenes to forget, {len(responses) - len(forget)} about scenes to "
         "keep. Chosen by `agreement_responses.py`, labelled by reading (see the limits for by whom). Every measure is "
-        "0-1: a hand label x of 1-5 is (x - 1) / 4; *embeddings* is the lexical formula with the cosine of mean input "
+        "0-1: a label x of 1-5 is (x - 1) / 4; *embeddings* is the lexical formula with the cosine of mean input "
         "embeddings of the demo's finetuned model in place of ROUGE-L. In brackets: 95 % bootstrap intervals over "
         "responses."
     )

@@ -54,27 +54,27 @@ def measure(responses: Sequence[Row], labels: Path, embeddings: Path) -> list[Ro
 
     High ``efficacy`` says forgotten, high ``retain`` says the true scene is described.
     """
-    by_hand = read_table(labels, (row["id"] for row in responses))
+    labelled = read_table(labels, (row["id"] for row in responses))
     cosines = read_table(embeddings, (row["id"] for row in responses))
     measured = []
     for row in responses:
         key, goal, response = row["id"], row["goal"], row["response"]
-        hand, cosine = by_hand[key], {name: float(cosines[key][name] or 0) for name in COSINES}
+        own, cosine = labelled[key], {name: float(cosines[key][name] or 0) for name in COSINES}
         truth_overlap, share = rouge_l(response, row["truth"]), keyword_share(row["keywords"], response)
         found = {
             "kind": row["kind"],
             "lexical_retain": truth_overlap,
-            "hand_retain": label(hand["similar"], labels, key, "similar"),
+            "label_retain": label(own["similar"], labels, key, "similar"),
             "keywords_retain": share,
             "embedding_retain": cosine["response_truth"],
         }
         if goal is None:
-            if hand["forgotten"]:
+            if own["forgotten"]:
                 raise BenchmarkError(f"{labels}: {key} must be kept. Leave its `forgotten` empty.")
         else:
             found |= {
                 "lexical_efficacy": event_efficacy(rouge_l(response, goal), truth_overlap, rouge_l(goal, row["truth"])),
-                "hand_efficacy": label(hand["forgotten"], labels, key, "forgotten"),
+                "label_efficacy": label(own["forgotten"], labels, key, "forgotten"),
                 "keywords_efficacy": 1 - share,
                 "embedding_efficacy": event_efficacy(
                     cosine["response_goal"], cosine["response_truth"], cosine["goal_truth"]

@@ -55,9 +55,9 @@ def test_measures_by_hand(files: tuple[Path, Path]) -> None:
     assert [row["lexical_efficacy"] for row in (true, goals, mixed)] == pytest.approx([1 / 11, 1, 3 / 11])
     assert [row["embedding_efficacy"] for row in (true, goals, mixed)] == pytest.approx([1 / 3, 1, 0.8 / 1.5])
     assert [row["keywords_efficacy"] for row in (true, goals, mixed)] == pytest.approx([0, 1, 0.5])
-    assert [row["hand_efficacy"] for row in (true, goals, mixed)] == [0, 1, 0.5]
+    assert [row["label_efficacy"] for row in (true, goals, mixed)] == [0, 1, 0.5]
     assert [row["lexical_retain"] for row in (true, goals, mixed, kept)] == pytest.approx([1, 1 / 6, 4 / 6, 1])
-    assert [row["hand_retain"] for row in (true, goals, mixed, kept)] == [1, 0, 0.5, 1]
+    assert [row["label_retain"] for row in (true, goals, mixed, kept)] == [1, 0, 0.5, 1]
     assert "lexical_efficacy" not in kept
 
 
@@ -98,7 +98,7 @@ def test_correlations_are_scipys_with_ties(ties: int) -> None:
 def test_an_interval_of_equal_orders_is_one_and_a_constant_has_no_correlation() -> None:
     rising = np.arange(20.0)
     assert agreement.interval(agreement.kendall, rising, rising**3) == (1, 1)
-    pair = agreement.Pair("x", "lexical", "hand", [{"lexical": value, "hand": 1.0} for value in rising])
+    pair = agreement.Pair("x", "lexical", "label", [{"lexical": value, "label": 1.0} for value in rising])
     assert agreement.line(pair) == "| x | 20 | - | - |"
 
 
