@@ -78,3 +78,18 @@ def test_a_score_of_another_task_version_is_not_read_back() -> None:
     for version, current in ((task_version(), True), ("0.9", False)):
         result = Result("model", "pebench_people", version, {}, provenance, nothing, nothing)
         assert protocol.is_current(result, "w", ("d", "s"), None) is current
+
+
+def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -> None:
+    """Without public figures: Efficacy misses 100, Generality 50 of 100; nothing else falls short: (0.75 + 0) / 2."""
+    nothing = Path("nothing")
+    counts = {name: {"n": 4, "empty": 0} for name in ("efficacy", "generality", "retain", "scope", "world")}
+    goal = {"efficacy": 100.0, "generality": 100.0, "retain": 90.0, "scope": 1.0, "world": 80.0}
+    of_goal = Result("goal", "pebench_people", "1.1", goal, {"slices": counts}, nothing, nothing)
+    found = of_goal._replace(metrics=goal | {"efficacy": 0.0, "generality": 50.0})
+    scored = protocol.Scored("ga", "person")
+    assert protocol.row(scored, found, of_goal).distance == pytest.approx(0.375)
+    lacking = found._replace(metrics={name: value for name, value in goal.items() if name != "retain"})
+    assert protocol.row(scored, lacking, of_goal).distance is None
+    with_real = {"slices": counts | {"real": {"n": 4, "empty": 0}}}
+    assert protocol.row(scored, found._replace(provenance=with_real), of_goal).distance is None
