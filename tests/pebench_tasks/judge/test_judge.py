@@ -121,7 +121,7 @@ def test_efficacy_shows_the_goal_answer_and_retain_does_not(start: Start) -> Non
     "trouble",
     [
         fails(429, headers={"Retry-After": "0.01"}), fails(429), fails(500), fails(502), fails(503), fails(408), resets,
-        slow(0.6, says("4")), drips,
+        slow(2.0, says("4")), drips,
     ],
 )  # fmt: skip
 def test_what_passes_is_asked_again(start: Start, trouble: Answer) -> None:
@@ -159,7 +159,7 @@ def test_retry_after_may_be_a_date_or_nonsense() -> None:
     [
         (fails(500), "HTTP 500"),
         (resets, "connection"),
-        (slow(0.6, says("4")), "timeout"),
+        (slow(2.0, says("4")), "timeout"),
         (drips, "timeout"),
         (fails(429), "HTTP 429"),
     ],

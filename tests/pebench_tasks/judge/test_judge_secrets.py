@@ -19,7 +19,7 @@ from pebench_tasks.judge.prompt import retain_prompt
 LOGIN, PASSWORD, QUERY = "user-SECRET", "pass@SECRET", "query/SECRET=="
 TROUBLES = [
     says("4"), echoes(200), echoes(400), echoes(401), echoes(403), echoes(404), echoes(422), echoes(429), echoes(500),
-    echoes(302), fails(418, KEY * 20), raw(b"SECRET"), resets, slow(0.6, says("4")),
+    echoes(302), fails(418, KEY * 20), raw(b"SECRET"), resets, slow(2.0, says("4")),
 ]  # fmt: skip
 
 
