@@ -5,15 +5,21 @@ import sys
 from pathlib import Path
 
 import platformdirs
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hub_server import serve
-from replica import make_replica
+from replica import make_replica, picture
 
+from pebench_tasks import harness
 from pebench_tasks.benchmark import choose_benchmark, open_benchmark
 from pebench_tasks.cli import main
+from pebench_tasks.documents import documents
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.published import cache
 from pebench_tasks.published.build import DATASET
+
+THINGS = (("chair", "yes"), ("horse", "no"))
 
 
 @pytest.fixture
@@ -61,6 +67,48 @@ def test_with_nothing_chosen_the_published_benchmark_is_built_once(
     assert len(open_benchmark(folder).images) == 30
     assert choose_benchmark()[0] == folder  # the server is gone
     assert capsys.readouterr().err == ""
+
+
+def write_sources(folder: Path) -> tuple[Path, Path]:
+    """Replicas of the two datasets that the default takes: faces with names, and POPE's questions."""
+    faces, pope = folder / "CLEAR", folder / "POPE"
+    people = [
+        {"image": {"bytes": picture(f"face {n}"), "path": f"{n}.jpg"}, "answer": name, "options": [name]}
+        for n, name in enumerate(("Ada Public", "Bo Famous", "Cy Wellknown"))
+    ]
+    questions = [
+        {"question": f"Is there a {thing} in the image?", "answer": answer, "category": split,
+         "image": {"bytes": picture(f"room {n}"), "path": f"{n}.jpg"}}
+        for split in ("random", "popular", "adversarial") for n in range(2) for thing, answer in THINGS
+    ]  # fmt: skip
+    for file, rows in (
+        (faces / "real_faces" / "train-00000-of-00001.parquet", people),
+        (pope / "data" / "test-00000-of-00001.parquet", questions),
+    ):
+        file.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    return faces, pope
+
+
+def test_selecting_a_task_builds_the_published_benchmark_with_all_that_it_asks(
+    repository: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``lmms-eval --tasks pebench_people`` does on a connected machine before it loads a model."""
+    faces, pope = write_sources(home)
+    with serve({DATASET: repository, cache.REAL: faces, cache.WORLD: pope}) as hub:
+        hub.use(monkeypatch, home / "hub")
+        harness.check_before_model(["pebench_people", "pebench_events"])
+    built = open_benchmark(choose_benchmark()[0])
+    slices = {
+        target: {document["slice"] for document in documents(built, target, "forget05")}
+        for target in ("person", "event")
+    }
+    assert slices["person"] == {"efficacy", "generality", "retain", "scope", "real", "world"}
+    assert slices["event"] == slices["person"] - {"real"}  # these faces have no descriptions
+    assert {row["name"] for row in built.real} == {"Ada Public", "Bo Famous", "Cy Wellknown"}
+    asked = [document for document in documents(built, "person", "forget05") if document["slice"] == "world"]
+    assert len(asked) == 12
+    assert asked[0]["question"].endswith("Answer the question using a single word or phrase.")
 
 
 def test_of_several_processes_one_builds(repository: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
