@@ -93,3 +93,5 @@ def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -
     assert protocol.row(scored, lacking, of_goal).distance is None
     with_real = {"slices": counts | {"real": {"n": 4, "empty": 0}}}
     assert protocol.row(scored, found._replace(provenance=with_real), of_goal).distance is None
+    without = of_goal._replace(metrics={name: value for name, value in goal.items() if name != "world"})
+    assert protocol.row(scored, found, without).distance is None
