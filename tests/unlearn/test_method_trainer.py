@@ -237,7 +237,7 @@ def test_siu_does_without_invented_looks_where_no_person_is_forgotten(
 ) -> None:
     made = make("siu", target=target, max_steps=2)
     (first, _) = losses(made)
-    assert list(made.positions.sets) == ["swapped", "facts", "retain", "invented"][:kinds]
+    assert list(made.positions.sets) == ["swapped", "retain", "facts", "invented"][:kinds]
     assert first.keys() == {"step", "loss", *made.positions.sets}
     assert first["loss"] == pytest.approx(sum(first[name] for name in made.positions.sets))
 

@@ -156,7 +156,10 @@ def test_a_server_that_goes_down_leaves_nothing_written(results: Path, tmp_path:
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import sys; from pebench_tasks.cli import main; sys.exit(main())"
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored in background jobs
+    )
+    code += "from pebench_tasks.cli import main; sys.exit(main())"
     with JudgeServer(then=slow(0.3, says("4"))) as server:
         command = [sys.executable, "-c", code, "judge", "--judge", "openai:m", "--concurrency", "1", str(results)]
         environ = {**os.environ, "OPENAI_BASE_URL": f"http://{server.address}/v1"}
