@@ -100,6 +100,10 @@ def _score(
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.loggers import EvaluationTracker
 
+    from pebench_tasks.choice import choose
+    from pebench_tasks.judge.judge import CONCURRENCY
+
+    judge = choose().judge  # the command's one
     folder = output_path / Path(checkpoint).name
     date = _unused_date(folder)
     tracker = EvaluationTracker(output_path=str(output_path))
@@ -115,7 +119,7 @@ def _score(
         task_manager=manager,
         verbosity="WARNING",
         datetime_str=date,
-        process_docs_parallel=int(os.environ.get("PEBENCH_JUDGE_CONCURRENCY") or 4),  # checked by then
+        process_docs_parallel=judge.concurrency if judge else CONCURRENCY,
     )
     if results is None:  # one of several processes, not the first
         return []

@@ -242,6 +242,14 @@ def test_a_checkpoint_of_another_forget_set_is_marked(
     assert any("made for forget20" in note for note in notes(results[0]))
 
 
+def test_without_a_judge_its_settings_do_not_matter(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEBENCH_JUDGE_CONCURRENCY", "many")
+    (result,) = score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, **QUICK)
+    assert result.provenance["judge"] is None
+
+
 def test_a_forget_set_that_nobody_chose_must_be_the_checkpoints(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
