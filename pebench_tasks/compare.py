@@ -193,7 +193,7 @@ def main(arguments: argparse.Namespace) -> int:
     console.print(
         "Percent: 0-100; scenes: 0-1; higher is better everywhere. better, worse: documents. p: two-sided, from "
         "exchanging the models' answers, all about one person, event, figure or image together; corrected for the "
-        "figures of a table (Holm).",
+        "figures of a table (Holm), the intervals are not.",
         style="dim", highlight=False,
     )  # fmt: skip
     if arguments.csv is not None:
