@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pebench_tasks.errors import exit_code
+from pebench_tasks.files import write_whole
 from pebench_tasks.scoring import mean
 
 HERE = Path(__file__).parent
@@ -193,9 +194,7 @@ def main() -> int:
     with arguments.models.open(newline="", encoding="utf-8") as file:
         text = report(responses, measured, list(csv.DictReader(file)))
     if arguments.out is not None:
-        partial = arguments.out.with_name(arguments.out.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.rename(arguments.out)
+        write_whole(arguments.out, text)
     print(text, end="")
     return 0
 

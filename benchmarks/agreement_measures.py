@@ -4,12 +4,14 @@ High ``*_efficacy`` says that the scene is forgotten, high ``*_retain`` that the
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
 from pebench_tasks.scoring import event_efficacy
 from pebench_tasks.text_overlap import keyword_share, rouge_l
 
@@ -134,9 +136,8 @@ def figures(runs: Mapping[str, Path]) -> list[Row]:
 
 def write_table(path: Path, rows: Sequence[Row]) -> None:
     """A CSV file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.rename(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())

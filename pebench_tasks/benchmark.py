@@ -128,6 +128,20 @@ def open_benchmark(directory: Path | str) -> Benchmark:
     return benchmark
 
 
+def shared_benchmark(directory: Path) -> Benchmark:
+    """``open_benchmark``, but only once for a folder that has not been written anew.
+
+    Verifying the files takes a while with thousands of images; all tasks and results of a command share it.
+    """
+    manifest = directory / "manifest.json"
+    return _open_once(directory, manifest.stat().st_mtime_ns if manifest.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _open_once(directory: Path, _changed: int) -> Benchmark:
+    return open_benchmark(directory)
+
+
 def choose_benchmark(*, build: bool = True) -> tuple[Path, str]:
     """The benchmark folder to use and how it was chosen: ``PEBENCH_DATA``, ``pebench data use``, the user's cache.
 

@@ -45,6 +45,11 @@ class Goals(NamedTuple):
         return [Goal(run.fingerprint, found[key]) for run, found in zip(self.runs, self.responses, strict=True)]
 
 
+def goal_answers(goals: Goals | None, document: Mapping[str, Any]) -> list[Goal]:
+    """The Goal answers to a document, where its score needs any."""
+    return goals.of(document["key"]) if goals is not None and forgotten_scene(document) else []
+
+
 def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any]:
     """What a Goal and the run at hand must share, from the ``provenance`` that a results file records.
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import datasets
@@ -25,11 +24,19 @@ from PIL import Image
 from tqdm import tqdm
 
 from pebench_tasks import __version__, plugin, scoring
-from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.benchmark import Benchmark, shared_benchmark
 from pebench_tasks.choice import Choice, choose, forget_judge
 from pebench_tasks.documents import Document, both_forgotten
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.goals import GOAL_TARGETS, Goals, choose_goals, comparable, find_goal_runs, load_goals
+from pebench_tasks.goals import (
+    GOAL_TARGETS,
+    Goals,
+    choose_goals,
+    comparable,
+    find_goal_runs,
+    goal_answers,
+    load_goals,
+)
 from pebench_tasks.model_record import forget_model, take_model
 from pebench_tasks.names import NameIndex
 from pebench_tasks.results import TARGETS, TASKS
@@ -94,24 +101,13 @@ def check_before_model(task_names: Sequence[str]) -> None:
     """
     forget_judge()
     choice = choose()
-    benchmark = _open(choice.directory)
+    benchmark = shared_benchmark(choice.directory)
     _announce(choice, benchmark)
     for target in {TARGETS[name] for name in task_names if name in TARGETS}:
         rows = choice.documents(benchmark, target)
         if target in GOAL_TARGETS and choice.goal is not None:
             wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
             choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
-
-
-def _open(directory: Path) -> Benchmark:
-    manifest = directory / "manifest.json"
-    return _open_once(directory, manifest.stat().st_mtime_ns if manifest.is_file() else 0)
-
-
-@lru_cache(maxsize=1)
-def _open_once(directory: Path, _changed: int) -> Benchmark:
-    """Verifying the files takes a while with thousands of images; all tasks and a check before them share it."""
-    return open_benchmark(directory)
 
 
 def _announce(choice: Choice, benchmark: Benchmark) -> None:
@@ -157,7 +153,7 @@ def _dataset(target: str) -> datasets.Dataset:
         raise BenchmarkError(line)
     if _run is None or _run.unread is not None or target in _run.splits:
         choice = choose()
-        benchmark = _open(choice.directory)
+        benchmark = shared_benchmark(choice.directory)
         _run = Run(choice, benchmark, NameIndex(benchmark.names), take_model())
         _announce(choice, benchmark)
     trained_on = _run.model.get("data", _run.benchmark.fingerprint)
@@ -251,8 +247,7 @@ def _image(doc: Document, target: str) -> list[Image.Image]:
 def process_results(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""
     run = _current()
-    goals = run.goals.get(doc["target"])
-    answers = goals.of(doc["key"]) if goals is not None and scoring.forgotten_scene(doc) else []
+    answers = goal_answers(run.goals.get(doc["target"]), doc)
     if withheld := _withheld(run, doc):
         record = scoring.score(doc, results[0], run.names, answers)["provenance"]
         if record["judge"] is not None and run.choice.judge is not None:  # other processes may not withhold

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark
+from pebench_tasks.benchmark import Benchmark, choose_benchmark, shared_benchmark
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-from pebench_tasks.goals import Goals, comparable, load_goals
+from pebench_tasks.goals import Goals, comparable, goal_answers, load_goals
 from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.names import NameIndex
 from pebench_tasks.results import TARGETS, Result, task_version
-from pebench_tasks.scoring import LEXICAL, Goal, Judge, Judgement, average, forgotten_scene, score
+from pebench_tasks.scoring import LEXICAL, Judge, Judgement, average, score
 from pebench_tasks.summary import describe
 from pebench_tasks.tables import print_results
 from pebench_tasks.world import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
@@ -47,10 +47,6 @@ class Context(NamedTuple):
         if key not in self.documents:
             raise BenchmarkError(f"The benchmark in {self.benchmark.directory} has no document {key} for this result.")
         return self.documents[key]
-
-    def goals_of(self, document: Mapping[str, Any]) -> list[Goal]:
-        """The Goal answers to a document, where its score needs any."""
-        return self.goals.of(document["key"]) if self.goals is not None and forgotten_scene(document) else []
 
 
 class RecordedJudge(NamedTuple):
@@ -105,26 +101,16 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
     result, fingerprint = logged.result, logged.result.provenance["data"]
     recorded = result.provenance.get("benchmark", {}).get("directory")
     if data is None and recorded and Path(recorded).is_dir():
-        benchmark = _open(Path(recorded))
+        benchmark = shared_benchmark(Path(recorded))
         if benchmark.fingerprint == fingerprint:
             return benchmark
-    benchmark = _open(Path(data) if data is not None else choose_benchmark(build=False)[0])
+    benchmark = shared_benchmark(Path(data) if data is not None else choose_benchmark(build=False)[0])
     if benchmark.fingerprint != fingerprint:
         raise BenchmarkError(
             f"{result.samples_file} is of the benchmark {fingerprint}, but {benchmark.directory} is "
             f"{benchmark.fingerprint}. Name the right one:  --data DIR"
         )
     return benchmark
-
-
-_opened: dict[Path, Benchmark] = {}
-
-
-def _open(directory: Path) -> Benchmark:
-    """Verifying a benchmark's files takes a while; the results of one command share it."""
-    if directory not in _opened:
-        _opened[directory] = open_benchmark(directory)
-    return _opened[directory]
 
 
 def _goals(logged: Logged, target: str, goal: Path | str | None) -> Goals | None:
@@ -153,12 +139,7 @@ def rescore(logged: Logged, found: Context) -> Rescored:
     described = describe([metrics["provenance"] for metrics in marked], found.benchmark)
     if described["withheld"]:
         figures = {}
-    provenance = {
-        "mostly_empty": [],
-        "other_split": "",
-        **logged.result.provenance,
-        **described,
-    }
+    provenance = {"other_split": "", **logged.result.provenance, **described}
     old = logged.result.metrics
     differing = [
         f"{name}: {old.get(name)!r} in the results file, {figures.get(name)!r} now"
@@ -183,7 +164,7 @@ def mark(
     document = {**document, "template": provenance["template"]}
     if judge is None and not provenance.get("withheld") and provenance["judge"] not in (None, LEXICAL):
         judge = RecordedJudge(provenance["judge"], provenance["judgement"])
-    metrics = score(document, response, found.names, found.goals_of(document), judge)
+    metrics = score(document, response, found.names, goal_answers(found.goals, document), judge)
     if withheld := provenance.get("withheld"):
         return {"provenance": {**metrics["provenance"], "judge": provenance["judge"], "withheld": withheld}}
     return metrics

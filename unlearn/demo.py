@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError, exit_code
+from pebench_tasks.files import write_whole
 from pebench_tasks.splits import forget_name
 from unlearn import methods, protocol
 from unlearn.protocol import SINGLE, Scored, Setting, Training, console, stage
@@ -159,10 +160,7 @@ def _write(rows: list[Row], notes: str, options: argparse.Namespace, setting: Se
         f"Data {benchmark.fingerprint}. Model: {options.model or 'a tiny LLaVA, pre-trained and finetuned here'}.",
         "",
     ]
-    text = "\n".join([*head, markdown(rows), notes, ""])
-    temporary = options.out / "table.md.partial"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(options.out / "table.md")
+    write_whole(options.out / "table.md", "\n".join([*head, markdown(rows), notes, ""]))
     console.print(f"\n{options.out}/table.csv, table.md; the harness's results and samples in {options.out}/scores")
     console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
 

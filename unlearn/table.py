@@ -1,12 +1,14 @@
 """The table of a run, in the shape of the paper's Table 1: one row a model, both targets, the six metrics."""
 
 import csv
+import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from rich.table import Table
 
+from pebench_tasks.files import write_whole
 from pebench_tasks.scoring import PERCENT, SLICES
 
 METRICS = SLICES
@@ -60,13 +62,12 @@ def shown(row: Row, metric: str) -> str:
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
     """Write ``method,target`` and the six metrics, at full precision; empty cells where nothing was measured."""
-    temporary = path.with_name(f"{path.name}.partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([row.method, row.target, *(row.figures.get(metric, "") for metric in METRICS)])
-    temporary.replace(path)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([row.method, row.target, *(row.figures.get(metric, "") for metric in METRICS)])
+    write_whole(path, text.getvalue())
 
 
 def markdown(rows: Sequence[Row]) -> str:

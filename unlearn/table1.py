@@ -10,6 +10,7 @@ figures beside it, says which of the paper's orderings so small a model shows, a
 
 import argparse
 import csv
+import io
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from pebench_tasks.errors import BenchmarkError, exit_code
+from pebench_tasks.files import write_whole
 from pebench_tasks.splits import forget_name
 from unlearn import protocol
 from unlearn.demo import draw, pretrain
@@ -163,18 +165,15 @@ def _one_seed(seed: int, options: argparse.Namespace) -> list[Row]:
 
 
 def _write(rows: Mapping[int, Sequence[Row]], options: argparse.Namespace) -> None:
-    table = options.out / "table1.csv"
-    with table.with_name("table1.csv.partial").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for seed, of_seed in rows.items():
-            for row in of_seed:
-                distance = "" if row.distance is None else row.distance
-                writer.writerow([seed, row.method, row.target, *(row.figures.get(m, "") for m in METRICS), distance])
-    table.with_name("table1.csv.partial").replace(table)
-    text = options.out / "table1.md.partial"
-    text.write_text(report(rows, paper_figures(), forget_name(options.forget)), encoding="utf-8")
-    text.replace(options.out / "table1.md")
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for seed, of_seed in rows.items():
+        for row in of_seed:
+            distance = "" if row.distance is None else row.distance
+            writer.writerow([seed, row.method, row.target, *(row.figures.get(m, "") for m in METRICS), distance])
+    write_whole(options.out / "table1.csv", text.getvalue())
+    write_whole(options.out / "table1.md", report(rows, paper_figures(), forget_name(options.forget)))
 
 
 def paper_figures() -> dict[Cell, float]:
