@@ -170,7 +170,6 @@ class ReferenceCache:
         self._check(path)
         self._parts: list[_Part] = []
         self._places: dict[str, dict[str, _Place]] = {}
-        self._known: set[Path] = set()
         self.reload()
 
     def _check(self, path: Path) -> None:
@@ -191,11 +190,12 @@ class ReferenceCache:
         return ReferenceCache, (self.directory, {k: v for k, v in self.facts.items() if k != "format"})
 
     def reload(self) -> None:
-        """Take in the files that were added since the last time."""
+        """Take in what was added since the last time: new files, and new lines of those that were being written."""
+        for part in self._parts:
+            part.file.close()
+        self._parts, self._places = [], {}
         for index in sorted(self.directory.glob("*.jsonl")):
-            if index not in self._known:
-                self._known.add(index)
-                self._read_index(index)
+            self._read_index(index)
 
     def _read_index(self, index: Path) -> None:
         path = index.with_suffix(".bin")

@@ -71,7 +71,7 @@ def words(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> Words:
 
 def start(launcher: list[str], words: list[str]) -> str:
     done = subprocess.run([sys.executable, "-m", *launcher, *words], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

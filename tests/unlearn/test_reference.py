@@ -330,6 +330,19 @@ def test_processes_share_the_work_even_if_one_opens_the_folder_late(
     assert not second.missing("logp", every)
 
 
+def test_a_folder_opened_while_another_process_writes_has_all_values_after_a_reload(
+    cache: ReferenceCache, questions: list[Question]
+) -> None:
+    first, second = questions[0], questions[4]
+    with cache.writer("logp") as writer:
+        writer.add([(first, torch.ones(1, 1))])
+        opened = ReferenceCache(cache.directory, FACTS)
+        assert opened.missing("logp", [first, second]) == [second]
+        writer.add([(second, torch.full((1, 1), 2.0))])
+    opened.reload()
+    assert [opened.value("logp", question).item() for question in (first, second)] == [1.0, 2.0]
+
+
 def test_a_value_that_is_not_there_is_one_clear_error(cache: ReferenceCache, chosen: list[Question]) -> None:
     with pytest.raises(BenchmarkError, match=f"lacks logp of {chosen[0].key}"):
         cache.value("logp", chosen[0])
