@@ -23,6 +23,7 @@ from rich.table import Table
 
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.paper import published_rows
 from pebench_tasks.splits import forget_name
 from unlearn import protocol
 from unlearn.demo import draw, pretrain
@@ -178,11 +179,11 @@ def _write(rows: Mapping[int, Sequence[Row]], options: argparse.Namespace) -> No
 
 def paper_figures() -> dict[Cell, float]:
     """The figures of Tables 1 and 2 of arXiv 2503.12545, which come from LLaVA-1.5-7B."""
-    figures: dict[Cell, float] = {}
-    with (Path(__file__).parent / "paper.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            figures |= {(row["method"], row["target"], m): float(row[m]) for m in METRICS if row[m]}
-    return figures
+    return {
+        (row.method, f"joint {row.target}" if row.table == "2" else row.target, metric): value
+        for row in published_rows()
+        for metric, value in row.figures.items()
+    }
 
 
 def figures_of(rows: Sequence[Row]) -> dict[Cell, float]:
