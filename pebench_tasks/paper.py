@@ -1,4 +1,4 @@
-"""The figures of Tables 1 and 2 of the paper (arXiv 2503.12545), which come from LLaVA-1.5-7B; event scores by G-Eval."""
+"""The figures of the paper's Tables 1 and 2 (arXiv 2503.12545): LLaVA-1.5-7B, events marked by G-Eval."""
 
 import csv
 from pathlib import Path
