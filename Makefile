@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 test test-fast check setup clean
+.PHONY: demo table1 leaderboard test test-fast browser check setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -22,6 +22,9 @@ check: $(READY)  ## lint, format, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+browser:  ## Debian's Chromium, which the tests of the pages open
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
 
 setup: $(READY)
 

@@ -25,6 +25,9 @@ MODULES = {
     "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.rescore"),
     "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.judge.results"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
+    "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.report"),
+    "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit"),
+    "leaderboard": ("check submissions and build the site", "pebench_tasks.leaderboard.command"),
 }
 
 

@@ -71,37 +71,45 @@ def write_known(content: dict[str, Any], path: Path) -> None:
 
 
 def load_known(path: Path, benchmark: "Benchmark") -> Known:
-    """The list in ``path``, checked against ``benchmark``.
+    """The list in ``path``, checked against ``benchmark``; ``BenchmarkError`` for a damaged file, else as below."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BenchmarkError(f"There is no list of known figures {path}. {AGAIN}.") from None
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(f"{path} is no list of known figures, or damaged ({error!r}). {AGAIN}.") from None
+    return check_known(content, str(path), benchmark)
 
-    Raises ``BenchmarkError`` for a damaged or edited file, a list for other data, one that does not cover all of the
+
+def check_known(content: Any, name: str, benchmark: "Benchmark") -> Known:
+    """The list of this content, checked against ``benchmark``; ``name``: what errors call it.
+
+    Raises ``BenchmarkError`` for a damaged or edited list, one for other data, one that does not cover all of the
     benchmark's public figures, and an empty one.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise BenchmarkError(
-                f"{path} has the format {content['format']!r}; this version reads {FORMAT!r}. {AGAIN}."
+                f"{name} has the format {content['format']!r}; this version reads {FORMAT!r}. {AGAIN}."
             )
         known = Known(frozenset(content["known"]), content["fingerprint"], content["base"], content["asked"])
         data, expected = content["data"], _fingerprint({k: v for k, v in content.items() if k != "fingerprint"})
-    except FileNotFoundError:
-        raise BenchmarkError(f"There is no list of known figures {path}. {AGAIN}.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BenchmarkError(f"{path} is no list of known figures, or damaged ({error!r}). {AGAIN}.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchmarkError(f"{name} is no list of known figures, or damaged ({error!r}). {AGAIN}.") from None
     if known.fingerprint != expected:
-        raise BenchmarkError(f"{path} was changed after it was written. {AGAIN}.")
+        raise BenchmarkError(f"{name} was changed after it was written. {AGAIN}.")
     if data != benchmark.fingerprint:
         raise BenchmarkError(
-            f"{path} was made with the benchmark {data}, this one is {benchmark.fingerprint}. {AGAIN}."
+            f"{name} was made with the benchmark {data}, this one is {benchmark.fingerprint}. {AGAIN}."
         )
     figures = {row["key"] for row in benchmark.real if row["part"] == "eval"}
     if unknown := sorted(known.keys - figures):
-        raise BenchmarkError(f"{path} lists {unknown[0]}, which the benchmark does not have. {AGAIN}.")
+        raise BenchmarkError(f"{name} lists {unknown[0]}, which the benchmark does not have. {AGAIN}.")
     if known.asked != len(figures):
-        raise BenchmarkError(f"{path} comes from {known.asked} of {len(figures)} images (--limit?). {AGAIN}.")
+        raise BenchmarkError(f"{name} comes from {known.asked} of {len(figures)} images (--limit?). {AGAIN}.")
     if not known.keys:
         raise BenchmarkError(
-            f"{path} is empty: the base model named none of {known.asked} images, so Real carries no meaning for it. "
+            f"{name} is empty: the base model named none of {known.asked} images, so Real carries no meaning for it. "
             "Choose a model that knows them, or other figures."
         )
     return known

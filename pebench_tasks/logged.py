@@ -10,6 +10,7 @@ from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.results import TASKS, Result, read_result, read_results_file
 
 OURS = "is not a sample of ours"
+UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -160,13 +161,16 @@ def refuse_mixed(results: Sequence[Result]) -> None:
                     f"{result.results_file} is missing: it says how {result.samples_file.name} was scored. Without it "
                     "these responses stand in no table with others."
                 )
-    for other in results[1:]:
-        first, second = _identity(results[0]), _identity(other)
-        differing = [name for name in first if first[name] != second[name]]
+    # A result whose scores are withheld says too little of itself to be what the others are held against.
+    ordered = sorted(results, key=lambda result: bool(result.provenance["withheld"]))
+    for other in ordered[1:]:
+        first, second = _identity(ordered[0]), _identity(other)
+        unsaid = UNSAID_WITHOUT_SCORES if other.provenance["withheld"] else ()
+        differing = [name for name in first if first[name] != second[name] and name not in unsaid]
         if differing:
             what = "; ".join(f"{name}: {_short(first[name])} and {_short(second[name])}" for name in differing)
             raise BenchmarkError(
-                f"{results[0].results_file} and {other.results_file} do not belong in one table. They differ in {what}."
+                f"{ordered[0].results_file} and {other.results_file} do not belong in one table. They differ in {what}."
             )
 
 

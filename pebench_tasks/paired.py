@@ -54,7 +54,7 @@ def difference(
     rng = np.random.default_rng(seed)
     draws = [b.figure(weights @ b.rows) - a.figure(weights @ a.rows) for weights in bootstrap(rng, a, resamples)]
     low, high = bounds(np.concatenate(draws))
-    marks = [(_mark(one), _mark(other)) for one, other in zip(*pair, strict=True)]
+    marks = [(mark(one), mark(other)) for one, other in zip(*pair, strict=True)]
     figures = figure(pair[0]), figure(pair[1])
     return Difference(
         *figures,
@@ -72,11 +72,11 @@ def difference(
     )
 
 
-def _mark(observation: Observation) -> float:
-    """What one document scores; World: whether it is right."""
+def mark(observation: Observation) -> float:
+    """What one document scores, in its figure's unit; World: 100 if it is right, else 0."""
     value = observation.value
     assert value is not None
-    return float(predicted(value) == value["truth"]) if isinstance(value, dict) else float(value)
+    return 100.0 * (predicted(value) == value["truth"]) if isinstance(value, dict) else float(value)
 
 
 def _p(rng: np.random.Generator, first: Tally, second: Tally) -> float:

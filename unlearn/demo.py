@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.report import write_report
 from pebench_tasks.splits import forget_name
 from unlearn import methods, protocol
 from unlearn.protocol import SINGLE, Scored, Setting, Training, console, stage
@@ -68,8 +69,14 @@ def run(options: argparse.Namespace) -> list[Row]:
     checkpoints = protocol.train(trainings)
     with stage("Score every checkpoint through lmms-eval"):
         results = protocol.score(setting, checkpoints)
+    with stage("Report: figures with intervals, plots, and the responses themselves"):
+        folders = dict.fromkeys(result.results_file.parent for result in results.values())
+        page = write_report(list(folders), options.out / "report", data=benchmark.directory)
     rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
-    _write(rows, _notes(results, options), options, setting, time.perf_counter() - started)
+    _write(rows, _notes(results, options), options, setting)
+    console.print(f"[bold]Open in a browser:[/bold] {page}", highlight=False, soft_wrap=True)
+    seconds = time.perf_counter() - started
+    console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
     return rows
 
 
@@ -148,7 +155,7 @@ def _notes(results: "Mapping[Scored, Result]", options: argparse.Namespace) -> s
     return "\n".join(lines)
 
 
-def _write(rows: list[Row], notes: str, options: argparse.Namespace, setting: Setting, seconds: float) -> None:
+def _write(rows: list[Row], notes: str, options: argparse.Namespace, setting: Setting) -> None:
     benchmark = setting.benchmark
     write_csv(rows, options.out / "table.csv")
     for target in SINGLE:
@@ -162,7 +169,6 @@ def _write(rows: list[Row], notes: str, options: argparse.Namespace, setting: Se
     ]
     write_whole(options.out / "table.md", "\n".join([*head, markdown(rows), notes, ""]))
     console.print(f"\n{options.out}/table.csv, table.md; the harness's results and samples in {options.out}/scores")
-    console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import made_results
 import pytest
+from made_results import write_result
 
 from pebench_tasks import compare as compare_module
+from pebench_tasks import compare_page
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.compare import compare, write_csv
+from pebench_tasks.build import build_synthetic
+from pebench_tasks.compare import write_csv
+from pebench_tasks.comparison import compare
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.names import NameIndex
@@ -214,6 +220,232 @@ def test_the_command_prints_tables_and_writes_the_same_rows(
 def test_the_command_says_in_one_line_what_is_wrong(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(write("a", knows), write("b", knows, judge="openai:x")) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+# Which documents changed
+
+
+def test_every_document_whose_mark_changed_is_named_with_both_answers(write: Write, benchmark: Benchmark) -> None:
+    (found,) = compare([write("knows", knows), write("nothing", says_nothing)])
+    asked = {doc["key"]: doc for doc in documents(benchmark, "person", "forget20")}
+    assert set(found.compared) == set(asked)
+    for change in found.changed:
+        doc = asked[change.key]
+        assert change.figure == doc["slice"]
+        assert (change.first_response, change.second_response) == (doc["answer"], "No idea.")
+        if doc["slice"] in ("efficacy", "generality"):
+            assert (change.direction, change.first, change.second) == ("better", 0.0, 100.0)
+        elif doc["kind"] in ("name", "yesno"):
+            assert (change.direction, change.first, change.second) == ("worse", 100.0, 0.0)
+        else:
+            assert change.direction == "worse"
+            assert change.first == 1.0 > change.second
+    # "No idea." is the right answer where the truth is no.
+    same = {key for key, doc in asked.items() if doc["kind"] == "yesno" and doc["answer"] == "no"}
+    assert set(asked) - {change.key for change in found.changed} == same
+    assert [change.key for change in found.changed] == [
+        key for key in found.compared if key in {change.key for change in found.changed}
+    ]
+
+
+def test_the_changed_documents_are_those_that_the_figures_count(write: Write) -> None:
+    targets = ("person", "event", "joint")
+    for one in compare([write("a", sometimes, targets), write("b", says_nothing, targets), write("c", knows, targets)]):
+        for row in one.rows:
+            directions = [change.direction for change in one.changed if change.figure == row.figure]
+            assert (directions.count("better"), directions.count("worse")) == (
+                row.difference.better,
+                row.difference.worse,
+            )
+        assert len(one.compared) == sum(row.difference.n for row in one.rows)
+
+
+def test_the_terminal_says_how_many_documents_changed(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = write("knows", knows), write("nothing", says_nothing)
+    assert run(*paths) == 0
+    (found,) = compare(paths)
+    better = sum(row.difference.better for row in found.rows)
+    worse = sum(row.difference.worse for row in found.rows)
+    assert (
+        found.summary == f"{better + worse} of {len(found.compared)} documents changed: {better} better, {worse} worse"
+    )
+    assert found.summary in capsys.readouterr().out
+
+
+def sometimes(doc: Document) -> str:
+    """Right on every second image."""
+    return knows(doc) if crc32(doc["key"].encode()) % 2 else "A tree beside a house."
+
+
+# The page and its files
+
+
+def in_page(html: str) -> dict[str, Any]:
+    """The documents that the page's browser shows, by key: answers by model, and what changed."""
+    data = json.loads(html.partition('<script type="application/json">')[2].partition("</script>")[0])
+    text = data["texts"]
+    return {
+        text[key]: {
+            "slice": text[slice_name],
+            "goal": text[goal],
+            "change": text[change],
+            "answers": {text[model]: (text[answer], text[how]) for model, answer, _, _, how in answers},
+        }
+        for key, _, slice_name, _, _, _, goal, change, answers in data["items"]
+    }
+
+
+def test_the_page_and_its_tables_are_written(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [write("knows", knows), write("nothing", says_nothing)]
+    out = tmp_path / "out"
+    assert run(*paths, "--out", out, "--csv", tmp_path / "rows.csv") == 0
+    assert capsys.readouterr().out.rstrip().endswith("comparison.html")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "changed.csv", "comparison.csv", "comparison.html", "comparison.md",
+    ]  # fmt: skip
+    assert (out / "comparison.csv").read_bytes() == (tmp_path / "rows.csv").read_bytes()
+    (found,) = compare(paths)
+    html, markdown = (out / "comparison.html").read_text(), (out / "comparison.md").read_text()
+    assert f"<strong>nothing</strong>: {found.summary}." in html
+    for row in found.rows:
+        value = f"{row.difference.second:.{1 if row.percent else 3}f}"
+        assert f"| {row.figure} |" in markdown
+        assert f"| {value} |" in markdown
+        assert f">{value}</td>" in html
+    with (out / "changed.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["key"], row["figure"], row["change"], row["response_to"]) for row in rows] == [
+        (change.key, change.figure, change.direction, change.second_response) for change in found.changed
+    ]
+    assert [(float(row["mark_from"]), float(row["mark_to"])) for row in rows] == [
+        (change.first, change.second) for change in found.changed
+    ]
+    again = tmp_path / "again"
+    assert run(*paths, "--out", again) == 0
+    for path in out.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_the_page_shows_what_changed_before_anything_else(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_page, "SHOWN", 5)
+    paths = [write("knows", knows), write("now and then", sometimes)]
+    assert run(*paths, "--out", tmp_path / "out") == 0
+    (found,) = compare(paths)
+    shown = in_page((tmp_path / "out" / "comparison.html").read_text())
+    changes = {change.key: change.direction for change in found.changed}
+    for slice_name in FIGURES["person"]:
+        changed = sum(change.figure == slice_name for change in found.changed)
+        of_slice = [item for item in shown.values() if item["slice"] == slice_name]
+        assert len(of_slice) <= 5
+        assert sum(item["change"] != "same" for item in of_slice) == min(5, changed)
+    assert all(item["change"] == changes.get(key, "same") for key, item in shown.items())
+    assert [item["change"] != "same" for item in shown.values()] == sorted(
+        (item["change"] != "same" for item in shown.values()), reverse=True
+    )
+
+
+def test_of_several_models_every_answer_says_what_became_of_it(write: Write, tmp_path: Path) -> None:
+    models = write("a", sometimes), write("b", knows), write("c", says_nothing)
+    assert run(*models, "--out", tmp_path / "out") == 0
+    html = (tmp_path / "out" / "comparison.html").read_text()
+    assert "From a to 2 models" in html
+    shown = in_page(html)
+    b, c = compare(models)
+    for key, item in shown.items():
+        assert list(item["answers"]) == ["a", "b", "c"]
+        kinds = set()
+        for one in (b, c):
+            kind = next((change.direction for change in one.changed if change.key == key), "same")
+            assert item["answers"][one.second][1].endswith("; same as a" if kind == "same" else f"; {kind} than a")
+            kinds.add(kind)
+        assert item["change"] == (" and ".join(sorted(kinds - {"same"})) or "same")
+    assert {"better", "worse", "better and worse"} <= {item["change"] for item in shown.values()}
+
+
+def test_models_without_run_records_and_without_goals_have_a_page(write: Write, tmp_path: Path) -> None:
+    """As API models are: their results name no checkpoint of ours and no Goal."""
+    paths = [write(name, how, ("event",), goal="", model={}) for name, how in (("a", knows), ("b", says_nothing))]
+    assert run(*paths, "--out", tmp_path / "out") == 0
+    html = (tmp_path / "out" / "comparison.html").read_text()
+    assert "<small>(truth only)</small>" in html
+    assert "Goal models" not in html
+
+
+def test_notes_name_figures_in_words_and_models_unless_they_are_about_all(write: Write, tmp_path: Path) -> None:
+    models = [write(name, how, ("joint",)) for name, how in (("a", knows), ("b", says_nothing), ("c", sometimes))]
+    assert run(*models, "--out", tmp_path / "all") == 0
+    html = (tmp_path / "all" / "comparison.html").read_text()
+    assert html.count("efficacy of people, generality of people: interval and p over documents, conditional on") == 1
+    assert "person_efficacy:" not in html
+    withheld = write("d", knows, ("joint",), withheld="the images were never read")
+    assert run(*models, withheld, "--out", tmp_path / "one") == 0
+    html = (tmp_path / "one" / "comparison.html").read_text()
+    assert "<li>d: d: the images were never read</li>" not in html
+    assert "<li>d: the images were never read</li>" in html
+    assert "<li>b, c: efficacy of people, generality of people: interval" in html
+
+
+def test_without_the_goal_s_responses_the_page_says_so_and_shows_the_rest(write: Write, tmp_path: Path) -> None:
+    paths = [write("a", knows, ("event",)), write("b", says_nothing, ("event",))]
+    assert run(*paths, "--out", tmp_path / "out") == 0
+    html = (tmp_path / "out" / "comparison.html").read_text()
+    assert "Goal&#39;s answers are not shown" in html
+    assert {item["goal"] for item in in_page(html).values()} == {""}
+
+
+def test_the_goal_s_answers_are_shown_where_they_are_at_hand(benchmark: Benchmark, tmp_path: Path) -> None:
+    goal = tmp_path / "goals"
+    paths = [
+        write_result(tmp_path, benchmark, "event", name, respond, method=name, goal=goal)
+        for name, respond in (("gd", made_results.forgets), ("ga", made_results.destroyed))
+    ]
+    assert run(*paths, "--out", tmp_path / "out") == 0
+    shown = in_page((tmp_path / "out" / "comparison.html").read_text())
+    goals = {item["goal"] for item in shown.values() if item["slice"] in ("efficacy", "generality")}
+    assert goals == {"A square with a few trees under a grey sky."}
+
+
+def test_results_of_earlier_versions_and_withheld_ones_have_a_page(write: Write, tmp_path: Path) -> None:
+    targets = ("person", "event", "joint")
+    old = [write(name, how, targets, without_values=True) for name, how in (("a", knows), ("b", says_nothing))]
+    assert run(*old, "--out", tmp_path / "old") == 0
+    withheld = write("c", knows, targets, withheld="the images were never read")
+    assert run(old[0], withheld, "--out", tmp_path / "withheld") == 0
+    html = (tmp_path / "withheld" / "comparison.html").read_text()
+    assert "Nothing can be compared here" in html
+    assert "the images were never read" in html
+
+
+def test_hostile_answers_and_names_are_text_in_every_file(write: Write, tmp_path: Path) -> None:
+    name = "<script>alert(1)|x"
+    texts = [*made_results.HOSTILE, "half a pair \ud800", '=1+1,"quoted"\nand a second line']
+    paths = [
+        write("a", knows),
+        write("b", lambda doc: texts[crc32(doc["key"].encode()) % len(texts)], model={"pretrained": name}),
+    ]
+    assert run(*paths, "--out", tmp_path / "out") == 0
+    html = (tmp_path / "out" / "comparison.html").read_text()
+    assert "<script>alert" not in html
+    assert 'onerror="document' not in html
+    assert "<script>document" not in html
+    answers = {answer for item in in_page(html).values() for answer, _ in item["answers"].values()}
+    assert {text for text in texts if text.isprintable()} <= answers
+    markdown = (tmp_path / "out" / "comparison.md").read_text()
+    assert "to \\<script\\>alert(1)\\|x" in markdown
+    with (tmp_path / "out" / "changed.csv").open(newline="") as file:
+        assert {row["response_to"] for row in csv.DictReader(file)} >= set(texts) - {texts[-2]}
+
+
+def test_tasks_of_two_benchmarks_do_not_share_a_page(write: Write, benchmark: Benchmark, tmp_path: Path) -> None:
+    other = build_synthetic(tmp_path / "other", people=4, events=3, image_size=32, seed=1)
+    for name in "ab":
+        write_result(tmp_path, benchmark, "person", name, knows)
+        write_result(tmp_path, other, "event", name, knows)
+    assert len(compare([tmp_path / "a", tmp_path / "b"])) == 2
+    assert run(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_rows_the_csv_is_a_header(write: Write, tmp_path: Path) -> None:

@@ -76,6 +76,17 @@ def test_ga_forgets_at_any_price_and_gd_at_a_lower_one(full_run: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_report_shows_every_checkpoint_with_its_responses(full_run: Path) -> None:
+    page = (full_run / "report" / "report.html").read_text(encoding="utf-8")
+    for name in ("finetuned", "ga-person", "gd-person", "ga-event", "gd-event", "goal-person", "goal-event-2"):
+        assert name in page
+    with (full_run / "report" / "report.csv").open(newline="", encoding="utf-8") as file:
+        shown = {(row["model"], row["target"], row["figure"]): row["value"] for row in csv.DictReader(file)}
+    said = read_table(full_run / "table.csv")["gd", "event"]["retain"]
+    assert float(shown["gd-event", "event", "retain"]) == pytest.approx(said, abs=1e-6)
+
+
+@pytest.mark.slow
 def test_the_harness_files_lie_beside_the_table_and_hold_what_the_table_says(full_run: Path) -> None:
     table = read_table(full_run / "table.csv")
     for name, row in (("gd-person", table["gd", "person"]), ("goal-event", table["goal", "event"])):

@@ -1,0 +1,195 @@
+"""Models' results set side by side: what changed from the first to each other, on the documents that both answered."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+
+if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the command's options
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.logged import Logged
+    from pebench_tasks.paired import Difference
+    from pebench_tasks.statistics import Observation
+
+
+class Row(NamedTuple):
+    """One figure of two models."""
+
+    figure: str
+    percent: bool  # else a share, 0-1
+    difference: "Difference"
+    p_holm: float  # p corrected for the figures of this task
+
+
+class Change(NamedTuple):
+    """One document whose mark is not the same for two models."""
+
+    key: str
+    figure: str
+    percent: bool  # else a share, 0-1
+    first: float  # the mark, in the figure's unit; World: 100 for a right answer, else 0
+    second: float  # above ``first``: better
+    first_response: str
+    second_response: str
+
+    @property
+    def direction(self) -> str:
+        """Whether the second model is better on this document, or worse."""
+        return "better" if self.second < self.first else "worse"
+
+
+class Comparison(NamedTuple):
+    """One task of two models: its figures, what to know before believing them, and the documents behind them."""
+
+    task: str
+    first: str  # the baseline
+    second: str
+    rows: list[Row]
+    notes: list[str]
+    compared: list[str]  # keys of the documents behind the rows, in the order of the figures, then of the keys
+    changed: list[Change]  # those of them whose marks differ
+
+    @property
+    def summary(self) -> str:
+        """How many documents changed, in words."""
+        better = sum(change.direction == "better" for change in self.changed)
+        changed = len(self.changed)
+        return f"{changed} of {len(self.compared)} documents changed: {better} better, {changed - better} worse"
+
+
+Models = dict[str, dict[str, "Logged"]]  # what a model is called -> its results by task; the first is the baseline
+
+
+def compare(paths: Sequence[Path | str], *, data: Path | str | None = None, seed: int = 0) -> list[Comparison]:
+    """Compare the first model's results with each of the others', task by task.
+
+    A path is what ``logged.read_logged`` takes. ``data`` names the benchmark folder; else the recorded one, else the
+    chosen one is used. Raises ``BenchmarkError`` for results that differ in more than the model, or share no task.
+    """
+    return compare_models(read_models(paths), data=data, seed=seed)
+
+
+def read_models(paths: Sequence[Path | str]) -> Models:
+    """The results behind each path, in their order; ``BenchmarkError`` for one model, or one given twice."""
+    from pebench_tasks.logged import read_logged
+
+    if len(paths) < 2:
+        raise BenchmarkError("A comparison needs the results of at least two models.")
+    models = [{one.result.task: one for one in read_logged(path)} for path in paths]
+    return dict(zip(_names(paths, models), models, strict=True))
+
+
+def compare_models(models: Models, *, data: Path | str | None = None, seed: int = 0) -> list[Comparison]:
+    """``compare`` for results that are read already."""
+    from pebench_tasks.rescore import benchmark_of
+
+    comparisons = []
+    for task, having in by_task(models).items():
+        (first_name, baseline), *others = having.items()
+        benchmark = benchmark_of(baseline, data)
+        first = _figures(baseline, benchmark)
+        target = baseline.result.provenance["target"]
+        for name, other in others:
+            second = _figures(other, benchmark)
+            rows, notes = _rows(first, second, target, seed)
+            withheld = [f"{n}: {why}" for n in (first_name, name) if (why := having[n].result.provenance["withheld"])]
+            pairs = {row: _marks(first[row.figure], second[row.figure]) for row in rows}
+            changed = [change for row, marks in pairs.items() for change in _changed(row, marks, baseline, other)]
+            compared = [key for marks in pairs.values() for key in marks]
+            comparisons.append(Comparison(task, first_name, name, rows, withheld + notes, compared, changed))
+    return comparisons
+
+
+def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
+    """The tasks of the first model that any other shares, each with its results by model.
+
+    Raises ``BenchmarkError`` without such a task, and where results of one differ in more than the model.
+    """
+    from pebench_tasks.logged import refuse_mixed
+
+    first, *others = models
+    tasks = [task for task in models[first] if any(task in models[name] for name in others)]
+    if not tasks:
+        raise BenchmarkError(f"{first} shares no task with the others. Score all models on the same targets.")
+    found = {task: {name: model[task] for name, model in models.items() if task in model} for task in tasks}
+    for having in found.values():
+        refuse_mixed([one.result for one in having.values()])
+    return found
+
+
+def _names(paths: Sequence[Path | str], models: Sequence[dict[str, "Logged"]]) -> list[str]:
+    """What each model is called: its checkpoint's name, or the path as given where two are called alike."""
+    short = [Path(next(iter(model.values())).result.checkpoint).name for model in models]
+    names = [name if short.count(name) == 1 else str(path) for name, path in zip(short, paths, strict=True)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BenchmarkError(f"{twice[0]} is given twice. Name the results of different models.")
+    return names
+
+
+def marked(logged: "Logged") -> list[dict[str, Any]]:
+    """The provenance of each document, in the order of the samples, with the ``value`` that it was given."""
+    from pebench_tasks.scoring import TRUTH_ONLY
+
+    documents: list[dict[str, Any]] = []
+    for sample in logged.samples:
+        name = sample.provenance["slice"]
+        # Results of earlier versions have the value only among the metrics.
+        values = [sample.metrics[metric] for metric in (name, name + TRUTH_ONLY) if metric in sample.metrics]
+        documents.append({**({"value": values[0]} if values else {}), **sample.provenance})
+    return documents
+
+
+def _figures(logged: "Logged", benchmark: "Benchmark") -> dict[str, list["Observation"]]:
+    """The observations of each figure; none where the result's scores are withheld."""
+    from pebench_tasks.statistics import observations
+
+    figures: defaultdict[str, list[Observation]] = defaultdict(list)
+    for observation in observations([] if logged.result.provenance["withheld"] else marked(logged), benchmark):
+        figures[observation.slice].append(observation)
+    return figures
+
+
+def _rows(
+    first: dict[str, list["Observation"]], second: dict[str, list["Observation"]], target: str, seed: int
+) -> tuple[list[Row], list[str]]:
+    from pebench_tasks.paired import difference, holm
+    from pebench_tasks.scoring import MOST_FAILED, PERCENT
+    from pebench_tasks.statistics import in_order
+
+    differences: dict[str, Difference] = {}
+    notes: defaultdict[str, list[str]] = defaultdict(list)
+    for figure in in_order(first.keys() | second.keys(), target):
+        pair = first.get(figure, []), second.get(figure, [])
+        if any(sum(o.value is None for o in model) > MOST_FAILED * len(model) for model in pair):
+            notes["withheld: the judge failed on too many documents"].append(figure)
+        elif (found := difference(*pair, seed=seed)) is None:
+            notes["the models share no document"].append(figure)
+        else:
+            differences[figure] = found
+            if found.note:
+                notes[f"interval and p {found.note}"].append(figure)
+            if found.left_out:
+                what = "only one model answered them, or a judgement failed"
+                notes[f"{found.left_out} documents left out: {what}"].append(figure)
+    corrected = holm({figure: found.p for figure, found in differences.items()})
+    rows = [Row(name, name in PERCENT[target], found, corrected[name]) for name, found in differences.items()]
+    return rows, [f"{', '.join(figures)}: {note}" for note, figures in notes.items()]
+
+
+def _marks(first: Sequence["Observation"], second: Sequence["Observation"]) -> dict[str, tuple[float, float]]:
+    """What both models got for each document of one figure that both answered."""
+    from pebench_tasks.paired import mark
+
+    before, after = ({o.key: mark(o) for o in model if o.value is not None} for model in (first, second))
+    return {key: (before[key], after[key]) for key in sorted(before.keys() & after.keys())}
+
+
+def _changed(
+    row: Row, marks: Mapping[str, tuple[float, float]], baseline: "Logged", other: "Logged"
+) -> Iterator[Change]:
+    responses = [{sample.key: sample.response for sample in model.samples} for model in (baseline, other)]
+    for key, (before, after) in marks.items():
+        if before != after:
+            yield Change(key, row.figure, row.percent, before, after, responses[0][key], responses[1][key])

@@ -1,0 +1,181 @@
+"""``pebench leaderboard check``: all submissions of a board, each computed again or covered by a receipt."""
+
+import argparse
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
+
+if TYPE_CHECKING:
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.board import Board
+
+MANY = 100  # submissions to compute, from which on further processes are worth their start
+MOST_PROCESSES = 4
+
+
+class Outcome(NamedTuple):
+    """What became of the submissions of a board, both by name in alphabetical order."""
+
+    checked: dict[str, Checked]
+    refused: dict[str, Refused]
+
+
+def check_board(
+    folder: Path,
+    benchmarks: "Mapping[str, Benchmark]",
+    *,
+    only: Collection[str] = (),
+    fresh: bool = False,
+    processes: int = 1,
+) -> Outcome:
+    """Check all submissions of a board folder, or ``only`` those of these names.
+
+    One with a receipt is not computed again, unless ``fresh``. An interrupt leaves the receipts of those that passed.
+    ``processes``: more than one starts the program anew in each, so a script that asks for it needs a ``__main__``.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pebench_tasks.leaderboard.board import read_board, submission_files
+    from pebench_tasks.leaderboard.receipts import Receipts
+
+    board, files = read_board(folder), submission_files(folder)
+    if unknown := sorted(set(only) - {path.stem for path in files}):
+        raise BenchmarkError(f"{folder} holds no submission {unknown[0]!a}.")
+    receipts = Receipts(folder, board, benchmarks)
+    wanted = [path for path in files if not only or path.stem in only]
+    found: dict[str, Checked | Refused] = {}
+    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=len(wanted))
+        for path in wanted:
+            if not fresh and (known := receipts.find(path)) is not None:
+                found[path.stem] = known
+                progress.advance(bar)
+        rest = [path for path in wanted if path.stem not in found]
+        for path, one in zip(rest, _computed(rest, board, benchmarks, processes), strict=True):
+            found[path.stem] = one
+            if isinstance(one, Checked):
+                receipts.keep(one)
+            progress.advance(bar)
+    outcome = Outcome({}, {})
+    for name, one in sorted(found.items()):
+        if isinstance(one, Checked):
+            outcome.checked[name] = one
+        else:
+            outcome.refused[name] = one
+    _refuse_twins(outcome, files)
+    return outcome
+
+
+def _computed(
+    paths: Sequence[Path], board: "Board", benchmarks: "Mapping[str, Benchmark]", processes: int
+) -> "Iterator[Checked | Refused]":
+    """What becomes of each submission, in order; several processes where there is enough for them to do."""
+    if processes < 2 or len(paths) < MANY:
+        for path in paths:
+            yield _attempt(path, board, benchmarks)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    folders = [benchmark.directory for benchmark in benchmarks.values()]
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (board, folders))
+    try:
+        yield from pool.map(_work, paths, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _attempt(path: Path, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> Checked | Refused:
+    try:
+        return check_submission(path, board, benchmarks)
+    except Refused as refused:
+        return refused
+
+
+_worker: "tuple[Board, Mapping[str, Benchmark]]"
+
+
+def _start_worker(board: "Board", folders: Sequence[Path]) -> None:
+    """Open the benchmarks once in each process; an interrupt is for the first process alone."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = board, open_benchmarks(folders)
+
+
+def _work(path: Path) -> Checked | Refused:
+    return _attempt(path, *_worker)
+
+
+def _refuse_twins(outcome: Outcome, files: Sequence[Path]) -> None:
+    """Refuse every submission whose weights, target and judge another one has: which came first, no file says.
+
+    What is refused for another reason counts for nothing, so that a bad copy does no harm to the original.
+    """
+    twins: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for path in files:
+        if path.stem not in outcome.refused:
+            known = outcome.checked.get(path.stem)
+            twins[_identity(known.submission) if known else _identity_of(path)].append(path.stem)
+    for identity, names in twins.items():
+        for name in names if identity and len(names) > 1 else ():
+            if outcome.checked.pop(name, None) is not None:
+                others = ", ".join(other for other in names if other != name)
+                outcome.refused[name] = Refused(f"It is the same checkpoint on the same target as {others}. Keep one.")
+
+
+def _identity(submission: Mapping[str, Any]) -> tuple[str, ...]:
+    return submission["runs"]["model"]["weights"], submission["target"], str(submission["judge"])
+
+
+def _identity_of(path: Path) -> tuple[str, ...]:
+    """The same of a submission that is not to be checked now; empty where it cannot be read."""
+    from pebench_tasks.leaderboard.loader import MAX_SUBMISSION
+    from pebench_tasks.leaderboard.safe_json import parse, read_bytes
+
+    try:
+        return _identity(parse(read_bytes(path, MAX_SUBMISSION), str(path)))
+    except (BenchmarkError, LookupError, TypeError):
+        return ()
+
+
+def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
+    """The benchmarks in these folders by fingerprint; with none named, the chosen one (``pebench data use``)."""
+    from pebench_tasks.benchmark import choose_benchmark, shared_benchmark
+
+    paths = list(folders) or [choose_benchmark(build=False)[0]]
+    return {benchmark.fingerprint: benchmark for benchmark in map(shared_benchmark, paths)}
+
+
+def processes() -> int:
+    """How many processes a command checks with."""
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench leaderboard check``."""
+    parser.add_argument("board", type=Path, metavar="DIR", help="the folder of submissions")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="the benchmarks' folders"
+    )
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="only these submissions")
+    parser.add_argument("--fresh", action="store_true", help="compute again what has a receipt of an earlier check")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Check, print a line a submission, and return 1 if any was refused."""
+    benchmarks = open_benchmarks(arguments.data)
+    outcome = check_board(
+        arguments.board, benchmarks, only=arguments.only, fresh=arguments.fresh, processes=processes()
+    )
+    for name in sorted(outcome.checked.keys() | outcome.refused.keys()):
+        print(f"{name}: refused: {outcome.refused[name]}" if name in outcome.refused else f"{name}: ok")
+    print(f"{len(outcome.checked)} passed, {len(outcome.refused)} refused")
+    return int(bool(outcome.refused))

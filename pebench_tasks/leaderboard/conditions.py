@@ -1,0 +1,206 @@
+"""What a submission must be to stand on a board, before any response is looked at: the same questions, and its bounds.
+
+Every condition raises ``BenchmarkError`` with one reason. Which versions must be equal (ours): what was asked and how
+it is marked, so the format, the version of the tasks, the fingerprint of the wording, the settings of generation and
+the prompts around a question. The versions of PEBench, lmms-eval, transformers and torch are only recorded: all
+figures are computed again by the code at hand, and a response does not become another by who logged it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import pebench_templates
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.known import check_known
+from pebench_tasks.leaderboard.safe_json import shown
+from pebench_tasks.names import normalise
+from pebench_tasks.results import TASKS, task_version
+from pebench_tasks.scoring import LEXICAL
+
+if TYPE_CHECKING:
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.board import Board
+    from pebench_tasks.leaderboard.loader import SampleLine
+
+Submission = Mapping[str, Any]
+BOUNDS = ("finetune", "goal", "pretrain")  # methods that unlearn nothing
+
+
+def check_asked(submission: Submission, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> "Benchmark":
+    """The benchmark of a submission, if it is one of the board's and the questions were this version's."""
+    target, task, version = (submission[name] for name in ("target", "task", "task_version"))
+    if task != TASKS[target]:
+        raise BenchmarkError(f"Its task is {task}, but the target {target} is asked by {TASKS[target]}.")
+    if version != task_version():
+        raise BenchmarkError(
+            f"Its task version is {version}; this one is {task_version()}: other questions or other marking. Submit "
+            "results of this version (pebench rescore computes older ones anew)."
+        )
+    if submission["template"] != pebench_templates.fingerprint():
+        raise BenchmarkError(
+            f"Its models were asked in other words: the templates are {submission['template']}, here "
+            f"{pebench_templates.fingerprint()}. Score with the templates of this version."
+        )
+    for name, expected in task_settings().items():
+        if submission[name] != expected:
+            raise BenchmarkError(
+                f"Its {name} settings are not the task's own: {_first_difference(submission[name], expected)}. "
+                "Score without changing them: one table has one way of asking."
+            )
+    benchmark = _benchmark(submission, board, benchmarks)
+    split = benchmark.split(target, submission["benchmark"]["forget"])
+    if submission["benchmark"]["split"] != split.split_id:
+        raise BenchmarkError(
+            f"Its split {submission['benchmark']['split']} is not the benchmark's {target}/{split.forget} "
+            f"({split.split_id}): others were forgotten or retained."
+        )
+    return benchmark
+
+
+def _benchmark(submission: Submission, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> "Benchmark":
+    fingerprint = submission["benchmark"]["fingerprint"]
+    if board.benchmarks and fingerprint not in board.benchmarks:
+        taken = ", ".join(f"{facts.name} ({key})" for key, facts in board.benchmarks.items())
+        raise BenchmarkError(f"Its benchmark {fingerprint} is not one of this board's: {taken}.")
+    if fingerprint not in benchmarks:
+        facts = board.benchmarks.get(fingerprint)
+        build = f" Build it:  {facts.build}" if facts else ""
+        raise BenchmarkError(
+            f"No benchmark with its fingerprint {fingerprint} is at hand, so nothing can be computed.{build} Name its "
+            "folder:  --data DIR"
+        )
+    return benchmarks[fingerprint]
+
+
+@cache
+def task_settings() -> dict[str, Any]:
+    """The generation settings and prompts of our tasks, as results carry them where nothing was changed."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads the task's settings and passes over the functions that it names."""
+
+    Loader.add_constructor("!function", lambda loader, node: node.value)
+    text = files("pebench_tasks.tasks").joinpath("_pebench_base").read_text(encoding="utf-8")
+    task = yaml.load(text, Loader)
+    return {"generation": task["generation_kwargs"], "prompts": task["lmms_eval_specific_kwargs"]["default"]}
+
+
+def _first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    name = next(name for name in sorted(theirs.keys() | ours.keys()) if theirs.get(name, "-") != ours.get(name, "-"))
+    return f"{name} is {shown(str(theirs.get(name, 'missing')))}, the task has {shown(str(ours.get(name, 'none')))}"
+
+
+def check_judge(submission: Submission, board: "Board") -> None:
+    """One judge for all runs, and one that the board takes; without scenes to judge there is none."""
+    judge, settings = submission["judge"], submission["judge_settings"]
+    if judge is None:
+        return  # a judge that was chosen for other tasks had nothing to mark
+    if judge not in board.judges:
+        raise BenchmarkError(f"Its judge {shown(judge)} is not one of this board's: {', '.join(board.judges)}.")
+    if (settings or {}).get("fingerprint") != (None if judge == LEXICAL else judge):
+        raise BenchmarkError(f"Its judge is {shown(judge)}, but judge_settings are not of that judge.")
+
+
+def check_length(lines: "Iterable[SampleLine]") -> "Iterator[SampleLine]":
+    """The same lines, each of a length that the task's settings allow: comparing texts takes the square of it.
+
+    A token counts as at most four words (ours, and generous).
+    """
+    most = 4 * task_settings()["generation"]["max_new_tokens"]
+    for line in lines:
+        if len(line.response) > 2 * most and len(normalise(line.response).split()) > most:
+            raise BenchmarkError(
+                f"{line.run} answered {shown(line.key)} with more than {most} words; the task stops after "
+                f"{most // 4} tokens."
+            )
+        yield line
+
+
+def check_lineage(submission: Submission) -> None:
+    """An unlearned model, the Finetuned model that it started from, and Goals of the same base that never saw it all.
+
+    What the records say is believed: nobody here sees the weights.
+    """
+    runs = submission["runs"]
+    model, finetuned, goals = runs["model"], runs["finetuned"], runs["goals"]
+    named = {"model": model, "finetuned": finetuned, **{f"goal-{i}": goal for i, goal in enumerate(goals)}}
+    weights: dict[str, str] = {}
+    for name, run in named.items():
+        _check_record(name, run, submission)
+        if run["weights"] in weights:
+            raise BenchmarkError(
+                f"{name} and {weights[run['weights']]} are one checkpoint ({run['weights']}): the model, Finetuned and "
+                "every Goal are weights of their own."
+            )
+        weights[run["weights"]] = name
+    if model["method"] in BOUNDS:
+        raise BenchmarkError(f"Its model is made by {model['method']}: that unlearns nothing. Submit an unlearned one.")
+    if finetuned["method"] != "finetune" or finetuned["record"]["target"]:
+        raise BenchmarkError(
+            f"Its Finetuned model is made by {finetuned['method']} "
+            f"(target {finetuned['record']['target'] or 'none'}): it must be finetuned on everything."
+        )
+    parent = model["record"]["parent"]
+    if parent is None or parent["weights"] != finetuned["weights"]:
+        raise BenchmarkError(
+            f"Its model started from {parent['weights'] if parent else 'nothing'}, but the Finetuned model is "
+            f"{finetuned['weights']}: Finetuned is where unlearning starts."
+        )
+    for name, run in named.items():
+        if name != "finetuned":
+            _check_forgets(name, run, submission)
+
+
+def _check_record(name: str, run: Mapping[str, Any], submission: Submission) -> None:
+    record = run["record"]
+    for field in ("weights", "method"):
+        if record[field] != run[field]:
+            raise BenchmarkError(f"The record of {name} is of other {field}: {record[field]}, not {run[field]}.")
+    if record["base"] != submission["base"]["weights"]:
+        raise BenchmarkError(
+            f"{name} comes from another base: {record['base']}, not {submission['base']['weights']}. All runs start "
+            "from one foundation model."
+        )
+    if record["data"] != submission["benchmark"]["fingerprint"]:
+        raise BenchmarkError(
+            f"{name} was trained on another benchmark: {record['data'] or 'none'}, not "
+            f"{submission['benchmark']['fingerprint']}."
+        )
+
+
+def _check_forgets(name: str, run: Mapping[str, Any], submission: Submission) -> None:
+    """The model was unlearned, and each Goal trained, for exactly the forget set that is asked about."""
+    if name != "model" and run["method"] != "goal":
+        raise BenchmarkError(
+            f"Its {name} is made by {run['method']}, which is no Goal: it may have seen what to forget."
+        )
+    record, asked = run["record"], submission["benchmark"]
+    theirs = record["target"], record["forget"], record["split"]
+    ours = submission["target"], asked["forget"], asked["split"]
+    if theirs != ours:
+        made = "unlearned for" if name == "model" else "trained without"
+        told = " ".join(theirs).strip() or "nothing"
+        why = "" if name == "model" else ": it has seen what is to be forgotten"
+        raise BenchmarkError(f"{name} was {made} {told}; what is asked is {' '.join(ours)}{why}.")
+
+
+def check_real(submission: Submission, benchmark: "Benchmark") -> None:
+    """Where Real asks only about figures that the base model knew, their list is there, whole and of that base."""
+    known, claimed = submission["real_known"], submission["real_documents"]
+    if known is None:
+        if claimed != "all":
+            raise BenchmarkError("Its Real column is restricted to a list of figures, and the list is missing.")
+        return
+    found = check_known(known, "Its list of known figures", benchmark)
+    if known["base"] != submission["base"]["weights"]:
+        raise BenchmarkError(
+            f"Its list of known figures is of another base: {known['base'] or 'unknown'}, not "
+            f"{submission['base']['weights']}."
+        )
+    expected = {"list": found.fingerprint, "known": len(found.keys), "asked": found.asked, "base": found.base}
+    if claimed != expected:
+        raise BenchmarkError("Its results were scored with another list of known figures than the one it holds.")

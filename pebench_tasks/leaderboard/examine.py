@@ -1,0 +1,139 @@
+"""One submission: every figure computed again from its samples, or why it is refused."""
+
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.board import Board
+    from pebench_tasks.rescore import Context, Rescored
+    from pebench_tasks.results import Result
+
+TOLERANCE = 1e-8  # bounds are rounded to nine decimals, and the last one may differ between machines
+UNSEEN = (
+    "That these responses came from these models: a submission holds texts, not weights, and texts can be made up.",
+    "The run records: hyper-parameters, parents and weights' fingerprints are what the submitter wrote.",
+)
+UNASKED_JUDGE = (
+    "The judge's marks: its recorded judgements were added up again, but the judge was not asked again, so they could "
+    "be made up."
+)
+UNSEEN_BASE = (
+    "Which public figures the base model knew: the list is whole and of this base, but the base model's own responses "
+    "are not part of a submission."
+)
+
+
+class Refused(BenchmarkError):
+    """A submission that does not pass; the message is the reason."""
+
+
+class Checked(NamedTuple):
+    """A submission that passed, with what was computed from its samples: nothing in ``results`` is a claim."""
+
+    name: str
+    file: Path  # NAME.json; its samples lie beside it
+    submission: dict[str, Any]
+    results: "dict[str, Result]"  # "finetuned", "model", "goal-0", ...: as the harness would have written them
+    unchecked: list[str]  # what no check can see, in sentences for the page
+
+
+class Marked(NamedTuple):
+    """The documents of a submission, for the sample browser."""
+
+    found: "Context"  # truths, questions, Goal answers
+    rescored: "dict[str, Rescored]"  # by run, in the order of a table
+    responses: dict[str, dict[str, str]]  # by run, then by document key
+
+
+def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> Checked:
+    """Check one submission, ``NAME.json`` with its samples beside it; raises ``Refused`` with the reason.
+
+    ``benchmarks``: those at hand, by fingerprint.
+    """
+    from pebench_tasks.leaderboard import conditions
+    from pebench_tasks.leaderboard.loader import read_samples, read_submission
+    from pebench_tasks.leaderboard.recompute import recompute
+
+    try:
+        submission = read_submission(path)
+        benchmark = conditions.check_asked(submission, board, benchmarks)
+        conditions.check_judge(submission, board)
+        conditions.check_lineage(submission)
+        conditions.check_real(submission, benchmark)
+        lines = read_samples(path.with_name(submission["samples"]["file"]), submission)
+        _, rescored = recompute(submission, conditions.check_length(lines), benchmark, path)
+        for name, run in rescored.items():
+            _check_run(name, run, submission)
+    except Refused:
+        raise
+    except BenchmarkError as error:
+        raise Refused(str(error)) from error
+    results = {name: run.result for name, run in rescored.items()}
+    return Checked(path.stem, path, submission, results, unchecked(submission))
+
+
+def unchecked(submission: Mapping[str, Any]) -> list[str]:
+    """What no check of this submission can see."""
+    from pebench_tasks.scoring import LEXICAL
+
+    judged = [UNASKED_JUDGE] if submission["judge"] not in (None, LEXICAL) else []
+    return [*UNSEEN, *judged, *([UNSEEN_BASE] if submission["real_known"] is not None else [])]
+
+
+def _check_run(name: str, run: "Rescored", submission: Mapping[str, Any]) -> None:
+    """What one run's responses give must be worth showing, and what the submission claims."""
+    from pebench_tasks.leaderboard.marking import claims, run_of
+
+    provenance = run.result.provenance
+    if provenance["mostly_empty"]:
+        where = provenance["mostly_empty"][0]
+        counts = provenance["slices"][where]
+        raise Refused(
+            f"{name} gave mostly empty responses in {', '.join(provenance['mostly_empty'])} ({counts['empty']} of "
+            f"{counts['n']} in {where}): the backend probably failed; this is not forgetting. Score again."
+        )
+    if provenance["judge"] != submission["judge"]:
+        raise Refused(f"Its judge is {submission['judge']!a}, but {name} was marked by {provenance['judge']!a}.")
+    for figure, row in provenance["statistics"]["slices"].items():
+        if row["value"] is None:
+            raise Refused(
+                f"{name} has no {figure}: the judge failed on {row['failed']} of {row['n'] + row['failed']} documents, "
+                "more than 5 %. Judge again with  pebench judge RESULTS."
+            )
+    computed, claimed = claims(run), run_of(dict(submission), name)
+    for part in computed:
+        if differing := difference(claimed[part], computed[part]):
+            raise Refused(f"Its samples do not give its scores: {name}, {part}{differing}.")
+
+
+def difference(claimed: Any, computed: Any) -> str:
+    """Where and how two JSON values differ by more than ``TOLERANCE``, in words; empty where they do not."""
+    if isinstance(claimed, dict) and isinstance(computed, dict):
+        if lacking := sorted(computed.keys() - claimed.keys()):
+            return f": {lacking[0]} is missing"
+        if foreign := sorted(claimed.keys() - computed.keys()):
+            return f": {foreign[0]!a} does not exist"
+        found = ((name, difference(claimed[name], computed[name])) for name in computed)
+        return next((f", {name}{differing}" for name, differing in found if differing), "")
+    numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (claimed, computed)]
+    equal = math.isclose(claimed, computed, rel_tol=0, abs_tol=TOLERANCE) if all(numbers) else claimed == computed
+    return "" if equal else f": {claimed!a} is claimed, {computed!a} computed"
+
+
+def marked(checked: Checked, benchmarks: "Mapping[str, Benchmark]", keys: Collection[str] | None = None) -> Marked:
+    """The documents behind a submission that passed (``keys``: only these), read and marked once more.
+
+    A receipt holds figures only. The results are those of the check. ``BenchmarkError`` if the samples have changed.
+    """
+    from pebench_tasks.leaderboard.recompute import mark_again
+    from pebench_tasks.rescore import Rescored
+
+    benchmark = benchmarks[checked.submission["benchmark"]["fingerprint"]]
+    found, metrics, responses = mark_again(checked.submission, benchmark, checked.file, keys)
+    rescored = {name: Rescored(checked.results[name], rows, []) for name, rows in metrics.items()}
+    return Marked(found, rescored, responses)

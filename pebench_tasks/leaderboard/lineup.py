@@ -1,0 +1,272 @@
+"""The results that a submission is made of: the model's, and those of its Finetuned and Goal models, found or named."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pebench_templates
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.records import REQUIRED, Record, lineage, parent_weights, read_record
+from pebench_tasks.logged import Logged, read_logged, refuse_mixed
+from pebench_tasks.model_record import RUN_RECORD
+from pebench_tasks.results import TARGETS, Result, age, read_results_file, task_version
+from pebench_tasks.scoring import LEXICAL
+
+
+class Run(NamedTuple):
+    """One checkpoint's results with its run record."""
+
+    logged: Logged
+    record: Record
+
+
+class Lineup(NamedTuple):
+    """Everything that a submission holds results of."""
+
+    model: Run
+    finetuned: Run
+    goals: list[Run]  # the first is the bound
+
+
+def line_up(
+    results: Path,
+    *,
+    target: str | None = None,
+    finetuned: Path | None = None,
+    goals: Sequence[Path] = (),
+    checkpoint: Path | None = None,
+) -> Lineup:
+    """The model behind ``results`` (what ``logged.read_logged`` takes), with its bounds.
+
+    What is not named is looked for beside the results, by weights: Finetuned is the parent in the model's record; the
+    Goals that the result was scored with, else all of the same base, data, target and split. Raises
+    ``BenchmarkError`` for what is missing, or does not belong in one table with the model.
+    """
+    logged = _of_task(results, target)
+    _check_result(logged.result)
+    record, folder = _record_of_model(logged.result, checkpoint)
+    _check_record(logged.result, record, folder)
+    model = Run(logged, record)
+    found = Beside(model, folder)
+    return Lineup(model, found.finetuned(finetuned), found.goals(goals))
+
+
+def goal_weights(result: Result) -> list[str]:
+    """The weights of the Goals that a result was scored with, sorted."""
+    return sorted(run["weights"] for run in (result.provenance.get("goal") or {"runs": []})["runs"])
+
+
+def weights_of(result: Result) -> str:
+    """The weights fingerprint that a result was scored with; "" where it says none."""
+    return str(result.provenance.get("model", {}).get("weights", ""))
+
+
+class Beside:
+    """Looks for the bounds of a model: in what is named, else beside its results and its checkpoint."""
+
+    def __init__(self, model: Run, folder: Path) -> None:
+        self.model, self.folder = model, folder
+        self.result = model.logged.result
+        home = self.result.results_file.parent
+        self.home = home.parent.parent if home.name.startswith("judge-") else home.parent
+
+    def finetuned(self, named: Path | None) -> Run:
+        """The run of the Finetuned model."""
+        wanted = parent_weights(self.model.record, self.folder)
+        if named is not None:
+            logged = _of_task(named, self.result.provenance["target"])
+            if weights_of(logged.result) != wanted:
+                raise BenchmarkError(
+                    f"{named} is of the weights {weights_of(logged.result) or 'unknown'}, but "
+                    f"{_name(self.result)} was unlearned from {wanted}. Score that Finetuned model."
+                )
+            refuse_mixed([self.result, _goals_of(logged.result, self.result)])
+        else:
+            logged = self._choose([r for r in self._results() if weights_of(r) == wanted], "Finetuned", wanted)
+        return Run(logged, self._record(logged.result))
+
+    def goals(self, named: Sequence[Path]) -> list[Run]:
+        """The runs of the Goals, in the order in which they were named, else by weights."""
+        used = goal_weights(self.result)
+        if named:
+            chosen = [_of_task(path, self.result.provenance["target"]) for path in named]
+            weights = [weights_of(logged.result) for logged in chosen]
+            if len(set(weights)) < len(weights):
+                raise BenchmarkError(f"--goal names the Goal model {max(weights, key=weights.count)} twice.")
+            if used and sorted(weights) != used:
+                raise BenchmarkError(
+                    f"{_name(self.result)} was scored with the Goal models {', '.join(used)}, and --goal names "
+                    f"{', '.join(weights)}. Name the same, or score it again with --goal DIR."
+                )
+            for logged in chosen:
+                refuse_mixed([self.result, _goals_of(logged.result, self.result)])
+        else:
+            results = [*self._recorded(), *self._results()]
+            fitting = [r for r in results if r.provenance.get("model", {}).get("method") == "goal" and self._same(r)]
+            wanted = used or sorted({weights_of(result) for result in fitting})
+            if not wanted:
+                self._choose([], "Goal", "of the same base, data and forget set")
+            chosen = [self._choose([r for r in fitting if weights_of(r) == w], "Goal", w) for w in wanted]
+        runs = [Run(logged, self._record(logged.result)) for logged in chosen]
+        for run in runs:
+            self._check_goal(run)
+        return runs
+
+    def _same(self, result: Result) -> bool:
+        """Whether a Goal's results are of this model's forget set and base."""
+        model, wanted = result.provenance["model"], self.model.record
+        return all(model.get(name) == wanted[name] for name in ("target", "data", "split", "base"))
+
+    def _check_goal(self, run: Run) -> None:
+        differing = [n for n in ("target", "data", "split", "base") if run.record[n] != self.model.record[n]]
+        if run.record["method"] != "goal" or differing:
+            what = f"its {', '.join(differing)} differ from the model's" if differing else "its method is not goal"
+            raise BenchmarkError(
+                f"{_name(run.logged.result)} is no Goal of {_name(self.result)}: {what}. Name the Goal that was "
+                "trained without this forget set, from the same base:  --goal RESULTS"
+            )
+
+    def _results(self) -> list[Result]:
+        """The results of this task beside the model's, the oldest first."""
+        files = {*self.home.glob("*/*_results.json"), *self.home.glob("*/judge-*/*_results.json")}
+        return list(_readable(sorted(files, key=age), self.result.task))
+
+    def _recorded(self) -> list[Result]:
+        """The results of the Goals whose answers the model was scored with, where they still lie."""
+        runs = (self.result.provenance.get("goal") or {"runs": []})["runs"]
+        return list(_readable((path for run in runs if (path := Path(run["results"])).is_file()), self.result.task))
+
+    def _choose(self, results: Sequence[Result], role: str, weights: str) -> Logged:
+        """The newest of these that belongs in one table with the model's; ``BenchmarkError`` where none does."""
+        refused: BenchmarkError | None = None
+        for result in reversed(results):
+            try:
+                refuse_mixed([self.result, _goals_of(result, self.result)])
+            except BenchmarkError as error:
+                refused = refused or error
+            else:
+                return _of_file(result)
+        if refused is not None:
+            raise refused
+        target, option = self.result.provenance["target"], role.lower()
+        raise BenchmarkError(
+            f"There are no results of the {role} model {weights} beside {self.home}. Score it:  pebench score "
+            f"CHECKPOINT --target {target} ...    and name them:  --{option} RESULTS"
+        )
+
+    def _record(self, result: Result) -> Record:
+        """A bound's run record: beside its weights, beside the model's checkpoint, in the model's lineage."""
+        wanted = weights_of(result)
+        folders = [
+            Path(result.checkpoint),
+            *(path.parent for path in sorted(self.folder.parent.glob(f"*/{RUN_RECORD}"))),
+        ]
+        for folder in folders:
+            record = read_record(folder)
+            if record is not None and record["weights"] == wanted:
+                return record
+        for ancestor in lineage(self.model.record):
+            if ancestor.get("weights") == wanted and all(name in ancestor for name in REQUIRED):
+                return dict(ancestor)
+        raise BenchmarkError(
+            f"There is no {RUN_RECORD} of the weights {wanted} in {result.checkpoint} or beside {self.folder}. "
+            f"{OWN_CODE}"
+        )
+
+
+ASKED = ("generation", "prompts", "retain_documents", "world_documents", "real_documents", "versions")  # in a result
+OWN_CODE = f"A checkpoint of your own code needs one with the fields {', '.join(REQUIRED)} (format: pebench-run/1)."
+
+
+def _of_task(path: Path, target: str | None) -> Logged:
+    """The one result behind a path, of that target."""
+    every = read_logged(path)
+    found = [one for one in every if target in (None, one.result.provenance["target"])]
+    if not found:
+        raise BenchmarkError(f"{path} holds no results of the target {target}. Score it with --target {target}.")
+    if len(found) > 1:
+        targets = " or ".join(one.result.provenance["target"] for one in found)
+        raise BenchmarkError(f"{path} holds results of several targets, a submission has one:  --target {targets}")
+    if not found[0].result.results_file.is_file():
+        raise BenchmarkError(f"{found[0].result.results_file} is missing: it says how the samples were made.")
+    return found[0]
+
+
+def _of_file(result: Result) -> Logged:
+    return next(one for one in read_logged(result.results_file) if one.result.task == result.task)
+
+
+def _readable(files: Iterable[Path], task: str) -> Iterable[Result]:
+    for path in files:
+        try:
+            results = read_results_file(path)
+        except BenchmarkError:  # other files of lmms-eval may lie there
+            continue
+        yield from (result for result in results if result.task == task and result.samples_file.is_file())
+
+
+def _goals_of(result: Result, model: Result) -> Result:
+    """A result as if it had been scored with the model's Goals: it is marked with them again."""
+    lexical = model.provenance["judge"] in (None, LEXICAL)
+    return (
+        result._replace(provenance={**result.provenance, "goal": model.provenance.get("goal")}) if lexical else result
+    )
+
+
+def _check_result(result: Result) -> None:
+    """Raise ``BenchmarkError`` for results that no board takes, with what to do."""
+    provenance, again = result.provenance, "Score it again with this version."
+    if result.version != task_version():
+        raise BenchmarkError(
+            f"{result.results_file} is of the task version {result.version}, this package has {task_version()}: their "
+            f"figures are not comparable. {again}"
+        )
+    if provenance["template"] != pebench_templates.fingerprint():
+        raise BenchmarkError(f"{result.results_file} was asked in other words than this version's templates. {again}")
+    if provenance["withheld"]:
+        raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance['withheld']}")
+    if provenance["other_split"]:
+        raise BenchmarkError(
+            f"{_name(result)} was made for {provenance['other_split']}, but asked about {provenance['forget']}. Score "
+            f"it with --forget {provenance['other_split']}."
+        )
+    if missing := [name for name in ASKED if not provenance.get(name)]:
+        raise BenchmarkError(f"{result.results_file} does not say how the model was asked ({missing[0]}). {again}")
+    if not weights_of(result):
+        raise BenchmarkError(
+            f"{result.results_file} does not say which weights were scored. Score with  pebench score,  or with "
+            f"PEBENCH_CHECKPOINT=DIR, the folder of the {RUN_RECORD}. {OWN_CODE}"
+        )
+
+
+def _record_of_model(result: Result, checkpoint: Path | None) -> tuple[Record, Path]:
+    folder = checkpoint or Path(result.checkpoint)
+    record = read_record(folder)
+    if record is None:
+        raise BenchmarkError(
+            f"There is no {RUN_RECORD} in {folder}. Name the checkpoint's folder:  --checkpoint DIR.  {OWN_CODE}"
+        )
+    return record, folder
+
+
+def _check_record(result: Result, record: Record, folder: Path) -> None:
+    facts = result.provenance
+    if record["weights"] != weights_of(result):
+        raise BenchmarkError(
+            f"{result.results_file} is of the weights {weights_of(result)}; in {folder} there are {record['weights']}. "
+            "Score this checkpoint again."
+        )
+    wanted = {"target": facts["target"], "data": facts["data"], "split": facts["split"], "forget": facts["forget"]}
+    if record["method"] in ("pretrain", "finetune", "goal"):
+        raise BenchmarkError(f"{_name(result)} is made by {record['method']}: a bound, not an unlearned model.")
+    for name, value in wanted.items():
+        if record[name] != value:
+            raise BenchmarkError(
+                f"{_name(result)} was unlearned with the {name} {record[name]}, and scored on {value}. Score it on "
+                f"what it was made for ({TARGETS[result.task]} here)."
+            )
+
+
+def _name(result: Result) -> str:
+    return Path(result.checkpoint).name

@@ -1,0 +1,179 @@
+"""The runs of a submission marked again from its own samples: by the one who submits, and by the one who checks.
+
+Both go the same way, so what is claimed and what is computed cannot differ by anything but the samples. Forgotten
+scenes are marked with the answers of the Goals that are in the submission, for all of its runs.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.documents import Document, documents
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.goals import GOAL_TARGETS, GoalRun, Goals
+from pebench_tasks.leaderboard.loader import SampleLine
+from pebench_tasks.logged import Logged, Sample
+from pebench_tasks.names import NameIndex
+from pebench_tasks.rescore import Context, Rescored, rescore
+from pebench_tasks.results import Result
+from pebench_tasks.scoring import FORGETTING, forgotten_scene, measured
+
+Submission = dict[str, Any]
+
+
+def run_names(submission: Submission) -> list[str]:
+    """The names of a submission's runs in the order of a table: finetuned, model, goal-0, ..."""
+    return ["finetuned", "model", *(f"goal-{i}" for i in range(len(submission["runs"]["goals"])))]
+
+
+def run_of(submission: Submission, name: str) -> dict[str, Any]:
+    """One run of a submission by its name."""
+    runs = submission["runs"]
+    found: dict[str, Any] = runs["goals"][int(name[5:])] if name.startswith("goal-") else runs[name]
+    return found
+
+
+def asked(submission: Submission, benchmark: Benchmark) -> dict[str, Document]:
+    """Every document that each run must answer, by key, in the order of the task.
+
+    ``BenchmarkError`` where the benchmark is another, or has another split of that name.
+    """
+    wanted = submission["benchmark"]
+    if benchmark.fingerprint != wanted["fingerprint"]:
+        raise BenchmarkError(
+            f"It was made with the benchmark {wanted['fingerprint']}; {benchmark.directory} is {benchmark.fingerprint}."
+        )
+    known = submission["real_known"]
+    rows = documents(
+        benchmark,
+        submission["target"],
+        wanted["forget"],
+        retain_all=submission["retain_documents"] == "all",
+        world_all=submission["world_documents"] == "all",
+        known=None if known is None else frozenset(known["known"]),
+    )
+    if rows[0]["split"] != wanted["split"]:
+        raise BenchmarkError(
+            f"Its {wanted['forget']} is the split {wanted['split']}; in {benchmark.directory} it is {rows[0]['split']}."
+        )
+    return {row["key"]: row for row in rows}
+
+
+def by_run(lines: Iterable[SampleLine], submission: Submission) -> dict[str, dict[str, SampleLine]]:
+    """The samples of each run by document key."""
+    found: dict[str, dict[str, SampleLine]] = {name: {} for name in run_names(submission)}
+    for line in lines:
+        found[line.run][line.key] = line
+    return found
+
+
+def check_complete(samples: Mapping[str, Mapping[str, SampleLine]], wanted: Mapping[str, Document]) -> None:
+    """Raise ``BenchmarkError`` unless every run answered exactly the documents that are asked."""
+    for name, answers in samples.items():
+        missing, foreign = wanted.keys() - answers.keys(), answers.keys() - wanted.keys()
+        if missing:
+            raise BenchmarkError(
+                f"{name} did not answer {len(missing)} of {len(wanted)} documents, such as {min(missing)}. Score it "
+                "in full, without --limit."
+            )
+        if foreign:
+            raise BenchmarkError(f"{name} reports documents that are not asked, such as {min(foreign)!a}.")
+
+
+def marking_context(
+    submission: Submission,
+    samples: Mapping[str, Mapping[str, SampleLine]],
+    benchmark: Benchmark,
+    wanted: Mapping[str, Document],
+) -> Context:
+    """What all runs of a submission are marked with: its benchmark, its documents, its own Goals' answers."""
+    goals = None
+    if submission["target"] in GOAL_TARGETS:
+        scenes = [key for key, document in wanted.items() if forgotten_scene(document)]
+        names = [name for name in run_names(submission) if name.startswith("goal-")]
+        nowhere = Path(submission["name"])
+        goals = Goals(
+            [GoalRun(run_of(submission, name)["weights"], {}, nowhere, nowhere) for name in names],
+            [{key: samples[name][key].response.strip() for key in scenes} for name in names],
+            submission["base"]["weights"],
+        )
+    return Context(benchmark, NameIndex(benchmark.names), dict(wanted), goals)
+
+
+def logged_run(
+    submission: Submission, name: str, answers: Mapping[str, SampleLine], wanted: Mapping[str, Document], file: Path
+) -> Logged:
+    """One run as the harness would have logged it; no figure of it is anybody's claim, because it has none.
+
+    ``file`` is what its ``Result`` names as results file: NAME.json. The documents are in the order of the task.
+    """
+    run = run_of(submission, name)
+    facts = {**submission["benchmark"], "template": submission["template"]}
+    common = {"data": facts["fingerprint"], "split": facts["split"], "template": facts["template"]}
+    rows = []
+    for key, document in wanted.items():
+        judged = document["kind"] == "scene" and measured(document["slice"]) in (*FORGETTING, "retain")
+        said = {"judge": submission["judge"] if judged else None, "judgement": answers[key].judgement}
+        rows.append(Sample(key, answers[key].response, {}, {**common, "slice": document["slice"], **said}))
+    record = run["record"]
+    names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
+    provenance = {
+        "task": submission["task"],
+        "target": submission["target"],
+        **common,
+        "forget": facts["forget"],
+        "judge": submission["judge"],
+        "withheld": "",
+        "other_split": "",
+        **{
+            field: submission[field]
+            for field in (
+                "judge_settings", "generation", "prompts", "retain_documents", "world_documents", "real_documents",
+            )
+        },
+        "goal": goal_facts(submission),
+        "model": {"pretrained": run["name"], **{field: record[field] for field in names}},
+        "benchmark": {"name": facts["name"], "directory": "", "chosen": "the submission"},
+        "forget_note": "",
+        "versions": {**run["versions"], **submission["versions"]},
+    }  # fmt: skip
+    beside = file.with_name(submission["samples"]["file"])
+    result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
+    return Logged(result, rows)
+
+
+def goal_facts(submission: Submission) -> dict[str, Any] | None:
+    """Whose answers the forgotten scenes were marked with, as a results file records it; None where no scene is."""
+    if submission["target"] not in GOAL_TARGETS:
+        return None
+    runs = [{"weights": run["weights"], "results": run["name"]} for run in submission["runs"]["goals"]]
+    return {"directory": "", "base": submission["base"]["weights"], "runs": runs}
+
+
+def mark_all(
+    submission: Submission, lines: Iterable[SampleLine], benchmark: Benchmark, file: Path
+) -> tuple[Context, dict[str, Rescored]]:
+    """Every run of a submission computed from its samples alone, by name, in the order of a table.
+
+    ``file``: NAME.json, for the results' sake. Raises ``BenchmarkError`` where a run lacks a document, or has one too
+    many, and where a judgement is missing.
+    """
+    wanted = asked(submission, benchmark)
+    samples = by_run(lines, submission)
+    check_complete(samples, wanted)
+    found = marking_context(submission, samples, benchmark, wanted)
+    return found, {
+        name: rescore(logged_run(submission, name, answers, wanted, file), found) for name, answers in samples.items()
+    }
+
+
+def claims(rescored: Rescored) -> dict[str, Any]:
+    """What a submission claims of a run, and what a check compares: n, figures, intervals, counts."""
+    provenance = rescored.result.provenance
+    return {
+        "n": provenance["n"],
+        "figures": dict(sorted(rescored.result.metrics.items())),
+        "intervals": provenance["statistics"]["slices"],
+        "counts": provenance["slices"],
+    }

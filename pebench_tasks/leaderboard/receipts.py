@@ -1,0 +1,99 @@
+"""What passed the check once need not be computed again: receipts, in the user's cache folder and nowhere else."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from pebench_tasks import __version__
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
+from pebench_tasks.leaderboard.board import Board
+from pebench_tasks.leaderboard.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
+from pebench_tasks.leaderboard.safe_json import read_bytes
+from pebench_tasks.results import Result, task_version
+
+if TYPE_CHECKING:
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.examine import Checked
+
+
+class Receipts:
+    """The receipts of one board folder: a file a submission, good as long as all that a check looks at is the same.
+
+    That is: the bytes of both files of the submission, the board's settings, the benchmark, and this code with its
+    templates and the library that resamples.
+    """
+
+    def __init__(self, folder: Path, board: Board, benchmarks: "Mapping[str, Benchmark]") -> None:
+        place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        self.folder = platformdirs.user_cache_path("pebench") / "receipts" / place
+        self._board = repr(board)
+        self._benchmarks = benchmarks
+
+    def find(self, path: Path) -> "Checked | None":
+        """What was computed of the submission in ``path``; None where there is no receipt, or it is of other bytes."""
+        from pebench_tasks.leaderboard.examine import Checked, unchecked
+
+        try:
+            receipt = json.loads((self.folder / path.name).read_text(encoding="utf-8"))
+            submission = receipt["submission"]
+            if receipt["key"] != self._key(path, submission["benchmark"]["fingerprint"]):
+                return None
+            results = {
+                name: _result(path, submission, name, metrics, provenance)
+                for name, metrics, provenance in receipt["runs"]
+            }
+        except (OSError, ValueError, LookupError, TypeError, BenchmarkError):
+            return None  # none, damaged, or its submission cannot be read any more: the check says what is wrong
+        return Checked(path.stem, path, submission, results, unchecked(submission))
+
+    def keep(self, checked: "Checked") -> None:
+        """Write the receipt of a submission that has just passed."""
+        receipt = {
+            "key": self._key(checked.file, checked.submission["benchmark"]["fingerprint"]),
+            "submission": checked.submission,
+            "runs": [[name, result.metrics, result.provenance] for name, result in checked.results.items()],
+        }
+        write_whole(self.folder / checked.file.name, json.dumps(receipt) + "\n")
+
+    def _key(self, path: Path, fingerprint: str) -> str:
+        """A hash of everything that the outcome depends on; ``BenchmarkError`` for files that cannot be read."""
+        digest = hashlib.sha256(f"{_code()} {self._board}".encode())
+        digest.update(json.dumps(self._benchmarks[fingerprint].manifest, sort_keys=True).encode())
+        for file, limit in ((path, MAX_SUBMISSION), (path.with_name(samples_name(path.stem)), MAX_SAMPLES)):
+            digest.update(sha256(file, limit).encode())
+        return digest.hexdigest()
+
+
+def sha256(path: Path, limit: int) -> str:
+    """The hash of a regular file of at most ``limit`` bytes; ``BenchmarkError`` for any other."""
+    return hashlib.sha256(read_bytes(path, limit)).hexdigest()
+
+
+def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, provenance: Any) -> Result:
+    from pebench_tasks.leaderboard.marking import run_of
+
+    beside = path.with_name(samples_name(path.stem))
+    checkpoint = run_of(submission, name)["name"]
+    return Result(checkpoint, submission["task"], submission["task_version"], metrics, provenance, path, beside)
+
+
+@cache
+def _code() -> str:
+    """A hash of everything that marks: a changed rule makes every receipt void, released or not."""
+    import numpy
+    import pebench_templates
+
+    digest = hashlib.sha256(
+        f"{__version__} {task_version()} {pebench_templates.fingerprint()} {numpy.__version__}".encode()
+    )
+    package = Path(__file__).parents[1]
+    marking = ("*.py", "*.csv", "judge/*.py", "leaderboard/*.py", "leaderboard/*.schema.json")
+    for file in sorted(file for pattern in marking for file in package.glob(pattern)):
+        digest.update(f"{file.relative_to(package)} ".encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,277 @@
+"""``pebench submit``: one unlearned checkpoint on one target, as a leaderboard takes it.
+
+Every figure is computed again from the responses that are submitted, with the answers of the Goals among them; nothing
+is taken from a results file. What is written has passed the check that a board applies.
+"""
+
+import argparse
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pebench_tasks.errors import BenchmarkError
+
+if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.lineup import Lineup, Run
+    from pebench_tasks.leaderboard.loader import SampleLine
+    from pebench_tasks.logged import Sample
+
+
+def submit(
+    results: Path,
+    *,
+    name: str,
+    link: str,
+    description: str = "",
+    target: str | None = None,
+    finetuned: Path | None = None,
+    goals: Sequence[Path] = (),
+    real_known: Path | None = None,
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    out: Path = Path("."),
+) -> Path:
+    """Write NAME.json and NAME.samples.jsonl.gz into ``out``; returns the first, the same for the same input.
+
+    ``results`` is what ``logged.read_logged`` takes. ``finetuned`` and ``goals`` name the results of the bounds, else
+    they are looked for beside it (see ``lineup``). ``real_known`` is the list of public figures that the results were
+    asked about; ``data`` the benchmark (else the one that the results name, else the chosen one). Raises
+    ``BenchmarkError`` for everything that a board would refuse, with what to do.
+    """
+    from pebench_tasks.leaderboard.lineup import line_up
+    from pebench_tasks.leaderboard.loader import check_link, check_name, samples_name, validate
+    from pebench_tasks.leaderboard.marking import claims, mark_all, run_of
+    from pebench_tasks.rescore import benchmark_of
+
+    check_name(name)
+    check_link(link, "--link")
+    chosen = line_up(results, target=target, finetuned=finetuned, goals=goals, checkpoint=checkpoint)
+    _refuse_other(out / f"{name}.json", chosen)
+    benchmark = benchmark_of(chosen.model.logged, data)
+    submission = {
+        "format": "pebench-submission/1",
+        "name": name,
+        "description": description,
+        "link": link,
+        **_facts(chosen, benchmark),
+        "real_known": _known(chosen, real_known, benchmark),
+        "runs": {
+            "model": _run(chosen.model),
+            "finetuned": _run(chosen.finetuned),
+            "goals": [_run(goal) for goal in chosen.goals],
+        },
+    }
+    lines = sorted(_lines(chosen), key=lambda line: (line.key, line.run))
+    _, rescored = mark_all({**submission, "samples": {"file": samples_name(name)}}, lines, benchmark, Path(name))
+    for run, marked in rescored.items():
+        run_of(submission, run).update(claims(marked))
+    packed = pack(lines)
+    submission["samples"] = {
+        "file": samples_name(name),
+        "sha256": hashlib.sha256(packed).hexdigest(),
+        "bytes": len(packed),
+        "documents": len(lines),
+    }
+    validate(submission, "What would be submitted")
+    return _write(submission, packed, out, benchmark)
+
+
+def pack(lines: Sequence["SampleLine"]) -> bytes:
+    """The samples file of these lines: the same bytes for the same lines."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
+        for line in lines:
+            row = {field: value for field, value in line._asdict().items() if value is not None}
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return buffer.getvalue()
+
+
+def _facts(chosen: "Lineup", benchmark: "Benchmark") -> dict[str, Any]:
+    """What was asked, of whom, and how it was marked: the same for all runs."""
+    from pebench_tasks.leaderboard.records import flat
+
+    result = chosen.model.logged.result
+    provenance, versions = result.provenance, result.provenance["versions"]
+    bases = {run.record["base"] for run in (chosen.model, chosen.finetuned, *chosen.goals)}
+    if len(bases) > 1:
+        raise BenchmarkError(f"The runs come from different foundation models: {', '.join(sorted(bases))}.")
+    generation = dict(provenance["generation"])
+    until = {"until": generation.pop("until")} if "until" in generation else {}
+    settings = provenance.get("judge_settings")
+    return {
+        "target": provenance["target"],
+        "task": result.task,
+        "task_version": result.version,
+        "benchmark": {
+            "name": benchmark.name,
+            "fingerprint": benchmark.fingerprint,
+            **{field: provenance[field] for field in ("split", "forget")},
+        },
+        "template": provenance["template"],
+        "judge": provenance["judge"],
+        "judge_settings": settings and {**settings, "settings": flat(settings["settings"])},
+        "generation": until | flat(generation),
+        "prompts": provenance["prompts"],
+        **{field: provenance[field] for field in ("retain_documents", "world_documents", "real_documents")},
+        "versions": {package: versions[package] for package in ("pebench", "lmms-eval")},
+        "base": {"weights": bases.pop(), "name": _base_name(chosen.finetuned)},
+    }
+
+
+def _base_name(finetuned: "Run") -> str:
+    """What the foundation model is called, as far as the Finetuned model's record says."""
+    from pebench_tasks.leaderboard.records import without_paths
+
+    record = finetuned.record
+    parent, arguments = record.get("parent") or {}, record.get("arguments") or {}
+    said = parent.get("model") or arguments.get("model") or record["base"]
+    return without_paths(str(said))
+
+
+def _run(run: "Run") -> dict[str, Any]:
+    """A run without its figures."""
+    from pebench_tasks.leaderboard.lineup import weights_of
+    from pebench_tasks.leaderboard.records import public, without_paths
+
+    result = run.logged.result
+    return {
+        "name": without_paths(Path(result.checkpoint).name),
+        "weights": weights_of(result),
+        "method": run.record["method"],
+        "record": public(run.record),
+        "versions": dict(result.provenance["versions"]),
+    }
+
+
+def _known(chosen: "Lineup", path: Path | None, benchmark: "Benchmark") -> dict[str, Any] | None:
+    """The content of the list of public figures that the results were asked about; None for all figures."""
+    from pebench_tasks.known import load_known
+
+    asked = chosen.model.logged.result.provenance["real_documents"]
+    if asked == "all":
+        if path is not None:
+            raise BenchmarkError("The results asked about all public figures. Leave --real-known out.")
+        return None
+    if path is None:
+        raise BenchmarkError(
+            f"Real was asked about {asked['known']} of {asked['asked']} public figures. Name the list:  "
+            "--real-known FILE  (what  pebench real filter  wrote)"
+        )
+    known = load_known(path, benchmark)
+    if known.fingerprint != asked["list"]:
+        raise BenchmarkError(
+            f"{path} is the list {known.fingerprint}; the results were asked about {asked['list']}. Name that one."
+        )
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _lines(chosen: "Lineup") -> Iterator["SampleLine"]:
+    goals = [(f"goal-{i}", goal) for i, goal in enumerate(chosen.goals)]
+    for name, run in [("model", chosen.model), ("finetuned", chosen.finetuned), *goals]:
+        for sample in run.logged.samples:
+            yield _line(name, sample)
+
+
+def _line(run: str, sample: "Sample") -> "SampleLine":
+    """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
+    from pebench_tasks.leaderboard.loader import SampleLine
+    from pebench_tasks.leaderboard.records import without_paths
+
+    response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    record = sample.provenance.get("judgement")
+    if not record:
+        return SampleLine(run, sample.key, response, None)
+    if "failed" in record:
+        return SampleLine(run, sample.key, response, {"failed": without_paths(str(record["failed"]))})
+    return SampleLine(run, sample.key, response, {name: record[name] for name in ("weights", "source")})
+
+
+def _refuse_other(path: Path, chosen: "Lineup") -> None:
+    """Raise ``BenchmarkError`` where another submission already has this name."""
+    from pebench_tasks.leaderboard.lineup import weights_of
+    from pebench_tasks.leaderboard.loader import read_submission
+
+    if not path.exists():
+        return
+    there, result = read_submission(path), chosen.model.logged.result
+    if (there["runs"]["model"]["weights"], there["target"]) != (weights_of(result), result.provenance["target"]):
+        raise BenchmarkError(f"{path} is another model's submission. Choose another --name.")
+
+
+def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: "Benchmark") -> Path:
+    """Write both files, once they passed the check of a board that takes this judge and this benchmark."""
+    from pebench_tasks.leaderboard.board import Board
+    from pebench_tasks.leaderboard.check import check_submission
+    from pebench_tasks.scoring import LEXICAL
+
+    out.mkdir(parents=True, exist_ok=True)
+    name, samples = f"{submission['name']}.json", submission["samples"]["file"]
+    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as folder:
+        fresh = Path(folder)
+        (fresh / samples).write_bytes(packed)
+        (fresh / name).write_text(json.dumps(submission, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        check_submission(
+            fresh / name, Board(judges=(submission["judge"] or LEXICAL,)), {benchmark.fingerprint: benchmark}
+        )
+        for file in (samples, name):  # the submission last: without it samples are nothing
+            (fresh / file).replace(out / file)
+    return out / name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench submit``."""
+    parser.add_argument(
+        "results", type=Path, metavar="RESULTS", help="the unlearned model's results: a folder, or a results file"
+    )
+    parser.add_argument("--name", required=True, help="of the submission: lower-case letters, digits, . _ -")
+    parser.add_argument("--link", required=True, metavar="URL", help="method, code or paper: an https:// address")
+    parser.add_argument("--description", default="", metavar="TEXT", help="a few sentences for readers")
+    parser.add_argument("--target", choices=("person", "event", "joint"), help="where RESULTS has several")
+    parser.add_argument(
+        "--finetuned", type=Path, metavar="RESULTS", help="of the model before unlearning (default: beside RESULTS)"
+    )
+    parser.add_argument(
+        "--goal", type=Path, nargs="+", default=[], metavar="RESULTS",
+        help="of the Goal models, the bound first (default: those that were used, else beside RESULTS)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--real-known", type=Path, metavar="FILE", help="the list of known public figures, if RESULTS used one"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="DIR", help="the unlearned checkpoint, if it is not where it was scored"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as recorded, as chosen)")
+    parser.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="where to write (here)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Write the submission and say what to do with it; returns the exit code."""
+    options = vars(arguments)
+    wanted = ("name", "link", "description", "target", "finetuned", "real_known", "checkpoint", "data", "out")
+    with _status("marking every response again"):
+        path = submit(arguments.results, goals=arguments.goal, **{option: options[option] for option in wanted})
+    submission = json.loads(path.read_text(encoding="utf-8"))
+    model = submission["runs"]["model"]
+    figures = ", ".join(
+        f"{figure} {row['value']:.4g}" for figure, row in model["intervals"].items() if row["value"] is not None
+    )
+    print(f"{model['name']} ({model['method']}), {submission['target']}: {figures}")
+    print(f"{path} and {submission['samples']['file']} ({submission['samples']['documents']} responses)")
+    print(f"Try what a board will do:  pebench leaderboard check {path.parent} --only {submission['name']}")
+    print("Then send both files to the board, as its page says.")
+    return 0
+
+
+@contextlib.contextmanager
+def _status(what: str) -> Iterator[None]:
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

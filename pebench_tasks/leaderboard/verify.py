@@ -1,0 +1,188 @@
+"""``pebench leaderboard verify``: a maintainer scored the weights of a submission again and found the same.
+
+All runs of the submission are wanted, because a rank rests on Goal as much as on the model. Tolerance (ours): greedy
+answers of the same weights are not the same to the letter on every machine and at every batch size, so a figure may
+differ by 1 % of its range, or by one document where one document is more than that.
+"""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.leaderboard.examine import Checked
+    from pebench_tasks.logged import Logged
+    from pebench_tasks.rescore import Rescored
+
+TOLERANCE = 0.01  # of a figure's range
+
+
+class Compared(NamedTuple):
+    """A figure of one run, as submitted and as a maintainer measured it."""
+
+    run: str
+    figure: str
+    submitted: float
+    again: float
+    allowed: float  # largest difference, in the figure's unit
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the two may be the same model's."""
+        return abs(self.submitted - self.again) <= self.allowed + 1e-9
+
+
+class Again(NamedTuple):
+    """What a maintainer's results say of a submission."""
+
+    compared: list[Compared]
+    equal: int  # responses that are the same word for word
+    responses: int
+
+
+def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[str, Benchmark]") -> Again:
+    """Compare a submission that passed the check with results of the same weights, scored anew.
+
+    Raises ``BenchmarkError`` where a run's weights are not among ``results``, or were asked or judged in another way.
+    """
+    from pebench_tasks.leaderboard.examine import marked
+    from pebench_tasks.leaderboard.loader import SampleLine
+    from pebench_tasks.leaderboard.marking import run_names, run_of
+    from pebench_tasks.leaderboard.recompute import recompute
+    from pebench_tasks.logged import read_logged
+
+    submission = checked.submission
+    own = [one for path in results for one in read_logged(path) if one.result.task == submission["task"]]
+    lines = []
+    for name in run_names(submission):
+        logged = _of_weights(own, name, run_of(submission, name)["weights"])
+        _check_asked_alike(logged, name, submission)
+        for sample in logged.samples:
+            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.get("judgement")))
+    benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
+    _, rescored = recompute(submission, lines, benchmark, checked.file)
+    submitted = marked(checked, benchmarks).responses
+    equal = sum(submitted[line.run][line.key] == line.response for line in lines)
+    return Again(list(_compared(checked, rescored)), equal, len(lines))
+
+
+def _of_weights(own: "Iterable[Logged]", name: str, weights: str) -> "Logged":
+    """The results of a run; of several scorings, the first that was named."""
+    seen = []
+    for logged in own:
+        theirs = logged.result.provenance.get("model", {}).get("weights", "unknown")
+        if theirs == weights:
+            return logged
+        seen.append(theirs)
+    raise BenchmarkError(
+        f"No results of {name} ({weights}) are named; there are weights {', '.join(seen) or 'of none'}. Score the "
+        "submission's own weights: the model, Finetuned and every Goal."
+    )
+
+
+def _check_asked_alike(logged: "Logged", name: str, submission: Mapping[str, Any]) -> None:
+    """The maintainer's run must be a run of the same questions, marked by the same judge with the same Goals."""
+    from pebench_tasks.scoring import LEXICAL
+
+    provenance = logged.result.provenance
+    if provenance["withheld"]:
+        raise BenchmarkError(f"The scores in {logged.result.results_file} are withheld: {provenance['withheld']}")
+    facts = {"data": "fingerprint", "split": "split", "forget": "forget"}
+    wanted = {field: submission["benchmark"][there] for field, there in facts.items()}
+    same = ("template", "generation", "prompts", "judge", "retain_documents", "world_documents", "real_documents")
+    wanted |= {field: submission[field] for field in same}
+    if submission["judge"] not in (None, LEXICAL):
+        wanted["goals"] = sorted(goal["weights"] for goal in submission["runs"]["goals"])
+    for field, value in wanted.items():
+        if provenance.get(field) != value:
+            raise BenchmarkError(
+                f"{logged.result.results_file} ({name}) was scored with another {field}: {provenance.get(field)}, the "
+                f"submission has {value}."
+            )
+
+
+def _compared(checked: "Checked", rescored: "Mapping[str, Rescored]") -> Iterable[Compared]:
+    from pebench_tasks.scoring import FIGURES, PERCENT
+
+    target = checked.submission["target"]
+    for name, run in rescored.items():
+        submitted = checked.results[name]
+        for figure in FIGURES[target]:
+            if figure not in submitted.metrics:
+                continue
+            if figure not in run.result.metrics:
+                raise BenchmarkError(f"Your {name} has no {figure}: the judge failed too often. Judge it again.")
+            n = submitted.provenance["slices"][figure]["n"]
+            whole = 100.0 if figure in PERCENT[target] else 1.0
+            allowed = whole * max(TOLERANCE, 1 / n)
+            yield Compared(name, figure, submitted.metrics[figure], run.result.metrics[figure], allowed)
+
+
+def write_verified(folder: Path, checked: "Checked", by: str, note: str, on: str) -> None:
+    """Add a submission to verified.json, with the hash of its file as it is now; the file is written whole."""
+    import json
+
+    from pebench_tasks.files import write_whole
+    from pebench_tasks.leaderboard.board import VERIFIED, Verified, read_verified
+    from pebench_tasks.leaderboard.loader import MAX_SUBMISSION
+    from pebench_tasks.leaderboard.receipts import sha256
+
+    words = read_verified(folder) | {checked.name: Verified(sha256(checked.file, MAX_SUBMISSION), by, on, note)}
+    content = {name: words[name]._asdict() for name in sorted(words)}
+    write_whole(folder / VERIFIED, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench leaderboard verify``."""
+    parser.add_argument("board", type=Path, metavar="DIR", help="the folder of submissions")
+    parser.add_argument("name", metavar="NAME", help="the submission")
+    parser.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULTS", help="your results of its model, Finetuned and Goals"
+    )
+    parser.add_argument("--by", required=True, metavar="WHO", help="who scored the weights again")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what readers should know: device, dtype, library")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="the benchmarks' folders"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Compare and print; write verified.json if all figures agree, else return 1."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pebench_tasks.leaderboard.board import read_board
+    from pebench_tasks.leaderboard.check import open_benchmarks
+    from pebench_tasks.leaderboard.examine import check_submission
+    from pebench_tasks.leaderboard.safe_json import shown, unfit_line
+
+    for option in ("by", "note"):
+        text = getattr(arguments, option)
+        if (what := unfit_line(text)) or len(text) > 300 or (option == "by" and not text.strip()):
+            raise BenchmarkError(f"--{option} is {shown(text)}: one line of 1 to 300 characters. {what}".strip())
+    benchmarks = open_benchmarks(arguments.data)
+    path = arguments.board / f"{arguments.name}.json"
+    checked = check_submission(path, read_board(arguments.board), benchmarks)
+    again = compare(checked, arguments.results, benchmarks)
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "figure", "submitted", "again", "allowed", ""):
+        table.add_column(column, justify="left" if column in ("run", "figure", "") else "right")
+    for row in again.compared:
+        numbers = [f"{value:.4g}" for value in (row.submitted, row.again, row.allowed)]
+        table.add_row(row.run, row.figure, *numbers, "" if row.agrees else "differs")
+    Console().print(table)
+    print(f"{again.equal} of {again.responses} responses are the same word for word")
+    differing = [row for row in again.compared if not row.agrees]
+    if differing:
+        print(f"{arguments.name} is not verified: {len(differing)} figures differ by more than is allowed")
+        return 1
+    found = f"{again.equal} of {again.responses} responses the same word for word"
+    note = "; ".join(filter(None, [found, arguments.note]))
+    write_verified(arguments.board, checked, arguments.by, note, datetime.now(UTC).date().isoformat())
+    print(f"{arguments.name} is verified by {arguments.by}")
+    return 0

@@ -1,0 +1,1 @@
+"""Pages that people look at: reports, comparisons, the leaderboard; their layout, style and sample browser."""

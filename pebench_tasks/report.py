@@ -1,0 +1,180 @@
+"""``pebench report``: results as a page that people look at, as Markdown and as CSV.
+
+Every figure is computed again from the logged responses (``rescore``), so that the page shows nothing that a file only
+claims, and results of earlier versions have intervals too.
+"""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import write_whole
+
+if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
+    from markupsafe import Markup
+
+    from pebench_tasks.pages.entries import Board
+    from pebench_tasks.pages.marked import Marked
+    from pebench_tasks.pages.samples import Item
+    from pebench_tasks.results import Result
+
+TITLE = "Unlearning results"
+SAMPLES = 200  # of a slice in the page's browser
+THUMBNAIL = 160  # pixels
+FILES = ("report.html", "report.md", "report.csv")
+
+
+def write_report(
+    paths: Sequence[Path | str],
+    out: Path | str,
+    *,
+    data: Path | str | None = None,
+    goal: Path | str | None = None,
+    samples: int | None = SAMPLES,
+    thumbnail: int = THUMBNAIL,
+    title: str = TITLE,
+) -> Path:
+    """Write ``report.html``, ``report.md`` and ``report.csv`` into ``out``; returns the path of the page.
+
+    ``paths`` are what ``logged.read_logged`` takes, or folders of such folders. ``data`` and ``goal`` name the
+    benchmark's folder and that of the Goals' results; else the recorded ones are used, else the chosen ones.
+    ``samples``: documents of each slice in the browser, None for all, 0 for no browser; ``thumbnail``: pixels of their
+    images. The same input gives the same bytes. Raises ``BenchmarkError`` for results that cannot stand in one table,
+    or cannot be marked again.
+    """
+    from rich.progress import track
+
+    from pebench_tasks.pages.entries import boards
+    from pebench_tasks.pages.marked import differences, find_results, forgotten_names, mark_task
+    from pebench_tasks.pages.page import render
+    from pebench_tasks.pages.plain import csv_text, markdown
+    from pebench_tasks.pages.sections import view
+
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise BenchmarkError(f"{out} is a file. Name a folder:  --out DIR")
+    by_task: dict[str, list[Result]] = {}
+    for result in find_results(paths):
+        by_task.setdefault(result.task, []).append(result)
+    marked = {
+        task: mark_task(results, data=data, goal=goal, samples=samples)
+        for task, results in track(by_task.items(), description="marking responses", transient=True)
+    }
+    tables = boards([one.after.result for task in marked.values() for one in task.results])
+    views = [view(board, forgotten=forgotten_names(board, marked[board.task].found)) for board in tables]
+    lead = _lead(tables)
+    differing = [line for board in tables for line in differences(board, marked[board.task])]
+    command = _command(paths, data, goal, samples, thumbnail, title)
+    page = render(
+        "report.html.jinja",
+        title=title,
+        lead=lead,
+        views=views,
+        differing=differing,
+        command=command,
+        browser=_browser(tables, marked, samples, thumbnail) if samples != 0 else None,
+    )
+    write_whole(out / "report.md", markdown(title, lead, differing, views, command))
+    write_whole(out / "report.csv", csv_text(tables))
+    write_whole(out / "report.html", page)
+    return out / "report.html"
+
+
+def _lead(boards: "Sequence[Board]") -> str:
+    """What the page is about, in two sentences."""
+    benchmark = boards[0].entries[0].result.provenance.get("benchmark", {}).get("name", "PEBench")
+    models = len({entry.name for board in boards for entry in board.entries})
+    return (
+        f"{models} model{'s' if models > 1 else ''}, measured on {benchmark}: "
+        f"{', '.join(board.title.lower() for board in boards)}. Finetuned, which forgot nothing, and Goal, which never "
+        "saw what is to be forgotten, are the bounds between which an unlearned model stands."
+    )
+
+
+def _browser(
+    boards: "Sequence[Board]", marked: "Mapping[str, Marked]", samples: int | None, thumbnail: int
+) -> "Markup":
+    from pebench_tasks.pages.marked import shown_items
+    from pebench_tasks.pages.samples import browser, chosen, thumbnails
+
+    found: list[Item] = []
+    images: dict[str, str] = {}
+    for board in boards:
+        asked = shown_items(board, marked[board.task])
+        wanted = {item.image for item in chosen(asked, samples)} - images.keys()
+        images |= thumbnails(marked[board.task].found.benchmark, sorted(wanted), thumbnail)
+        found += asked
+    return browser(found, images, per_slice=samples)
+
+
+def _command(
+    paths: Sequence[Path | str],
+    data: Path | str | None,
+    goal: Path | str | None,
+    samples: int | None,
+    thumbnail: int,
+    title: str,
+) -> str:
+    """The command that writes this report; paths by their last part, since where things lay says nothing to others."""
+    words = ["pebench", "report", *(PurePath(path).name for path in paths), "--out", "DIR"]
+    for option, folder in (("--data", data), ("--goal", goal)):
+        words += [] if folder is None else [option, PurePath(folder).name]
+    words += [] if samples == SAMPLES else ["--samples", "all" if samples is None else str(samples)]
+    words += [] if thumbnail == THUMBNAIL else ["--thumbnail", str(thumbnail)]
+    words += [] if title == TITLE else ["--title", title]
+    return shlex.join(words)
+
+
+def _samples(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a number or all, not {text!r}")
+    return int(text)
+
+
+def _pixels(text: str) -> int:
+    if not text.isdecimal() or not 16 <= int(text) <= 2048:
+        raise argparse.ArgumentTypeError(f"a number of pixels from 16 to 2048, not {text!r}")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench report``."""
+    parser.add_argument(
+        "results", nargs="+", type=Path, metavar="RESULTS",
+        help="models' folders, results or samples files, or a folder of such folders",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=f"where {', '.join(FILES)} go")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as recorded, as chosen)")
+    parser.add_argument(
+        "--goal", type=Path, metavar="DIR", help="results of Goal models (default: as recorded, PEBENCH_GOAL)"
+    )
+    parser.add_argument(
+        "--samples", type=_samples, default=SAMPLES, metavar="N",
+        help=f"documents of each slice in the browser of samples, or all; 0: none (default: {SAMPLES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thumbnail", type=_pixels, default=THUMBNAIL, metavar="PX",
+        help=f"size of the images in it (default: {THUMBNAIL})",
+    )  # fmt: skip
+    parser.add_argument("--title", default=TITLE, help=f'of the page (default: "{TITLE}")')
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Write the report, say where it is and return the exit code."""
+    page = write_report(
+        arguments.results,
+        arguments.out,
+        data=arguments.data,
+        goal=arguments.goal,
+        samples=arguments.samples,
+        thumbnail=arguments.thumbnail,
+        title=arguments.title,
+    )
+    for name in FILES:
+        print(page.with_name(name))
+    return 0

@@ -1,0 +1,351 @@
+import csv
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from made_submissions import Made, make
+
+import pebench_tasks
+from pebench_tasks import cli
+from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard import site as site_module
+from pebench_tasks.leaderboard.board import read_board
+from pebench_tasks.leaderboard.site import HERE, build_site
+from pebench_tasks.paper import published_rows
+
+LINK = "https://example.org/made"
+# What a schema lets through: markup, ends of elements and strings, a template's own signs.
+HOSTILE = """"><script>document.title='pwned'</script><img src=x onerror=alert(1)> ' {{ 7 * 7 }} </style> =1+1"""
+
+
+@pytest.fixture(scope="module")
+def valid(benchmark: Benchmark) -> dict[str, Made]:
+    return {target: make(benchmark, target) for target in ("person", "event", "joint")}
+
+
+@pytest.fixture(scope="module")
+def kept_plots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def plots_are_drawn_once(kept_plots: Path, only_our_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of a test's time; receipts in the same place are of other folders."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept_plots))
+
+
+@pytest.fixture
+def board(tmp_path: Path, valid: dict[str, Made]) -> Path:
+    """Two submissions: people, and events."""
+    folder = tmp_path / "board"
+    for target in ("person", "event"):
+        valid[target].copy().write(folder, f"a-{target}")
+    return folder
+
+
+@pytest.fixture
+def build(tmp_path: Path, board: Path, benchmark: Benchmark) -> Callable[..., Path]:
+    """Builds the board's site; returns its folder."""
+
+    def built(out: str = "site", **options: Any) -> Path:
+        return build_site(board, tmp_path / out, data=[benchmark.directory], **options).parent
+
+    return built
+
+
+class Page(HTMLParser):
+    """Elements and attributes of a page, and the texts between them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def structure(self) -> list[tuple[str, list[str]]]:
+        return [(tag, sorted(attributes)) for tag, attributes in self.elements]
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def pages(site: Path) -> dict[str, Page]:
+    return {path.relative_to(site).as_posix(): Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def files(site: Path) -> dict[str, str]:
+    return {
+        path.relative_to(site).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(site.rglob("*"))
+        if path.is_file()
+    }
+
+
+# What is written
+
+
+def test_a_site_has_an_index_a_page_a_submission_and_what_machines_read(build: Callable[..., Path]) -> None:
+    assert {name for name in files(build()) if not name.startswith("assets/")} == {
+        "index.html", "contribute.html", "board.json", "board.csv", "check_workflow.yml", "submission.schema.json",
+        "submissions/a-person.html", "submissions/a-person.json", "submissions/a-person.samples.jsonl.gz",
+        "submissions/a-event.html", "submissions/a-event.json", "submissions/a-event.samples.jsonl.gz",
+    }  # fmt: skip
+
+
+def test_the_files_of_a_submission_are_copied_as_they_are(build: Callable[..., Path], board: Path) -> None:
+    site = build()
+    for name in ("a-event.json", "a-event.samples.jsonl.gz"):
+        assert (site / "submissions" / name).read_bytes() == (board / name).read_bytes()
+
+
+def test_the_same_board_gives_the_same_bytes(build: Callable[..., Path]) -> None:
+    assert files(build("once")) == files(build("twice"))
+
+
+@pytest.mark.slow
+def test_many_pages_written_by_several_processes_are_the_same_bytes(
+    build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = files(build("alone"))
+    monkeypatch.setattr(site_module, "MANY", 1)
+    assert files(build("together")) == alone
+
+
+def test_every_link_leads_to_a_file_of_the_site_or_is_an_outside_link_that_is_not_followed(
+    build: Callable[..., Path],
+) -> None:
+    site = build()
+    for name, page in pages(site).items():
+        for link in page.all("a"):
+            address = link["href"].partition("#")[0]
+            if address.startswith("https://"):
+                assert {"nofollow", "noopener"} <= set(link["rel"].split()), (name, link)
+            elif address:
+                assert (site / name).parent.joinpath(address).is_file(), (name, link)
+        loaded = [e["src"] for e in page.all("script") if "src" in e] + [
+            e["href"] for e in page.all("link") if not e["href"].startswith("data:")
+        ]
+        assert loaded
+        for address in loaded:
+            assert (site / name).parent.joinpath(address).is_file(), (name, address)
+
+
+def test_an_empty_board_says_how_to_begin(tmp_path: Path, benchmark: Benchmark) -> None:
+    (tmp_path / "empty").mkdir()
+    index = build_site(tmp_path / "empty", tmp_path / "site", data=[benchmark.directory])
+    assert "No submission yet" in Page(index).text
+
+
+# What is shown
+
+
+def test_people_and_events_stand_in_tables_of_their_own(build: Callable[..., Path]) -> None:
+    machine = json.loads((build() / "board.json").read_text())
+    assert [[row["name"] for row in table["rows"]] for table in machine["tables"]] == [["a-person"], ["a-event"]]
+    assert [table["target"] for table in machine["tables"]] == ["person", "event"]
+
+
+def test_finetuned_and_goal_are_shown_and_never_ranked(build: Callable[..., Path]) -> None:
+    site = build()
+    table = json.loads((site / "board.json").read_text())["tables"][1]
+    assert [(bound["role"], bound["distance"]) for bound in table["bounds"]] == [
+        ("finetuned", pytest.approx(table["bounds"][0]["distance"])), ("goal", 0.0),
+    ]  # fmt: skip
+    with (site / "board.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["role"], row["rank"]) for row in rows if row["target"] == "event"] == [
+        ("model", "1"), ("finetuned", ""), ("goal", ""),
+    ]  # fmt: skip
+
+
+def test_the_papers_rows_stand_apart_and_have_no_rank(build: Callable[..., Path]) -> None:
+    site = build()
+    machine = json.loads((site / "board.json").read_text())
+    assert len(machine["paper"]["rows"]) == len(published_rows())
+    assert not any("rank" in row for row in machine["paper"]["rows"])
+    index = (site / "index.html").read_text()
+    ours, _, paper = index.partition('<section id="paper">')
+    assert "21.48" in paper
+    assert "21.48" not in ours
+    assert "data-board" not in paper
+    assert "Not comparable" in paper
+
+
+def test_a_page_says_what_no_check_can_see(build: Callable[..., Path]) -> None:
+    found = pages(build())
+    for name in ("index.html", "contribute.html", "submissions/a-event.html"):
+        assert "What no check can see" in found[name].text
+    assert "texts can be made up" in found["submissions/a-event.html"].text
+
+
+def test_verified_is_only_what_a_maintainer_scored_again_and_a_change_loses_it(
+    build: Callable[..., Path], board: Path
+) -> None:
+    def marked(site: Path) -> list[bool]:
+        return [
+            row["verified"]
+            for table in json.loads((site / "board.json").read_text())["tables"]
+            for row in table["rows"]
+        ]
+
+    assert marked(build()) == [False, False]
+    digest = hashlib.sha256((board / "a-event.json").read_bytes()).hexdigest()
+    word = {"sha256": digest, "by": "a maintainer", "on": "2026-01-02", "note": ""}
+    (board / "verified.json").write_text(json.dumps({"a-event": word}))
+    site = build()
+    assert marked(site) == [False, True]
+    assert "a maintainer scored the weights again on 2026-01-02" in Page(site / "submissions/a-event.html").text
+    changed = json.loads((board / "a-event.json").read_text()) | {"description": "changed"}
+    (board / "a-event.json").write_text(json.dumps(changed))
+    assert marked(build()) == [False, False]
+
+
+def test_a_page_shows_ten_documents_of_a_slice_with_the_answers_of_all_runs(
+    build: Callable[..., Path], benchmark: Benchmark
+) -> None:
+    page = (build() / "submissions" / "a-event.html").read_text()
+    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data = json.loads(found[1])
+    slices: dict[str, int] = {}
+    for item in data["items"]:
+        slices[data["texts"][item[2]]] = slices.get(data["texts"][item[2]], 0) + 1
+        assert [data["texts"][answer[0]] for answer in item[8]] == ["Finetuned", "a-event", "Goal"]
+    assert max(slices.values()) == 10
+    assert slices.keys() == {"efficacy", "generality", "retain", "scope", "real", "world"}
+
+
+def test_hyper_parameters_come_from_the_submissions_records(build: Callable[..., Path]) -> None:
+    page = Page(build() / "submissions" / "a-event.html").text
+    assert "learning_rate" in page
+    assert "0.0001" in page
+
+
+# Whatever a submission says
+
+
+def test_hostile_texts_are_shown_and_do_nothing(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    """A page of a hostile submission has the elements and attributes that it has with letters instead, no other."""
+
+    def site_of(text: str, out: str) -> Path:
+        made = valid["event"].copy()
+        made.submission |= {"description": text, "link": "https://example.org/?a=1&b=%3Cscript%3E#javascript:alert(1)"}
+        made.submission["base"]["name"] = text
+        for run in ("model", "finetuned", "goal-0"):
+            made.run(run)["name"] = text
+            made.run(run)["record"]["arguments"] = {"learning_rate": text}
+            made.line("real", run)["response"] = f"{text} \u202e\u2028 \x1b[31m"
+        made.claim().write(board, "a-event")
+        (board / "board.json").write_text(json.dumps({"title": text, "about": text}))
+        return build(out)
+
+    harmless, hostile = pages(site_of(re.sub(r"[^\w ]", "x", HOSTILE), "harmless")), pages(site_of(HOSTILE, "hostile"))
+    for name, page in hostile.items():
+        assert page.structure() == harmless[name].structure(), name
+        addresses = [one.get(key, "") for _, one in page.elements for key in ("href", "src", "action", "formaction")]
+        assert not [address for address in addresses if address.strip().lower().startswith("javascript:")]
+        assert "{{ 7 * 7 }}" in page.text
+    assert "document.title='pwned'" in hostile["submissions/a-event.html"].text
+    raw = (board.parent / "hostile" / "submissions" / "a-event.html").read_text()
+    # The browser of samples writes unseen characters out when it shows a text.
+    assert not set("\u202e\x1b") & set(re.sub(r"(?s)<script type=.application/json.>.*?</script>", "", raw))
+    with (board.parent / "hostile" / "board.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    made = valid["event"].copy()
+    made.submission["base"]["name"] = '=HYPERLINK("https://example.org")'
+    made.write(board, "a-event")
+    with (build() / "board.csv").open(newline="") as file:
+        bases = {row["base"] for row in csv.DictReader(file) if row["name"] == "a-event" and row["role"] == "model"}
+    assert bases == {'\'=HYPERLINK("https://example.org")'}
+
+
+# What is not built
+
+
+def test_a_refused_submission_builds_nothing_and_the_old_site_stays(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    before = files(build())
+    forged = valid["event"].copy()
+    forged.run()["figures"]["efficacy"] = 1.0
+    forged.write(board, "forged")
+    with pytest.raises(BenchmarkError, match=r"forged is refused.*efficacy.*No site was built"):
+        build()
+    assert files(board.parent / "site") == before
+    assert [path.name for path in sorted(board.parent.iterdir()) if "partial" in path.name] == []
+
+
+def test_an_older_site_is_replaced_whole(build: Callable[..., Path], board: Path) -> None:
+    assert (build() / "submissions" / "a-person.html").is_file()
+    for path in board.glob("a-person*"):
+        path.unlink()
+    site = build(title="Another title")
+    assert not (site / "submissions" / "a-person.html").exists()
+    assert "Another title" in Page(site / "index.html").text
+
+
+def test_a_folder_that_is_no_site_is_left_alone(build: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thesis.tex").write_text("mine")
+    with pytest.raises(BenchmarkError, match="is no site of ours"):
+        build()
+    assert (tmp_path / "site" / "thesis.tex").read_text() == "mine"
+
+
+def test_the_board_itself_is_no_place_for_its_site(build: Callable[..., Path], board: Path) -> None:
+    (board / "board.json").write_text("{}")
+    with pytest.raises(BenchmarkError, match="is no site of ours"):
+        build("board")
+
+
+# The CI recipe
+
+
+def test_the_workflow_runs_pull_requests_without_rights_and_pins_everything() -> None:
+    text = (HERE / "check_workflow.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert set(workflow[True]) == {"pull_request", "push"}  # YAML 1.1 reads the key `on` as true
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in re.sub(r"#.*", "", text)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert all("permissions" not in job for job in workflow["jobs"].values())
+    for step in steps:
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+        assert "${{" not in step.get("run", "")  # nothing that a pull request says becomes a command
+    assert re.fullmatch(r"pebench==[0-9.]+", workflow["env"]["PEBENCH"])
+    assert workflow["env"]["PEBENCH"] == f"pebench=={pebench_tasks.__version__}"
+    assert any("pebench leaderboard check ." in step.get("run", "") for step in steps)
+
+
+# The embedded benchmark's board
+
+
+def test_the_demos_board_takes_the_benchmark_that_its_command_builds(tmp_path: Path) -> None:
+    shutil.copyfile(HERE / "demo_board.json", tmp_path / "board.json")
+    ((fingerprint, facts),) = read_board(tmp_path).benchmarks.items()
+    assert cli.main([*shlex.split(facts.build)[1:], "--out", str(tmp_path / "data")]) == 0
+    assert open_benchmark(tmp_path / "data").fingerprint == fingerprint
