@@ -37,7 +37,7 @@ class Change(NamedTuple):
     @property
     def direction(self) -> str:
         """Whether the second model is better on this document, or worse."""
-        return "better" if self.second < self.first else "worse"
+        return "better" if self.second > self.first else "worse"
 
 
 class Comparison(NamedTuple):

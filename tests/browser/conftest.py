@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +21,6 @@ from pebench_tasks.report import write_report
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-sys.path.append(str(Path(__file__).parents[1] / "pebench_tasks" / "leaderboard"))  # made_submissions
 
 PATIENCE = 20_000  # milliseconds
 HOSTILE_NAME = "<img src=x onerror=document.title='pwned'> & co"
