@@ -8,7 +8,6 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,16 +107,11 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
     if len(jobs) < MANY:
         yield from map(_write_page, jobs)
         return
-    pool = ProcessPoolExecutor(
-        min(os.cpu_count() or 1, len(jobs) // MANY + 1),
-        multiprocessing.get_context("spawn"),  # a fork would copy threads that hold locks
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # an interrupt is this process's to handle
-    )
-    try:
-        yield from pool.map(_write_page, jobs, chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    processes = min(os.cpu_count() or 1, len(jobs) // MANY + 1)
+    context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
+    # An interrupt is this process's to handle; leaving the block ends the others.
+    with context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield from pool.imap(_write_page, jobs, chunksize=4)
 
 
 def _write_page(job: _Job) -> None:

@@ -40,7 +40,7 @@ class Dot(NamedTuple):
 class Drawn(NamedTuple):
     """The plots of a board."""
 
-    plane: "Markup"
+    plane: "Markup | None"  # None where it was not asked for
     profile: "Markup"
     neighbours: "Markup | None"
 

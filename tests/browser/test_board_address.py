@@ -62,20 +62,3 @@ def test_verified_only_leaves_no_row_where_nothing_is_verified(site: Path, open_
     page.wait_for_function("() => location.hash === '#verified=yes'")
     assert names(page) == []
     assert said(page) == "0 of 4 rows"
-
-
-def test_distance_sorts_from_near_to_far_first_and_figures_from_high_to_low(site: Path, open_page: OpenPage) -> None:
-    page = open_page(site)
-    table = page.locator("[data-board] table").first
-    heads = table.locator("thead th")
-
-    def sort(number: int) -> list[float]:
-        heads.nth(number).locator("[role=button], button:not(.why)").last.press("Enter")
-        read = "(rows, n) => rows.map(row => Number(row.cells[n].dataset.order))"
-        return list(table.locator("tbody tr").evaluate_all(read, number))
-
-    distances = sort(1)
-    assert distances == sorted(distances)
-    assert heads.nth(1).get_attribute("aria-sort") == "ascending"
-    retained = sort(4)
-    assert retained == sorted(retained, reverse=True)

@@ -2,8 +2,6 @@ import csv
 import hashlib
 import json
 import re
-import shlex
-import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,11 +12,9 @@ import yaml
 from made_submissions import Made, make
 
 import pebench_tasks
-from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import site as site_module
-from pebench_tasks.leaderboard.board import read_board
 from pebench_tasks.leaderboard.site import HERE, build_site
 from pebench_tasks.paper import published_rows
 
@@ -339,13 +335,3 @@ def test_the_workflow_runs_pull_requests_without_rights_and_pins_everything() ->
     assert re.fullmatch(r"pebench==[0-9.]+", workflow["env"]["PEBENCH"])
     assert workflow["env"]["PEBENCH"] == f"pebench=={pebench_tasks.__version__}"
     assert any("pebench leaderboard check ." in step.get("run", "") for step in steps)
-
-
-# The embedded benchmark's board
-
-
-def test_the_demos_board_takes_the_benchmark_that_its_command_builds(tmp_path: Path) -> None:
-    shutil.copyfile(HERE / "demo_board.json", tmp_path / "board.json")
-    ((fingerprint, facts),) = read_board(tmp_path).benchmarks.items()
-    assert cli.main([*shlex.split(facts.build)[1:], "--out", str(tmp_path / "data")]) == 0
-    assert open_benchmark(tmp_path / "data").fingerprint == fingerprint
