@@ -34,7 +34,7 @@ check: $(READY)  ## lint, format, types
 	@$(BIN)/mypy
 
 browser:  ## Debian's Chromium, which the tests of the pages open
-	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
 
 setup: $(READY)
 

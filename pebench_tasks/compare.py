@@ -1,14 +1,12 @@
 """``pebench compare``: what changed from one model to others, figure by figure, on the documents that both answered."""
 
 import argparse
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pebench_tasks.comparison import Comparison, Row, compare_models, read_models
-from pebench_tasks.files import write_whole
+from pebench_tasks.files import csv_text, write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,15 +41,6 @@ def table(comparison: Comparison) -> "Table":
     for row in comparison.rows:
         view.add_row(*cells(row))
     return view
-
-
-def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Rows as CSV under these columns; half of a surrogate pair, which no file can hold, is spelled out."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 COLUMNS = (

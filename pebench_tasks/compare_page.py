@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.compare import HEADINGS, LEGEND, cells, csv_text, write_csv
+from pebench_tasks.compare import HEADINGS, LEGEND, cells, write_csv
 from pebench_tasks.comparison import Comparison, Models, Row, by_task, marked
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.files import write_whole
+from pebench_tasks.files import csv_text, write_whole
 
 if TYPE_CHECKING:
     from markupsafe import Markup

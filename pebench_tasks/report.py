@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.files import write_whole
+from pebench_tasks.files import csv_text, write_whole
 
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
     from markupsafe import Markup
@@ -45,12 +45,13 @@ def write_report(
     images. The same input gives the same bytes. Raises ``BenchmarkError`` for results that cannot stand in one table,
     or cannot be marked again.
     """
+    from rich.console import Console
     from rich.progress import track
 
     from pebench_tasks.pages.entries import boards
     from pebench_tasks.pages.marked import differences, find_results, forgotten_names, mark_task
     from pebench_tasks.pages.page import render
-    from pebench_tasks.pages.plain import csv_text, markdown
+    from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
     from pebench_tasks.pages.sections import view
 
     out = Path(out)
@@ -59,9 +60,12 @@ def write_report(
     by_task: dict[str, list[Result]] = {}
     for result in find_results(paths):
         by_task.setdefault(result.task, []).append(result)
+    progress = Console(stderr=True)
     marked = {
         task: mark_task(results, data=data, goal=goal, samples=samples)
-        for task, results in track(by_task.items(), description="marking responses", transient=True)
+        for task, results in track(
+            by_task.items(), "marking responses", console=progress, transient=True, disable=not progress.is_terminal
+        )
     }
     tables = boards([one.after.result for task in marked.values() for one in task.results])
     views = [view(board, forgotten=forgotten_names(board, marked[board.task].found)) for board in tables]
@@ -78,7 +82,7 @@ def write_report(
         browser=_browser(tables, marked, samples, thumbnail) if samples != 0 else None,
     )
     write_whole(out / "report.md", markdown(title, lead, differing, views, command))
-    write_whole(out / "report.csv", csv_text(tables))
+    write_whole(out / "report.csv", csv_text(csv_rows(tables), list(CSV_COLUMNS)))
     write_whole(out / "report.html", page)
     return out / "report.html"
 

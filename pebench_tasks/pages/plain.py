@@ -1,7 +1,5 @@
 """The tables of a page as Markdown, to paste into a paper or a discussion, and as CSV with all digits."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -27,15 +25,11 @@ CSV_COLUMNS = {
 }
 
 
-def csv_text(boards: Iterable[Board]) -> str:
-    """One row a model, target and figure, under the header ``CSV_COLUMNS``."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(CSV_COLUMNS), restval="", lineterminator="\n")
-    writer.writeheader()
+def csv_rows(boards: Iterable[Board]) -> Iterator[dict[str, Any]]:
+    """One row a model, target and figure, of the columns ``CSV_COLUMNS``."""
     for board in boards:
         for entry in board.entries:
-            writer.writerows(_csv_rows(board, entry))
-    return text.getvalue()
+            yield from _csv_rows(board, entry)
 
 
 def _csv_rows(board: Board, entry: Entry) -> Iterator[dict[str, Any]]:
