@@ -8,9 +8,24 @@ from typing import Any
 from pebench_tasks.errors import BenchmarkError
 
 RUN_RECORD = "pebench_run.json"
+RECORD_FORMAT = "pebench-run/1"
 RECORDED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
 
 _loaded_model: dict[str, Any] | None = None
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The run record of a checkpoint folder, or None if it has none; raises ``BenchmarkError`` if it is damaged."""
+    path = folder / RUN_RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = dict(json.loads(path.read_text(encoding="utf-8")))
+        if record["format"] != RECORD_FORMAT:
+            raise BenchmarkError(f"{path} has the format {record['format']!r}; this version reads {RECORD_FORMAT!r}.")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BenchmarkError(f"{path} is damaged ({error!r}). Train this checkpoint again.") from None
+    return record
 
 
 def register_model(pretrained: str, **facts: Any) -> None:

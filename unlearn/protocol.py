@@ -16,9 +16,9 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
+from pebench_tasks.model_record import read_record
 from pebench_tasks.results import TASKS, read_result, task_version
 from pebench_tasks.scoring import FIGURES, LEXICAL, distance_to_goal, measured
-from unlearn.record import read_record
 from unlearn.table import Row
 
 if TYPE_CHECKING:

@@ -11,31 +11,16 @@ from typing import Any
 
 from pebench_tasks.adapters import adapter_base
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import RECORD_FORMAT, RUN_RECORD
 
-FORMAT = "pebench-run/1"
-FILE_NAME = "pebench_run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "pebench")
 Record = dict[str, Any]
 
 
-def read_record(folder: Path) -> Record | None:
-    """The record of a checkpoint folder, or None if it has none; raises ``BenchmarkError`` if it is damaged."""
-    path = folder / FILE_NAME
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
-            raise BenchmarkError(f"{path} has the format {record['format']!r}; this version reads {FORMAT!r}.")
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchmarkError(f"{path} is damaged ({error}). Train this checkpoint again.") from None
-    return record
-
-
 def write_record(folder: Path, record: Record) -> None:
     """Write the record of a checkpoint; it comes last, so a folder that has one is complete."""
-    text = json.dumps({"format": FORMAT, **record}, indent=1, ensure_ascii=False, default=str)
-    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps({"format": RECORD_FORMAT, **record}, indent=1, ensure_ascii=False, default=str)
+    (folder / RUN_RECORD).write_text(text + "\n", encoding="utf-8")
 
 
 def lineage(record: Record | None) -> Record | None:
@@ -64,7 +49,7 @@ def surroundings_fingerprint(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".jinja", ".txt", ".model") and path.name not in (FILE_NAME, "trainer_state.json"):
+        if path.suffix in (".json", ".jinja", ".txt", ".model") and path.name not in (RUN_RECORD, "trainer_state.json"):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     if (base := adapter_base(folder)) and Path(base).is_dir():
         digest.update((weights_fingerprint(Path(base)) + surroundings_fingerprint(Path(base))).encode())

@@ -37,6 +37,7 @@ from transformers import (
 from pebench_tasks.adapters import adapter_base
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import read_record
 from pebench_tasks.splits import Split
 from unlearn import data, methods, parts, record
 from unlearn.answers import Hyperparameters, Method, trace
@@ -79,7 +80,7 @@ def run(arguments: UnlearnArguments, training_arguments: TrainingArguments) -> P
     benchmark = open_benchmark(Path(arguments.data))
     split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
     folder = _model_folder(arguments.model)
-    parent = record.read_record(folder) if folder else None
+    parent = read_record(folder) if folder else None
     if parent and parent["data"] != benchmark.fingerprint:
         raise BenchmarkError(
             f"{arguments.model} was trained on the benchmark {parent['data']}, but {arguments.data} is "
@@ -330,7 +331,7 @@ def finished(training_arguments: TrainingArguments, settings: Mapping[str, Any])
     output_dir, work = _folders(training_arguments)
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return False
-    existing = record.read_record(output_dir) if output_dir.is_dir() else None
+    existing = read_record(output_dir) if output_dir.is_dir() else None
     if existing is None:
         raise BenchmarkError(f"{output_dir} exists and is no checkpoint of this program. Choose another --output_dir.")
     if differs := _difference(existing["arguments"], _recorded(settings, training_arguments)):

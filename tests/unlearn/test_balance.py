@@ -11,13 +11,14 @@ from transformers import TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import read_record
 from unlearn import methods, trainer
 from unlearn.answers import Hyperparameters, trace
 from unlearn.arguments import UnlearnArguments
 from unlearn.balance import Balanced, next_share
 from unlearn.method_trainer import History, MethodTrainer
 from unlearn.model_answers import ModelAnswers
-from unlearn.record import Record, read_record
+from unlearn.record import Record
 
 Options = Callable[..., TrainingArguments]
 Row = dict[str, float]

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from pebench_tasks.benchmark import Benchmark
-from unlearn.record import read_record
+from pebench_tasks.model_record import read_record
 
 pytestmark = pytest.mark.slow  # several seconds each: two processes one after the other
 Command = Callable[..., int]

@@ -12,11 +12,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, TrainingArgume
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import read_record
 from pebench_tasks.pebench_hf import _load_model
 from unlearn import parts, trainer
 from unlearn.arguments import UnlearnArguments
 from unlearn.parts import PARTS, Lora, part_of
-from unlearn.record import read_record
 
 Options = Callable[..., TrainingArguments]
 Train = Callable[..., Path]

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 import unlearn
 from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.model_record import read_record
 from unlearn.__main__ import main
-from unlearn.record import Record, read_record
+from unlearn.record import Record
 
 Words = Callable[..., list[str]]
 LAUNCH = Path(unlearn.__file__).parent / "launch"

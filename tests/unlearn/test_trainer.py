@@ -15,13 +15,14 @@ from transformers import AutoModelForImageTextToText, TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import read_record
 from unlearn import data, losses, record, trainer
 from unlearn.arguments import UnlearnArguments, parse
 from unlearn.batches import Batch
 from unlearn.method_trainer import History
 from unlearn.model_answers import ModelAnswers, Reader
 from unlearn.parts import part_of
-from unlearn.record import Record, read_record
+from unlearn.record import Record
 from unlearn.samples import Sample, ask
 
 Train = Callable[..., Path]
