@@ -113,8 +113,7 @@ def vary(
         "file": f"{path.stem}.samples.jsonl.gz", "sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed),
     }  # fmt: skip
     benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
-    _, rescored = recompute(submission, changed, benchmark, path)
-    model |= claims(rescored["model"])
+    model |= claims(recompute(submission, changed, benchmark, path).rescored["model"])
     return submission, packed
 
 

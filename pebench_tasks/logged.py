@@ -40,7 +40,8 @@ def read_logged(path: Path | str) -> list[Logged]:
     if path.is_dir():
         results = [result for task in TASKS.values() if (result := read_result(path, task)) is not None]
         if not results:
-            below = sorted({file.parent.name for file in path.glob("*/*_results.json")})
+            files = (file for depth in range(1, 4) for file in path.glob("*/" * depth + "*_results.json"))
+            below = sorted({str(file.parent.relative_to(path)) for file in files})
             there = f" Below it there are {', '.join(below[:9])}: name one of those." if below else ""
             raise BenchmarkError(
                 f"{path} holds no results of our tasks with samples. Name a folder that lmms-eval wrote with "

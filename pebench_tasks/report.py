@@ -122,14 +122,19 @@ def _command(
     thumbnail: int,
     title: str,
 ) -> str:
-    """The command that writes this report; paths by their last part, since where things lay says nothing to others."""
-    words = ["pebench", "report", *(PurePath(path).name for path in paths), "--out", "DIR"]
+    """The command that writes this report; of a path from the root only the last part."""
+    words = ["pebench", "report", *map(_place, paths), "--out", "DIR"]
     for option, folder in (("--data", data), ("--goal", goal)):
-        words += [] if folder is None else [option, PurePath(folder).name]
+        words += [] if folder is None else [option, _place(folder)]
     words += [] if samples == SAMPLES else ["--samples", "all" if samples is None else str(samples)]
     words += [] if thumbnail == THUMBNAIL else ["--thumbnail", str(thumbnail)]
     words += [] if title == TITLE else ["--title", title]
     return shlex.join(words)
+
+
+def _place(path: Path | str) -> str:
+    place = PurePath(path)
+    return f".../{place.name}" if place.is_absolute() else str(place)
 
 
 def _samples(text: str) -> int | None:

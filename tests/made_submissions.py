@@ -14,7 +14,8 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import Document
 from pebench_tasks.leaderboard.conditions import task_settings
 from pebench_tasks.leaderboard.loader import SampleLine
-from pebench_tasks.leaderboard.marking import asked, claims, mark_all, run_of
+from pebench_tasks.leaderboard.marking import asked, claims, run_of
+from pebench_tasks.leaderboard.recompute import recompute
 from pebench_tasks.results import TASKS, task_version
 from pebench_tasks.scoring import FORGETTING, measured
 
@@ -44,7 +45,7 @@ class Made:
     def claim(self) -> "Made":
         """Claim what the samples give, as an honest submitter does."""
         rows = [SampleLine(line["run"], line["key"], line["response"], line.get("judgement")) for line in self.lines]
-        for name, rescored in mark_all(self.submission, rows, self.benchmark, Path("made.json"))[1].items():
+        for name, rescored in recompute(self.submission, rows, self.benchmark, Path("made.json")).rescored.items():
             self.run(name).update(claims(rescored))
         return self
 
@@ -144,7 +145,7 @@ def scored(name: str, record: dict[str, Any]) -> dict[str, Any]:
     versions = {"transformers": "5.23.0", "torch": "2.15.0"}
     claimed = {"n": 1, "figures": {}, "intervals": {}, "counts": {}}
     return {"name": name, "weights": record["weights"], "method": record["method"], "record": record,
-            "versions": versions, **claimed}  # fmt: skip
+            "dtype": "float32", "backend": "pebench_hf", "versions": versions, **claimed}  # fmt: skip
 
 
 def record(

@@ -116,8 +116,8 @@ def is_verified(path: Path, verified: dict[str, Verified]) -> Verified | None:
 def submission_files(folder: Path) -> list[Path]:
     """The submissions of a board folder, NAME.json, by name; files that are neither *.json nor *.gz are left alone.
 
-    Raises ``BenchmarkError`` for a missing folder, a name that cannot be a submission's, and samples whose
-    submission is missing.
+    Raises ``BenchmarkError`` for a missing folder, one of something else, a name that cannot be a submission's, and
+    samples whose submission is missing.
     """
     if not folder.is_dir():
         raise BenchmarkError(f"There is no folder {folder} of submissions.")
@@ -133,6 +133,8 @@ def submission_files(folder: Path) -> list[Path]:
             samples.append(path.name)
     if strays := sorted(set(samples) - {samples_name(path.stem) for path in found}):
         raise BenchmarkError(f"{shown(strays[0])} in {folder} belongs to no submission. Add NAME.json, or remove it.")
+    if not found and not (folder / BOARD).is_file():
+        raise BenchmarkError(f"{folder} holds neither submissions (NAME.json) nor a {BOARD}. Name a board's folder.")
     return found
 
 

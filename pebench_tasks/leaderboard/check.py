@@ -3,13 +3,13 @@
 import argparse
 import os
 import signal
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.twins import refuse_twins
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark
@@ -70,7 +70,14 @@ def check_board(
             outcome.checked[name] = one
         else:
             outcome.refused[name] = one
-    _refuse_twins(outcome, files)
+    left = [path for path in files if path.stem not in found]
+
+    def examine(path: Path) -> Checked | Refused:
+        return (None if fresh else receipts.find(path)) or _attempt(path, board, benchmarks)
+
+    for name, reason in refuse_twins(outcome.checked, left, examine).items():
+        outcome.refused[name] = reason
+        del outcome.checked[name]
     return outcome
 
 
@@ -112,38 +119,6 @@ def _start_worker(board: "Board", folders: Sequence[Path]) -> None:
 
 def _work(path: Path) -> Checked | Refused:
     return _attempt(path, *_worker)
-
-
-def _refuse_twins(outcome: Outcome, files: Sequence[Path]) -> None:
-    """Refuse every submission whose weights, target and judge another one has: which came first, no file says.
-
-    What is refused for another reason counts for nothing, so that a bad copy does no harm to the original.
-    """
-    twins: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path in files:
-        if path.stem not in outcome.refused:
-            known = outcome.checked.get(path.stem)
-            twins[_identity(known.submission) if known else _identity_of(path)].append(path.stem)
-    for identity, names in twins.items():
-        for name in names if identity and len(names) > 1 else ():
-            if outcome.checked.pop(name, None) is not None:
-                others = ", ".join(other for other in names if other != name)
-                outcome.refused[name] = Refused(f"It is the same checkpoint on the same target as {others}. Keep one.")
-
-
-def _identity(submission: Mapping[str, Any]) -> tuple[str, ...]:
-    return submission["runs"]["model"]["weights"], submission["target"], str(submission["judge"])
-
-
-def _identity_of(path: Path) -> tuple[str, ...]:
-    """The same of a submission that is not to be checked now; empty where it cannot be read."""
-    from pebench_tasks.leaderboard.loader import MAX_SUBMISSION
-    from pebench_tasks.leaderboard.safe_json import parse, read_bytes
-
-    try:
-        return _identity(parse(read_bytes(path, MAX_SUBMISSION), str(path)))
-    except (BenchmarkError, LookupError, TypeError):
-        return ()
 
 
 def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":

@@ -1,4 +1,4 @@
-"""What a submission must be to stand on a board, before any response is looked at: the same questions, and its bounds.
+"""What a submission must be to stand on a board, before any response is looked at: asked what the board asks.
 
 Every condition raises ``BenchmarkError`` with one reason. Which versions must be equal (ours): what was asked and how
 it is marked, so the format, the version of the tasks, the fingerprint of the wording, the settings of generation and
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pebench_tasks.leaderboard.loader import SampleLine
 
 Submission = Mapping[str, Any]
-BOUNDS = ("finetune", "goal", "pretrain")  # methods that unlearn nothing
+WORDS, CHARACTERS = 2, 128  # that a token is at most counted as: ours, and generous
 
 
 def check_asked(submission: Submission, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> "Benchmark":
@@ -108,84 +108,24 @@ def check_judge(submission: Submission, board: "Board") -> None:
 def check_length(lines: "Iterable[SampleLine]") -> "Iterator[SampleLine]":
     """The same lines, each of a length that the task's settings allow: comparing texts takes the square of it.
 
-    A token counts as at most four words (ours, and generous).
+    A token counts as at most two words and 128 characters (ours; the longest tokens are rows of blanks or dashes), so
+    with 128 tokens no text has more than 256 words after normalisation, by which ROUGE-L compares. What a submission
+    can ask for is bounded by that: with S scenes, F of them forgotten, and G Goals (at most 5), 2 + G runs need
+    (2 + G) * S comparisons with the truth, (2 + G) * G * F with the Goals and G * F of these with the truth, each of
+    at most 256 by 256 words (some 10 ms).
     """
-    most = 4 * task_settings()["generation"]["max_new_tokens"]
+    tokens = task_settings()["generation"]["max_new_tokens"]
     for line in lines:
-        if len(line.response) > 2 * most and len(normalise(line.response).split()) > most:
-            raise BenchmarkError(
-                f"{line.run} answered {shown(line.key)} with more than {most} words; the task stops after "
-                f"{most // 4} tokens."
-            )
-        yield line
-
-
-def check_lineage(submission: Submission) -> None:
-    """An unlearned model, the Finetuned model that it started from, and Goals of the same base that never saw it all.
-
-    What the records say is believed: nobody here sees the weights.
-    """
-    runs = submission["runs"]
-    model, finetuned, goals = runs["model"], runs["finetuned"], runs["goals"]
-    named = {"model": model, "finetuned": finetuned, **{f"goal-{i}": goal for i, goal in enumerate(goals)}}
-    weights: dict[str, str] = {}
-    for name, run in named.items():
-        _check_record(name, run, submission)
-        if run["weights"] in weights:
-            raise BenchmarkError(
-                f"{name} and {weights[run['weights']]} are one checkpoint ({run['weights']}): the model, Finetuned and "
-                "every Goal are weights of their own."
-            )
-        weights[run["weights"]] = name
-    if model["method"] in BOUNDS:
-        raise BenchmarkError(f"Its model is made by {model['method']}: that unlearns nothing. Submit an unlearned one.")
-    if finetuned["method"] != "finetune" or finetuned["record"]["target"]:
+        if len(line.response) > CHARACTERS * tokens:
+            what = f"{CHARACTERS * tokens} characters"
+        elif len(normalise(line.response).split()) > WORDS * tokens:
+            what = f"{WORDS * tokens} words"
+        else:
+            yield line
+            continue
         raise BenchmarkError(
-            f"Its Finetuned model is made by {finetuned['method']} "
-            f"(target {finetuned['record']['target'] or 'none'}): it must be finetuned on everything."
+            f"{line.run} answered {shown(line.key)} with more than {what}; the task stops after {tokens} tokens."
         )
-    parent = model["record"]["parent"]
-    if parent is None or parent["weights"] != finetuned["weights"]:
-        raise BenchmarkError(
-            f"Its model started from {parent['weights'] if parent else 'nothing'}, but the Finetuned model is "
-            f"{finetuned['weights']}: Finetuned is where unlearning starts."
-        )
-    for name, run in named.items():
-        if name != "finetuned":
-            _check_forgets(name, run, submission)
-
-
-def _check_record(name: str, run: Mapping[str, Any], submission: Submission) -> None:
-    record = run["record"]
-    for field in ("weights", "method"):
-        if record[field] != run[field]:
-            raise BenchmarkError(f"The record of {name} is of other {field}: {record[field]}, not {run[field]}.")
-    if record["base"] != submission["base"]["weights"]:
-        raise BenchmarkError(
-            f"{name} comes from another base: {record['base']}, not {submission['base']['weights']}. All runs start "
-            "from one foundation model."
-        )
-    if record["data"] != submission["benchmark"]["fingerprint"]:
-        raise BenchmarkError(
-            f"{name} was trained on another benchmark: {record['data'] or 'none'}, not "
-            f"{submission['benchmark']['fingerprint']}."
-        )
-
-
-def _check_forgets(name: str, run: Mapping[str, Any], submission: Submission) -> None:
-    """The model was unlearned, and each Goal trained, for exactly the forget set that is asked about."""
-    if name != "model" and run["method"] != "goal":
-        raise BenchmarkError(
-            f"Its {name} is made by {run['method']}, which is no Goal: it may have seen what to forget."
-        )
-    record, asked = run["record"], submission["benchmark"]
-    theirs = record["target"], record["forget"], record["split"]
-    ours = submission["target"], asked["forget"], asked["split"]
-    if theirs != ours:
-        made = "unlearned for" if name == "model" else "trained without"
-        told = " ".join(theirs).strip() or "nothing"
-        why = "" if name == "model" else ": it has seen what is to be forgotten"
-        raise BenchmarkError(f"{name} was {made} {told}; what is asked is {' '.join(ours)}{why}.")
 
 
 def check_real(submission: Submission, benchmark: "Benchmark") -> None:
@@ -196,10 +136,20 @@ def check_real(submission: Submission, benchmark: "Benchmark") -> None:
             raise BenchmarkError("Its Real column is restricted to a list of figures, and the list is missing.")
         return
     found = check_known(known, "Its list of known figures", benchmark)
+    if known["template"] != submission["template"]:
+        raise BenchmarkError(
+            f"Its list of known figures was asked in other words: the templates are {known['template']}, the "
+            f"submission has {submission['template']}."
+        )
     if known["base"] != submission["base"]["weights"]:
         raise BenchmarkError(
             f"Its list of known figures is of another base: {known['base'] or 'unknown'}, not "
             f"{submission['base']['weights']}."
+        )
+    if known["weights"] not in ("", known["base"]):
+        raise BenchmarkError(
+            f"Its list of known figures is what {known['weights']} knew, which is not the base model {known['base']}. "
+            "Score the base model itself."
         )
     expected = {"list": found.fingerprint, "known": len(found.keys), "asked": found.asked, "base": found.base}
     if claimed != expected:

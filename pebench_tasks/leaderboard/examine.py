@@ -1,7 +1,7 @@
 """One submission: every figure computed again from its samples, or why it is refused."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,8 @@ from pebench_tasks.errors import BenchmarkError
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark
     from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.rescore import Context, Rescored
+    from pebench_tasks.leaderboard.recompute import Answers
+    from pebench_tasks.rescore import Rescored
     from pebench_tasks.results import Result
 
 TOLERANCE = 1e-8  # bounds are rounded to nine decimals, and the last one may differ between machines
@@ -39,15 +40,8 @@ class Checked(NamedTuple):
     file: Path  # NAME.json; its samples lie beside it
     submission: dict[str, Any]
     results: "dict[str, Result]"  # "finetuned", "model", "goal-0", ...: as the harness would have written them
+    answers: "dict[str, Answers]"  # by run, what it answered, as hashes
     unchecked: list[str]  # what no check can see, in sentences for the page
-
-
-class Marked(NamedTuple):
-    """The documents of a submission, for the sample browser."""
-
-    found: "Context"  # truths, questions, Goal answers
-    rescored: "dict[str, Rescored]"  # by run, in the order of a table
-    responses: dict[str, dict[str, str]]  # by run, then by document key
 
 
 def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> Checked:
@@ -56,6 +50,7 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
     ``benchmarks``: those at hand, by fingerprint.
     """
     from pebench_tasks.leaderboard import conditions
+    from pebench_tasks.leaderboard.lineage import check_lineage
     from pebench_tasks.leaderboard.loader import read_samples, read_submission
     from pebench_tasks.leaderboard.recompute import recompute
 
@@ -63,10 +58,10 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
         submission = read_submission(path)
         benchmark = conditions.check_asked(submission, board, benchmarks)
         conditions.check_judge(submission, board)
-        conditions.check_lineage(submission)
+        check_lineage(submission)
         conditions.check_real(submission, benchmark)
         lines = read_samples(path.with_name(submission["samples"]["file"]), submission)
-        _, rescored = recompute(submission, conditions.check_length(lines), benchmark, path)
+        rescored, answers = recompute(submission, conditions.check_length(lines), benchmark, path)
         for name, run in rescored.items():
             _check_run(name, run, submission)
     except Refused:
@@ -74,7 +69,7 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
     except BenchmarkError as error:
         raise Refused(str(error)) from error
     results = {name: run.result for name, run in rescored.items()}
-    return Checked(path.stem, path, submission, results, unchecked(submission))
+    return Checked(path.stem, path, submission, results, answers, unchecked(submission))
 
 
 def unchecked(submission: Mapping[str, Any]) -> list[str]:
@@ -123,17 +118,3 @@ def difference(claimed: Any, computed: Any) -> str:
     numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (claimed, computed)]
     equal = math.isclose(claimed, computed, rel_tol=0, abs_tol=TOLERANCE) if all(numbers) else claimed == computed
     return "" if equal else f": {claimed!a} is claimed, {computed!a} computed"
-
-
-def marked(checked: Checked, benchmarks: "Mapping[str, Benchmark]", keys: Collection[str] | None = None) -> Marked:
-    """The documents behind a submission that passed (``keys``: only these), read and marked once more.
-
-    A receipt holds figures only. The results are those of the check. ``BenchmarkError`` if the samples have changed.
-    """
-    from pebench_tasks.leaderboard.recompute import mark_again
-    from pebench_tasks.rescore import Rescored
-
-    benchmark = benchmarks[checked.submission["benchmark"]["fingerprint"]]
-    found, metrics, responses = mark_again(checked.submission, benchmark, checked.file, keys)
-    rescored = {name: Rescored(checked.results[name], rows, []) for name, rows in metrics.items()}
-    return Marked(found, rescored, responses)

@@ -1,11 +1,10 @@
 """The board for machines: ``board.json`` and ``board.csv``, all digits, the same order as the pages."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pebench_tasks.files import csv_text
 from pebench_tasks.paper import published_rows
 from pebench_tasks.scoring import FIGURES
 
@@ -14,24 +13,25 @@ if TYPE_CHECKING:
     from pebench_tasks.pages.entries import Entry
 
 FORMAT = "pebench-site/1"  # of the site's board.json; it also says that a folder is a site of ours
-FORMULA = tuple("=+-@\t\r")  # what a spreadsheet would take for the beginning of a formula
 
 
 def board_json(tables: Sequence["Table"], title: str, names: Mapping[str, str]) -> str:
     """Every table with its rows and bounds, and the paper's rows apart; ``names``: of benchmarks by fingerprint."""
     described = [
         {
+            "table": table.slug,
             **table.key._asdict(),
+            "base_name": table.base,
             "benchmark_name": names.get(table.key.benchmark, ""),
             "target": table.target,
             "rows": [
                 {"rank": row.rank, **_submission(row.listed), **_entry(row.listed.model), "notes": row.notes}
                 for row in table.rows
             ],
-            "bounds": [
-                {"role": bound.role, "base_weights": bound.base, "from": bound.listed.name, **_entry(bound.entry)}
-                for bound in table.bounds
+            "finetuned_and_goals": [
+                {"role": entry.role, "name": entry.name, **_entry(entry)} for entry in table.bounds
             ],
+            "not_comparable_with": table.unlike and table.unlike._asdict(),
         }
         for table in tables
     ]
@@ -49,33 +49,29 @@ def board_json(tables: Sequence["Table"], title: str, names: Mapping[str, str]) 
 def board_csv(tables: Sequence["Table"], names: Mapping[str, str]) -> str:
     """One line a submission or bound; figures in the paper's units, each with its interval and documents."""
     figures = list(dict.fromkeys(name for target in FIGURES.values() for name in target))
-    facts = ["benchmark", "benchmark_name", "target", "forget", "split", "judge", "version", "role", "rank", "name"]
-    about = ["method", "base", "base_weights", "weights", "verified"]
+    asked = ["benchmark", "benchmark_name", "target", "forget", "split", "judge", "version", "real"]
+    facts = ["table", *asked, "bounds", "role", "rank", "name"]
+    about = ["method", "base", "base_weights", "weights", "dtype", "backend", "verified"]
     distance = ["distance", "forget_shortfall", "utility_shortfall", "empty"]
     parts = [f"{name}{part}" for name in figures for part in ("", "_low", "_high", "_n")]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*facts, *about, *distance, *parts, "link"], restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in _csv_rows(tables, names):
-        writer.writerow({name: _plain(value) for name, value in row.items()})
-    return text.getvalue()
+    return csv_text(_csv_rows(tables, names), [*facts, *about, *distance, *parts, "link"])
 
 
 def _csv_rows(tables: Sequence["Table"], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for table in tables:
         key = table.key
         common = {
-            "benchmark": key.benchmark, "benchmark_name": names.get(key.benchmark, ""), "target": table.target,
+            "table": table.slug, "benchmark": key.benchmark,
+            "benchmark_name": names.get(key.benchmark, ""), "target": table.target,
             "forget": key.forget, "split": key.split, "judge": key.judge, "version": key.version,
+            "real": key.real, "bounds": key.bounds,
         }  # fmt: skip
         for row in table.rows:
             own = _flat({**_submission(row.listed), **_entry(row.listed.model)})
-            yield {**common, "role": "model", "rank": row.rank, **own}
-        for bound in table.bounds:
-            yield {
-                **common, "role": bound.role, "name": bound.listed.name, "base_weights": bound.base,
-                **_flat(_entry(bound.entry)),
-            }  # fmt: skip
+            yield {**common, "role": "model", "rank": row.rank, **own, "verified": "yes" if own["verified"] else ""}
+        for entry in table.bounds:
+            bound = {"role": entry.role, "name": entry.name, "base": table.base, "base_weights": key.base}
+            yield {**common, **bound, **_flat(_entry(entry))}
 
 
 def _submission(listed: "Listed") -> dict[str, Any]:
@@ -95,6 +91,8 @@ def _entry(entry: "Entry") -> dict[str, Any]:
     return {
         "method": provenance["model"].get("method", ""),
         "weights": provenance["model"].get("weights", ""),
+        "dtype": provenance["model"].get("dtype", ""),
+        "backend": provenance["model"].get("backend", ""),
         "distance": distance and distance.distance,
         "forget_shortfall": distance and distance.forget,
         "utility_shortfall": distance and distance.utility,
@@ -111,10 +109,3 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     for name, figure in figures.items():
         entry |= {f"{name}{'' if part == 'value' else f'_{part}'}": value for part, value in figure.items()}
     return entry
-
-
-def _plain(value: Any) -> Any:
-    """A cell that a spreadsheet shows and never runs."""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

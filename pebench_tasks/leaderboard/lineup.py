@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pebench_templates
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.records import REQUIRED, Record, lineage, parent_weights, read_record
+from pebench_tasks.leaderboard.lineage import unlearns_nothing
+from pebench_tasks.leaderboard.loader import MAX_GOALS
+from pebench_tasks.leaderboard.records import REQUIRED, Record, complete_record, lineage, parent_weights
 from pebench_tasks.logged import Logged, read_logged, refuse_mixed
 from pebench_tasks.model_record import RUN_RECORD
 from pebench_tasks.results import TARGETS, Result, age, read_results_file, task_version
@@ -108,6 +110,12 @@ class Beside:
             if not wanted:
                 self._choose([], "Goal", "of the same base, data and forget set")
             chosen = [self._choose([r for r in fitting if weights_of(r) == w], "Goal", w) for w in wanted]
+        if len(chosen) > MAX_GOALS:
+            what = "was scored with" if used else "has"
+            raise BenchmarkError(
+                f"{_name(self.result)} {what} {len(chosen)} Goal models; a submission holds at most {MAX_GOALS}. "
+                f"Choose some:  {'pebench score ... --goal DIR' if used else '--goal RESULTS ...'}"
+            )
         runs = [Run(logged, self._record(logged.result)) for logged in chosen]
         for run in runs:
             self._check_goal(run)
@@ -163,7 +171,7 @@ class Beside:
             *(path.parent for path in sorted(self.folder.parent.glob(f"*/{RUN_RECORD}"))),
         ]
         for folder in folders:
-            record = read_record(folder)
+            record = complete_record(folder)
             if record is not None and record["weights"] == wanted:
                 return record
         for ancestor in lineage(self.model.record):
@@ -242,7 +250,7 @@ def _check_result(result: Result) -> None:
 
 def _record_of_model(result: Result, checkpoint: Path | None) -> tuple[Record, Path]:
     folder = checkpoint or Path(result.checkpoint)
-    record = read_record(folder)
+    record = complete_record(folder)
     if record is None:
         raise BenchmarkError(
             f"There is no {RUN_RECORD} in {folder}. Name the checkpoint's folder:  --checkpoint DIR.  {OWN_CODE}"
@@ -258,7 +266,7 @@ def _check_record(result: Result, record: Record, folder: Path) -> None:
             "Score this checkpoint again."
         )
     wanted = {"target": facts["target"], "data": facts["data"], "split": facts["split"], "forget": facts["forget"]}
-    if record["method"] in ("pretrain", "finetune", "goal"):
+    if unlearns_nothing(record["method"]):
         raise BenchmarkError(f"{_name(result)} is made by {record['method']}: a bound, not an unlearned model.")
     for name, value in wanted.items():
         if record[name] != value:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 FORMAT = "pebench-submission/1"
+SUBMIT_AGAIN = "Neither file may be changed after `pebench submit` wrote both; write them again."
 MAX_SUBMISSION = 2 << 20  # bytes of NAME.json
 MAX_VALUES = 30_000  # in it: texts, numbers, objects, lists
 MAX_SAMPLES = 32 << 20  # bytes of the compressed samples
@@ -33,6 +34,7 @@ RATIO_FREE = 64 << 20  # a model that says one word again and again packs as wel
 MAX_LINE = 256 << 10  # bytes
 MAX_RESPONSE = 60_000  # characters
 MAX_KEY = 300
+MAX_GOALS = 5  # event forgetting compares with the answers of all
 FEW = 10  # errors of the schema that are looked at for the best one
 BLOCK = 1 << 16  # bytes unpacked at once
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -154,9 +156,9 @@ def read_samples(path: Path, submission: dict[str, Any]) -> Iterator[SampleLine]
         raise BenchmarkError(f"{path} are not the samples of this submission: it names {shown(claimed['file'])}.")
     content = read_bytes(path, MAX_SAMPLES)
     if len(content) != claimed["bytes"]:
-        raise BenchmarkError(f"{path} has {len(content)} bytes; the submission says {claimed['bytes']}.")
+        raise BenchmarkError(f"{path} has {len(content)} bytes; the submission says {claimed['bytes']}. {SUBMIT_AGAIN}")
     if hashlib.sha256(content).hexdigest() != claimed["sha256"]:
-        raise BenchmarkError(f"{path} is not the file that was submitted: its SHA-256 is another.")
+        raise BenchmarkError(f"{path} is not the file that was submitted: its SHA-256 is another. {SUBMIT_AGAIN}")
     runs = {"model", "finetuned", *(f"goal-{i}" for i in range(len(submission["runs"]["goals"])))}
     return _samples(content, path, runs, claimed["documents"])
 

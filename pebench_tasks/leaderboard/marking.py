@@ -1,7 +1,8 @@
-"""The runs of a submission marked again from its own samples: by the one who submits, and by the one who checks.
+"""What the runs of a submission are marked with: its questions, its samples, the answers of its own Goals.
 
-Both go the same way, so what is claimed and what is computed cannot differ by anything but the samples. Forgotten
-scenes are marked with the answers of the Goals that are in the submission, for all of its runs.
+The one who submits and the one who checks mark with the same (``recompute``), so what is claimed and what is computed
+cannot differ by anything but the samples. Forgotten scenes are marked with the answers of the Goals that are in the
+submission, for all of its runs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +13,10 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import GOAL_TARGETS, GoalRun, Goals
-from pebench_tasks.leaderboard.loader import SampleLine
+from pebench_tasks.leaderboard.loader import SampleLine, samples_name
 from pebench_tasks.logged import Logged, Sample
 from pebench_tasks.names import NameIndex
-from pebench_tasks.rescore import Context, Rescored, rescore
+from pebench_tasks.rescore import Context, Rescored
 from pebench_tasks.results import Result
 from pebench_tasks.scoring import FORGETTING, forgotten_scene, measured
 
@@ -118,6 +119,7 @@ def logged_run(
         rows.append(Sample(key, answers[key].response, {}, {**common, "slice": document["slice"], **said}))
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
+    scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
     provenance = {
         "task": submission["task"],
         "target": submission["target"],
@@ -133,12 +135,12 @@ def logged_run(
             )
         },
         "goal": goal_facts(submission),
-        "model": {"pretrained": run["name"], **{field: record[field] for field in names}},
+        "model": {"pretrained": run["name"], **scored_in, **{field: record[field] for field in names}},
         "benchmark": {"name": facts["name"], "directory": "", "chosen": "the submission"},
         "forget_note": "",
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
-    beside = file.with_name(submission["samples"]["file"])
+    beside = file.with_name(samples_name(submission["name"]))
     result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
     return Logged(result, rows)
 
@@ -149,23 +151,6 @@ def goal_facts(submission: Submission) -> dict[str, Any] | None:
         return None
     runs = [{"weights": run["weights"], "results": run["name"]} for run in submission["runs"]["goals"]]
     return {"directory": "", "base": submission["base"]["weights"], "runs": runs}
-
-
-def mark_all(
-    submission: Submission, lines: Iterable[SampleLine], benchmark: Benchmark, file: Path
-) -> tuple[Context, dict[str, Rescored]]:
-    """Every run of a submission computed from its samples alone, by name, in the order of a table.
-
-    ``file``: NAME.json, for the results' sake. Raises ``BenchmarkError`` where a run lacks a document, or has one too
-    many, and where a judgement is missing.
-    """
-    wanted = asked(submission, benchmark)
-    samples = by_run(lines, submission)
-    check_complete(samples, wanted)
-    found = marking_context(submission, samples, benchmark, wanted)
-    return found, {
-        name: rescore(logged_run(submission, name, answers, wanted, file), found) for name, answers in samples.items()
-    }
 
 
 def claims(rescored: Rescored) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Which submissions stand in one table, in which order, and between which bounds."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.results import TARGETS
-from pebench_tasks.scoring import FIGURES
+from pebench_tasks.scoring import FIGURES, measured
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.board import Verified
@@ -18,6 +18,14 @@ NEVER_LEARNED = {
 }
 
 
+# Settings of a training that used what a figure asks about: allowed, and worth knowing.
+ASKED_IN_TRAINING = {
+    "retain_overlap": ("retain", "trained on the images that Retain asks about (retain_overlap)"),
+    "retain_scope": ("scope", "trained on what Scope asks about (retain_scope)"),
+}
+OFF = ("", "false", "none", "no", "off", "0", "0.0")  # how a record may say that a setting is not used
+
+
 class Listed(NamedTuple):
     """One submission that passed the check, as the site shows it."""
 
@@ -25,6 +33,7 @@ class Listed(NamedTuple):
     submission: dict[str, Any]
     board: "Board"  # its own runs: Finetuned, the unlearned model, Goals
     verified: "Verified | None"  # who scored the weights again; None: nobody
+    bounds: str  # ``bounds.bounds_id``: which Finetuned and Goals, and what they answered
 
     @property
     def model(self) -> "Entry":
@@ -33,7 +42,7 @@ class Listed(NamedTuple):
 
     def bound(self, role: str) -> "Entry | None":
         """Its own Finetuned, or its first Goal."""
-        return next((entry for entry in self.board.entries if entry.role == role), None)
+        return self.board.bound(role)
 
     @property
     def base(self) -> str:
@@ -45,10 +54,12 @@ class Listed(NamedTuple):
         """What its figures are figures of."""
         result = self.model.result
         provenance = result.provenance
-        documents = (str(provenance.get(name) or "") for name in ("retain_documents", "world_documents"))
+        retain, world = (str(provenance.get(name) or "") for name in ("retain_documents", "world_documents"))
+        real = provenance.get("real_documents") or "all"
         return Key(
             provenance["data"], result.task, provenance["forget"], provenance["split"], provenance["judge"] or "",
-            result.version, provenance["template"], *documents,
+            result.version, provenance["template"], retain, world,
+            real if isinstance(real, str) else real["list"], self.base, self.bounds,
         )  # fmt: skip
 
 
@@ -60,28 +71,33 @@ class Row(NamedTuple):
     notes: list[str]
 
 
-class Bound(NamedTuple):
-    """Finetuned or Goal of one foundation model: shown, never ranked."""
-
-    role: str  # "finetuned" or "goal"
-    base: str  # weights fingerprint
-    entry: "Entry"
-    listed: Listed  # whose files these figures come from
-
-
 class Table(NamedTuple):
-    """Submissions whose figures may be compared: the same questions about the same benchmark, marked alike."""
+    """Submissions whose figures may be compared: the same questions, marked alike, between the very same bounds."""
 
     slug: str  # its place in the page: #t1
     key: "Key"
     target: str
     columns: list[str]  # figures, in the paper's order
     rows: list[Row]
-    bounds: list[Bound]
+    bounds: "list[Entry]"  # Finetuned and every Goal: shown once, never ranked; the same for all rows
+    base: str  # what most rows call the base model
+    real: str  # which public figures Real asks about, in words
+    unlike: "Unlike | None"
+
+
+class Unlike(NamedTuple):
+    """The table above that asks the same, and what the bounds of this one are instead."""
+
+    slug: str
+    why: str  # "another Goal model"
 
 
 class Key(NamedTuple):
-    """What figures must share to stand in one column (ours): what was asked of whom, and who marked it."""
+    """What figures must share to stand in one table (ours): what was asked of whom, who marked it, between what bounds.
+
+    A submission brings its bounds itself, so one with a weaker Goal, or with other answers of the same Goal, must not
+    be ranked among those that have honest ones.
+    """
 
     benchmark: str  # fingerprint
     task: str
@@ -92,29 +108,70 @@ class Key(NamedTuple):
     template: str
     retain: str  # which retained documents
     world: str  # which World questions
+    real: str  # which public figures: "all", or the list's fingerprint
+    base: str  # weights of the foundation model
+    bounds: str  # a hash of Finetuned and Goals, ``bounds.bounds_id``
 
 
 def tables(listed: Iterable[Listed]) -> list[Table]:
-    """Every table, by benchmark, target, forget set and judge; rows by distance to their own Goal, then by name."""
+    """Every table, those with most submissions first; rows by distance to Goal, then by name.
+
+    Tables of as many submissions stand by benchmark, target, forget set and judge; of those that ask the same, one with
+    verified submissions comes first.
+    """
     groups: defaultdict[Key, list[Listed]] = defaultdict(list)
     for one in listed:
         groups[one.key].append(one)
-    order = sorted(groups, key=lambda found: (found.benchmark, list(TARGETS).index(found.task), *found[2:]))
-    return [_table(f"t{number}", found, groups[found]) for number, found in enumerate(order, start=1)]
+
+    def place(key: Key) -> tuple[Any, ...]:
+        verified = sum(one.verified is not None for one in groups[key])
+        asked = key.benchmark, list(TARGETS).index(key.task), *key[2:-2]
+        return -len(groups[key]), *asked, -verified, *key[-2:]
+
+    found: list[Table] = []
+    for number, key in enumerate(sorted(groups, key=place), start=1):
+        found.append(_table(f"t{number}", key, groups[key], found))
+    return found
 
 
-def _table(slug: str, found: Key, members: Sequence[Listed]) -> Table:
+def _table(slug: str, key: Key, members: Sequence[Listed], before: Sequence[Table]) -> Table:
     rows = rank(members)
-    bounds: dict[tuple[str, str], Bound] = {}
-    for row in rows:
-        for role in ("finetuned", "goal"):
-            if (entry := row.listed.bound(role)) is not None:
-                bounds.setdefault((row.listed.base, role), Bound(role, row.listed.base, entry, row.listed))
+    bounds = [entry for entry in rows[0].listed.board.entries if entry.role != "model"]
     figures = dict.fromkeys(name for listed in members for name in listed.model.figures)
-    target = TARGETS[found.task]
+    target = TARGETS[key.task]
+    called = Counter(listed.submission["base"]["name"] for listed in members)
     return Table(
-        slug, found, target, [name for name in FIGURES[target] if name in figures], rows, list(bounds.values())
-    )
+        slug, key, target, [name for name in FIGURES[target] if name in figures], rows, bounds,
+        min(called, key=lambda name: (-called[name], name)), _real(members[0]), _unlike(key, bounds, before),
+    )  # fmt: skip
+
+
+def _real(listed: Listed) -> str:
+    which = listed.model.result.provenance.get("real_documents") or "all"
+    if isinstance(which, str):
+        return f"{which} public figures"
+    return f"{which['known']} of {which['asked']} public figures (list {which['list']})"
+
+
+def _unlike(key: Key, bounds: "Sequence[Entry]", before: Sequence[Table]) -> Unlike | None:
+    """The first table before that asks the same between other bounds; rather one of the same base."""
+    alike = [table for table in before if table.key[:-2] == key[:-2]]
+    if not alike:
+        return None
+    other = next((table for table in alike if table.key.base == key.base), alike[0])
+    if other.key.base != key.base:
+        return Unlike(other.slug, "another base model, with a Goal model of its own")
+    for role, called in (("goal", "Goal"), ("finetuned", "Finetuned")):
+        ours, theirs = (_weights(role, entries) for entries in (bounds, other.bounds))
+        if ours != theirs:
+            return Unlike(
+                other.slug, f"another {called} model" if len(ours) == len(theirs) == 1 else f"other {called} models"
+            )
+    return Unlike(other.slug, "other answers of the same Finetuned and Goal models")
+
+
+def _weights(role: str, bounds: "Sequence[Entry]") -> list[str]:
+    return [str(entry.result.provenance["model"].get("weights")) for entry in bounds if entry.role == role]
 
 
 def rank(members: Iterable[Listed]) -> list[Row]:
@@ -155,7 +212,24 @@ def warnings(listed: Listed) -> list[str]:
     finetuned, own = listed.bound("finetuned"), listed.model.distance
     if finetuned and own and finetuned.distance and own.distance > finetuned.distance.distance:
         found.append("further from Goal than Finetuned, which did nothing")
-    return found
+    return found + _used(listed)
+
+
+def _used(listed: Listed) -> list[str]:
+    """What the run records say of trainings that used what is asked."""
+    runs = listed.submission["runs"]
+    asked = {measured(name) for name in listed.model.figures}
+    found = []
+    for whose, run in (
+        ("", runs["model"]),
+        ("Finetuned ", runs["finetuned"]),
+        *(("Goal ", goal) for goal in runs["goals"]),
+    ):
+        arguments = run["record"].get("arguments", {})
+        for name, (figure, words) in ASKED_IN_TRAINING.items():
+            if figure in asked and str(arguments.get(name, "")).casefold() not in OFF:
+                found.append(f"{whose}{words}")
+    return list(dict.fromkeys(found))
 
 
 def _unranked(listed: Listed) -> list[str]:

@@ -38,6 +38,7 @@ class Receipts:
     def find(self, path: Path) -> "Checked | None":
         """What was computed of the submission in ``path``; None where there is no receipt, or it is of other bytes."""
         from pebench_tasks.leaderboard.examine import Checked, unchecked
+        from pebench_tasks.leaderboard.recompute import Answers
 
         try:
             receipt = json.loads((self.folder / path.name).read_text(encoding="utf-8"))
@@ -48,15 +49,17 @@ class Receipts:
                 name: _result(path, submission, name, metrics, provenance)
                 for name, metrics, provenance in receipt["runs"]
             }
+            answers = {name: Answers(*hashes) for name, hashes in receipt["answers"].items()}
         except (OSError, ValueError, LookupError, TypeError, BenchmarkError):
             return None  # none, damaged, or its submission cannot be read any more: the check says what is wrong
-        return Checked(path.stem, path, submission, results, unchecked(submission))
+        return Checked(path.stem, path, submission, results, answers, unchecked(submission))
 
     def keep(self, checked: "Checked") -> None:
         """Write the receipt of a submission that has just passed."""
         receipt = {
             "key": self._key(checked.file, checked.submission["benchmark"]["fingerprint"]),
             "submission": checked.submission,
+            "answers": checked.answers,
             "runs": [[name, result.metrics, result.provenance] for name, result in checked.results.items()],
         }
         write_whole(self.folder / checked.file.name, json.dumps(receipt) + "\n")

@@ -1,12 +1,11 @@
-"""The runs of many submissions marked again: as ``marking.mark_all``, but what submissions share is done once.
+"""The runs of submissions marked again; what submissions share is done once.
 
 Most submissions of a board have the same Finetuned and Goal models, and all of one target answer the same questions.
 """
 
-import gzip
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +14,8 @@ from typing import Any, NamedTuple
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import Document
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.loader import MAX_SAMPLES, SampleLine
+from pebench_tasks.leaderboard.loader import SampleLine
 from pebench_tasks.leaderboard.marking import Submission, asked, by_run, check_complete, logged_run, marking_context
-from pebench_tasks.leaderboard.safe_json import read_bytes
 from pebench_tasks.logged import Logged
 from pebench_tasks.rescore import Context, Rescored, add_up, mark
 from pebench_tasks.summary import describe
@@ -32,6 +30,12 @@ class Questions:
     benchmark: Benchmark
     facts: str  # everything in a submission that chooses documents
     submission: Submission = field(compare=False)
+
+    @classmethod
+    def of(cls, submission: Submission, benchmark: Benchmark) -> "Questions":
+        """The questions of a submission."""
+        names = ("target", "benchmark", "retain_documents", "world_documents", "real_known")
+        return cls(benchmark, json.dumps([submission[name] for name in names], sort_keys=True), submission)
 
 
 class Marks(NamedTuple):
@@ -52,69 +56,62 @@ class _Run:
     found: Context = field(compare=False)
 
 
-def recompute(
-    submission: Submission, lines: Iterable[SampleLine], benchmark: Benchmark, file: Path
-) -> tuple[Context, dict[str, Rescored]]:
-    """Every run of a submission computed from its samples alone, by name: what ``mark_all`` returns.
+class Answers(NamedTuple):
+    """What one run answered, as hashes: of what was asked, of the responses, of what the judge said of them."""
 
-    ``file``: NAME.json, for the results' sake. Raises ``BenchmarkError`` where a run lacks a document, or has one too
-    many, and where a judgement is missing or was never asked for.
+    asked: str  # target, benchmark, split, and every document
+    responses: str
+    judgements: str
+
+
+class Recomputed(NamedTuple):
+    """All that follows from a submission's samples, by run, in the order of a table."""
+
+    rescored: dict[str, Rescored]
+    answers: dict[str, Answers]
+
+
+def recompute(submission: Submission, lines: Iterable[SampleLine], benchmark: Benchmark, file: Path) -> Recomputed:
+    """Every run of a submission computed from its samples alone: for the one who submits, and for the one who checks.
+
+    What its runs claim, and ``samples``, are not looked at. ``file``: NAME.json, for the results' sake. Raises
+    ``BenchmarkError`` where a run lacks a document, or has one too many, and where a judgement is missing or was never
+    asked for.
     """
-    questions = _questions(submission, benchmark)
-    wanted = _asked(questions)
+    questions = Questions.of(submission, benchmark)
+    wanted = asked_once(questions)
     samples = by_run(lines, submission)
     check_complete(samples, wanted)
     found = marking_context(submission, samples, benchmark, wanted)
     goals = found.goals and [[run.fingerprint for run in found.goals.runs], found.goals.responses]
     beside = json.dumps([submission["judge"], goals])
-    rescored = {}
+    whole = Recomputed({}, {})
     for name, answers in samples.items():
         logged = logged_run(submission, name, answers, wanted, file)
         own = json.dumps([[key, answer.response, answer.judgement] for key, answer in answers.items()])
-        digest = hashlib.sha256(f"{beside}\n{own}".encode()).hexdigest()
-        run = _Run(questions, digest, logged, found)
-        marks = _mark(run) if name == "model" else _shared(run)
+        run = _Run(questions, _hash(f"{beside}\n{own}"), logged, found)
+        marks = _latest(run) if name == "model" else _shared(run)
         _check_judgements(name, answers, marks)
         result = logged.result
         result = result._replace(metrics=marks.figures, provenance={**result.provenance, **marks.described})
-        rescored[name] = Rescored(result, marks.metrics, [])
-    return found, rescored
+        whole.rescored[name] = Rescored(result, marks.metrics, [])
+        whole.answers[name] = hashed(submission, answers)
+    return whole
 
 
-class Again(NamedTuple):
-    """Some documents of a submission, marked again: by run, metrics in the order of the task and responses by key."""
-
-    found: Context
-    metrics: dict[str, list[dict[str, Any]]]
-    responses: dict[str, dict[str, str]]
-
-
-def mark_again(submission: Submission, benchmark: Benchmark, file: Path, keys: Collection[str] | None = None) -> Again:
-    """The documents (``keys``: only these) of a submission that passed the check, without its figures.
-
-    Its samples were read with care then; they are believed now if they are the same bytes, else ``BenchmarkError``.
-    """
-    everything = _asked(_questions(submission, benchmark))
-    wanted = {key: row for key, row in everything.items() if keys is None or key in keys}
-    lines = (line for line in _believed(submission, file) if line.key in wanted)
-    samples = by_run(lines, submission)
-    found = marking_context(submission, samples, benchmark, wanted)._replace(documents=dict(everything))
-    metrics = {}
-    for name, answers in samples.items():
-        logged = logged_run(submission, name, answers, wanted, file)
-        metrics[name] = [mark(sample.key, sample.response, sample.provenance, found) for sample in logged.samples]
-    responses = {name: {key: line.response for key, line in answers.items()} for name, answers in samples.items()}
-    return Again(found, metrics, responses)
+def hashed(submission: Submission, answers: Mapping[str, SampleLine]) -> Answers:
+    """The hashes of one run's answers, whatever the order of ``answers``."""
+    facts = submission["benchmark"]
+    keys = sorted(answers)
+    return Answers(
+        _hash(json.dumps([submission["target"], facts["fingerprint"], facts["split"], keys])),
+        _hash(json.dumps([answers[key].response for key in keys])),
+        _hash(json.dumps([answers[key].judgement for key in keys], sort_keys=True)),
+    )
 
 
-def _believed(submission: Submission, file: Path) -> Iterator[SampleLine]:
-    path = file.with_name(submission["samples"]["file"])
-    content = read_bytes(path, MAX_SAMPLES)
-    if hashlib.sha256(content).hexdigest() != submission["samples"]["sha256"]:
-        raise BenchmarkError(f"{path} was changed after it was checked. Check again.")
-    for line in gzip.decompress(content).splitlines():
-        row = json.loads(line)
-        yield SampleLine(row["run"], row["key"], row["response"], row.get("judgement"))
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_judgements(name: str, answers: Mapping[str, SampleLine], marks: Marks) -> None:
@@ -136,11 +133,13 @@ def _mark(run: _Run) -> Marks:
     return Marks(add_up(metrics), describe([one["provenance"] for one in metrics], run.found.benchmark), metrics)
 
 
-def _questions(submission: Submission, benchmark: Benchmark) -> Questions:
-    names = ("target", "benchmark", "retain_documents", "world_documents", "real_known")
-    return Questions(benchmark, json.dumps([submission[name] for name in names], sort_keys=True), submission)
+@lru_cache(maxsize=1)
+def _latest(run: _Run) -> Marks:
+    """The marks of an unlearned model, which is its submission's own: what is submitted is checked at once."""
+    return _mark(run)
 
 
 @lru_cache(maxsize=KEPT)
-def _asked(questions: Questions) -> Mapping[str, Document]:
+def asked_once(questions: Questions) -> Mapping[str, Document]:
+    """What ``marking.asked`` gives, of the last questions without drawing them up again; not to be changed."""
     return asked(questions.submission, questions.benchmark)

@@ -16,7 +16,6 @@ other code a file written by hand does, with these fields:
 Everything else is optional: ``arguments`` (hyper-parameters), ``sets``, ``steps``, ``seconds``, ``versions``, ...
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -25,9 +24,8 @@ from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.safe_json import unfit_line
-from pebench_tasks.model_record import RUN_RECORD
+from pebench_tasks.model_record import RECORD_FORMAT, RUN_RECORD, read_record
 
-FORMAT = "pebench-run/1"
 REQUIRED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template", "parent")
 FLAT = ("arguments", "reference", "versions")  # hyper-parameters and the like: names and scalars
 OPTIONAL = (
@@ -42,20 +40,13 @@ PATH = re.compile(
 Record = dict[str, Any]
 
 
-def read_record(folder: Path) -> Record | None:
+def complete_record(folder: Path) -> Record | None:
     """The record of a checkpoint folder, None where there is none; ``BenchmarkError`` names a field it lacks."""
-    path = folder / RUN_RECORD
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
-            raise BenchmarkError(f"{path} has the format {record['format']!r}; this version reads {FORMAT!r}.")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BenchmarkError(f"{path} is damaged ({error!r}).") from None
-    if missing := [name for name in REQUIRED if name not in record]:
-        raise BenchmarkError(f"{path} lacks {', '.join(missing)}. A run record needs: {', '.join(REQUIRED)}.")
-    return dict(record)
+    record = read_record(folder)
+    if record is not None and (missing := [name for name in REQUIRED if name not in record]):
+        where = folder / RUN_RECORD
+        raise BenchmarkError(f"{where} lacks {', '.join(missing)}. A run record needs: {', '.join(REQUIRED)}.")
+    return record
 
 
 def lineage(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -91,7 +82,7 @@ def public(record: Mapping[str, Any]) -> Record:
     kept |= {name: _plain(record[name]) for name in OPTIONAL if record.get(name) is not None}
     if isinstance(kept.get("sets"), dict):
         kept["sets"] = {_key(name): flat(row) for name, row in record["sets"].items() if isinstance(row, dict)}
-    return {"format": FORMAT, **kept}
+    return {"format": RECORD_FORMAT, **kept}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import tempfile
@@ -33,12 +32,12 @@ def build_site(board: Path, out: Path, *, data: Sequence[Path] = (), title: str 
     ``BenchmarkError`` where one does not, and where ``out`` holds anything but a site of ours.
     """
     from pebench_tasks.leaderboard.board import read_board
-    from pebench_tasks.leaderboard.check import check_board, open_benchmarks
+    from pebench_tasks.leaderboard.check import check_board, open_benchmarks, processes
 
     _refuse_foreign(out)
     config = read_board(board)
     benchmarks = open_benchmarks(data)
-    outcome = check_board(board, benchmarks)
+    outcome = check_board(board, benchmarks, processes=processes())
     if outcome.refused:
         name, reason = next(iter(outcome.refused.items()))
         more = f" (and {len(outcome.refused) - 1} more)" if len(outcome.refused) > 1 else ""
@@ -107,10 +106,11 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
     if len(jobs) < MANY:
         yield from map(_write_page, jobs)
         return
-    processes = min(os.cpu_count() or 1, len(jobs) // MANY + 1)
+    from pebench_tasks.leaderboard.check import processes
+
     context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
     # An interrupt is this process's to handle; leaving the block ends the others.
-    with context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with context.Pool(processes(), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(_write_page, jobs, chunksize=4)
 
 
@@ -128,6 +128,7 @@ def _write_page(job: _Job) -> None:
 def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
     """A submission with its runs as a board of their own, under the names that its page calls them by."""
     from pebench_tasks.leaderboard.board import is_verified
+    from pebench_tasks.leaderboard.bounds import bounds_id
     from pebench_tasks.leaderboard.ranking import Listed
     from pebench_tasks.pages.entries import boards
 
@@ -138,7 +139,8 @@ def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
         number = run.removeprefix("goal-")
         names.append({"finetuned": "Finetuned", "model": checked.name, "goal-0": "Goal"}.get(run, f"Goal {number}"))
     own = boards(results, names)[0]
-    return Listed(checked.name, checked.submission, own, is_verified(checked.file, dict(verified)))
+    word = is_verified(checked.file, dict(verified))
+    return Listed(checked.name, checked.submission, own, word, bounds_id(checked))
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -53,14 +53,13 @@ class PaperTable(NamedTuple):
 def index(tables: Sequence["Table"], title: str, about: str, benchmarks: Mapping[str, str]) -> str:
     """The index as HTML; ``benchmarks``: their names by fingerprint."""
     keys = [table.key for table in tables]
-    bases = {row.listed.base: row.listed.submission["base"]["name"] for table in tables for row in table.rows}
     judges = {key.judge: judge_name(key.judge) for key in keys}
     options = (
         ("target", "Target", {table.target: TARGETS[table.target] for table in tables}),
         ("forget", "Forget set", {key.forget: key.forget for key in keys}),
         ("judge", "Judge", {judge or "none": name for judge, name in judges.items()}),  # "" would be all
         ("benchmark", "Benchmark", {key.benchmark: benchmarks[key.benchmark] for key in keys}),
-        ("base", "Base model", bases),
+        ("base", "Base model", {table.key.base: table.base for table in tables}),
     )
     return render(
         "board_index.html.jinja",
@@ -75,6 +74,9 @@ def index(tables: Sequence["Table"], title: str, about: str, benchmarks: Mapping
         paper=paper_tables(),
         target_titles=TARGETS,
         bound_titles=BOUNDS,
+        weights=lambda table, role: [
+            entry.result.provenance["model"]["weights"] for entry in table.bounds if entry.role == role
+        ],
         units=UNITS,
         unseen=UNSEEN,
         columns=lambda table: columns(table.columns),
@@ -183,8 +185,8 @@ def submission_page(row: "Row", of: int, checked: "Checked", benchmark: "Benchma
 
 
 def _standing(row: "Row", of: int) -> str:
-    """Where a submission stands in its table, in a sentence."""
-    place = f"Rank {row.rank} of {of}" if row.rank else "Not ranked"
+    """Where a submission stands in its table, in a sentence; all of a table have the same Finetuned and Goal models."""
+    place = f"Rank {row.rank} of {of} with these bounds" if row.rank else "Not ranked"
     if (distance := row.listed.model.distance) is None:
         return f"{place}."
     behind = f"{distance.forget:.2f} behind in forgetting, {distance.utility:.2f} in what must stay"

@@ -10,10 +10,12 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
     from pebench_tasks.leaderboard.lineup import Lineup, Run
     from pebench_tasks.leaderboard.loader import SampleLine
     from pebench_tasks.logged import Sample
+
+
+class Submitted(NamedTuple):
+    """What was written, and the folder of the benchmark that it was checked with."""
+
+    file: Path  # NAME.json; its samples lie beside it
+    data: Path
 
 
 def submit(
@@ -37,17 +46,19 @@ def submit(
     checkpoint: Path | None = None,
     data: Path | None = None,
     out: Path = Path("."),
-) -> Path:
-    """Write NAME.json and NAME.samples.jsonl.gz into ``out``; returns the first, the same for the same input.
+) -> Submitted:
+    """Write NAME.json and NAME.samples.jsonl.gz into ``out``: the same for the same input.
 
     ``results`` is what ``logged.read_logged`` takes. ``finetuned`` and ``goals`` name the results of the bounds, else
     they are looked for beside it (see ``lineup``). ``real_known`` is the list of public figures that the results were
     asked about; ``data`` the benchmark (else the one that the results name, else the chosen one). Raises
     ``BenchmarkError`` for everything that a board would refuse, with what to do.
     """
+    from pebench_tasks.leaderboard.conditions import check_length
     from pebench_tasks.leaderboard.lineup import line_up
     from pebench_tasks.leaderboard.loader import check_link, check_name, samples_name, validate
-    from pebench_tasks.leaderboard.marking import claims, mark_all, run_of
+    from pebench_tasks.leaderboard.marking import claims, run_of
+    from pebench_tasks.leaderboard.recompute import recompute
     from pebench_tasks.rescore import benchmark_of
 
     check_name(name)
@@ -69,8 +80,7 @@ def submit(
         },
     }
     lines = sorted(_lines(chosen), key=lambda line: (line.key, line.run))
-    _, rescored = mark_all({**submission, "samples": {"file": samples_name(name)}}, lines, benchmark, Path(name))
-    for run, marked in rescored.items():
+    for run, marked in recompute(submission, check_length(lines), benchmark, Path(name)).rescored.items():
         run_of(submission, run).update(claims(marked))
     packed = pack(lines)
     submission["samples"] = {
@@ -80,7 +90,7 @@ def submit(
         "documents": len(lines),
     }
     validate(submission, "What would be submitted")
-    return _write(submission, packed, out, benchmark)
+    return Submitted(_write(submission, packed, out, benchmark), benchmark.directory)
 
 
 def pack(lines: Sequence["SampleLine"]) -> bytes:
@@ -141,11 +151,16 @@ def _run(run: "Run") -> dict[str, Any]:
     from pebench_tasks.leaderboard.records import public, without_paths
 
     result = run.logged.result
+    scored = result.provenance["model"]
     return {
         "name": without_paths(Path(result.checkpoint).name),
         "weights": weights_of(result),
         "method": run.record["method"],
         "record": public(run.record),
+        **{
+            field: re.sub(r"[^A-Za-z0-9_.:+-]", "_", without_paths(str(scored.get(field, ""))))[:60]
+            for field in ("dtype", "backend")
+        },
         "versions": dict(result.provenance["versions"]),
     }
 
@@ -208,7 +223,7 @@ def _refuse_other(path: Path, chosen: "Lineup") -> None:
 def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: "Benchmark") -> Path:
     """Write both files, once they passed the check of a board that takes this judge and this benchmark."""
     from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.leaderboard.check import check_submission
+    from pebench_tasks.leaderboard.examine import check_submission
     from pebench_tasks.scoring import LEXICAL
 
     out.mkdir(parents=True, exist_ok=True)
@@ -255,17 +270,20 @@ def main(arguments: argparse.Namespace) -> int:
     """Write the submission and say what to do with it; returns the exit code."""
     options = vars(arguments)
     wanted = ("name", "link", "description", "target", "finetuned", "real_known", "checkpoint", "data", "out")
+    before = arguments.out / f"{arguments.name}.json"
+    replaced = "replaced: " if before.exists() else ""
     with _status("marking every response again"):
-        path = submit(arguments.results, goals=arguments.goal, **{option: options[option] for option in wanted})
+        path, data = submit(arguments.results, goals=arguments.goal, **{option: options[option] for option in wanted})
     submission = json.loads(path.read_text(encoding="utf-8"))
     model = submission["runs"]["model"]
     figures = ", ".join(
         f"{figure} {row['value']:.4g}" for figure, row in model["intervals"].items() if row["value"] is not None
     )
     print(f"{model['name']} ({model['method']}), {submission['target']}: {figures}")
-    print(f"{path} and {submission['samples']['file']} ({submission['samples']['documents']} responses)")
-    print(f"Try what a board will do:  pebench leaderboard check {path.parent} --only {submission['name']}")
-    print("Then send both files to the board, as its page says.")
+    print(f"{replaced}{path} and {submission['samples']['file']} ({submission['samples']['documents']} responses)")
+    print("Send both files to the board, as its page says. Try first what it will do:")
+    words = ["pebench", "leaderboard", "check", str(path.parent), "--only", submission["name"], "--data", str(data)]
+    print(f"  {shlex.join(words)}")
     return 0
 
 

@@ -50,9 +50,8 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
 
     Raises ``BenchmarkError`` where a run's weights are not among ``results``, or were asked or judged in another way.
     """
-    from pebench_tasks.leaderboard.examine import marked
-    from pebench_tasks.leaderboard.loader import SampleLine
-    from pebench_tasks.leaderboard.marking import run_names, run_of
+    from pebench_tasks.leaderboard.loader import SampleLine, read_samples
+    from pebench_tasks.leaderboard.marking import by_run, run_names, run_of
     from pebench_tasks.leaderboard.recompute import recompute
     from pebench_tasks.logged import read_logged
 
@@ -65,9 +64,9 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
         for sample in logged.samples:
             lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.get("judgement")))
     benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
-    _, rescored = recompute(submission, lines, benchmark, checked.file)
-    submitted = marked(checked, benchmarks).responses
-    equal = sum(submitted[line.run][line.key] == line.response for line in lines)
+    rescored = recompute(submission, lines, benchmark, checked.file).rescored
+    submitted = by_run(read_samples(checked.file.with_name(submission["samples"]["file"]), submission), submission)
+    equal = sum(submitted[line.run][line.key].response == line.response for line in lines)
     return Again(list(_compared(checked, rescored)), equal, len(lines))
 
 

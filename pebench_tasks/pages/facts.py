@@ -39,15 +39,13 @@ def measured(board: Board, forgotten: Sequence[str] = ()) -> list[tuple[str, str
     subsets = {
         "retained images": provenance.get("retain_documents"),
         "World": provenance.get("world_documents"),
-        "Real": provenance.get("real_documents"),
+        "Real": real_in_words(provenance.get("real_documents")),
     }
     goals = (provenance.get("goal") or {"runs": []})["runs"]
     slices = provenance.get("slices", {})
     asked = f"{sum(counts['n'] for counts in slices.values())} a model: " + ", ".join(
         f"{counts['n']} {slice_title(name)}" for name, counts in slices.items()
     )
-    versions = provenance.get("versions", {})
-    ran = sorted({f"{model.get('backend', 'unknown backend')} in {model['dtype']}" for model in _models(board)})
     facts = {
         "Target": TITLES[board.target].lower(),
         "Forgotten": ", ".join(forgotten),
@@ -59,16 +57,50 @@ def measured(board: Board, forgotten: Sequence[str] = ()) -> list[tuple[str, str
         "Goal models": f"{len(goals)} ({', '.join(run['weights'] for run in goals)})" if goals else "",
         "Generation": _settings(provenance.get("generation") or {}),
         "Prompts": _settings({k: v for k, v in (provenance.get("prompts") or {}).items() if v}),
-        "Backends": ", ".join(ran),
-        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Backends": _backends(board),
+        "Versions": _versions(board),
         "Task": f"{result.task} {result.version}, templates {provenance['template']}",
     }
     return [(name, value) for name, value in facts.items() if value]
 
 
-def _models(board: Board) -> list[dict[str, Any]]:
-    every = [entry.result.provenance.get("model", {}) for entry in board.entries]
-    return [model for model in every if "dtype" in model]
+def real_in_words(which: Any) -> str:
+    """Which public figures were asked, in words."""
+    if not isinstance(which, Mapping):
+        return str(which or "")
+    known, asked = (
+        f"the {which['known']:,} of {which['asked']:,} public figures that the base model knew",
+        which["list"],
+    )
+    return f"{known} (list {asked})"
+
+
+def _backends(board: Board) -> str:
+    """What ran the models, in which precision; whose is said where they differ."""
+    said = []
+    for entry in board.entries:
+        model = entry.result.provenance.get("model", {})
+        if model.get("dtype"):
+            said.append((entry.name, f"{model.get('backend') or 'unknown backend'} in {model['dtype']}"))
+    return _whose(said, len(board.entries))
+
+
+def _versions(board: Board) -> str:
+    """The versions of all models' libraries; whose is said where they differ."""
+    versions = [(entry.name, entry.result.provenance.get("versions", {})) for entry in board.entries]
+    names = dict.fromkeys(name for _, found in versions for name in found)
+    parts = [(name, [(who, found[name]) for who, found in versions if name in found]) for name in names]
+    return ", ".join(f"{name} {_whose(said, len(versions))}" for name, said in parts)
+
+
+def _whose(said: Sequence[tuple[str, str]], models: int) -> str:
+    """Values said of models: one alone where all ``models`` have it, else each with the models' names."""
+    values: dict[str, list[str]] = {}
+    for who, value in said:
+        values.setdefault(value, []).append(who)
+    if len(values) == 1 and len(said) == models:
+        return said[0][1]
+    return "; ".join(f"{value} ({', '.join(who)})" for value, who in values.items())
 
 
 def _judge(provenance: Mapping[str, Any]) -> str:

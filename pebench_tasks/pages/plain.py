@@ -116,7 +116,8 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]], *, texts: int = 1)
 def _accounting(view: View) -> list[str]:
     counts = view.accounting
     rows = [[model, name, *map(str, values)] for model, name, values in counts.rows]
-    return table(["model", "slice", *counts.columns], rows, texts=2)
+    caption = f"{counts.caption[0].upper()}{counts.caption[1:]}"
+    return [caption, "", *table(["model", "slice", *counts.columns], rows, texts=2)]
 
 
 def _cell(figure: Figure | None) -> str:

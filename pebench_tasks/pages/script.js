@@ -165,6 +165,8 @@ function browse(root) {
   const [before, after] = all(".pager button", root);
   let hits = items, at = 0, first = -1;
 
+  const illustrated = Object.keys(data.images).length > 0;
+  list.classList.toggle("plain", !illustrated);
   const picture = (item, size) => data.images[item.image]
     ? make("img", { src: data.images[item.image], alt: size ? `Image ${item.image}` : "", width: size, height: size })
     : size ? "" : make("span", { class: "blank" });
@@ -214,7 +216,7 @@ function browse(root) {
     const tones = answers.slice(0, 8).map(({ value }) => make("span", { class: `tone ${tone(value)}` }, TONES[tone(value)]));
     const label = `${item.key}, ${item.slice}: ${answers.map(({ model, outcome }) => `${model} ${outcome}`).join(", ")}`;
     return make("li", {}, make("button", { type: "button", class: "pick", "aria-label": label, click: () => choose(first + place) },
-      picture(item, null), make("span", { class: "key" }, item.key),
+      illustrated ? picture(item, null) : "", make("span", { class: "key" }, item.key),
       make("span", { class: "sub" }, make("span", {}, item.slice), make("span", { class: "tones" }, ...tones))));
   }
 
@@ -246,7 +248,7 @@ function browse(root) {
     const index = hits.findIndex(fits);
     if (index < 0) find(".live", root).textContent = `${wanted.get("sample")} is not among the samples of this page`;
     else choose(index, { link: false });
-    (index < 0 ? find(".live", root) : sample).scrollIntoView({ block: "start" });
+    (index < 0 ? find(".live", root) : sample).scrollIntoView({ block: "start", behavior: "instant" });
     if (index >= 0) sample.focus({ preventScroll: true });
   }
 

@@ -13,6 +13,12 @@ from pebench_tasks.results import Result
 from pebench_tasks.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.summary import FLAGS, OUTCOMES
 
+NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name
+ODD = (*FLAGS, "failed")
+ACCOUNTING = (
+    "what was answered where a name was asked for; slices of scenes and yes/no questions only where an answer was "
+    "empty, refused, degenerate or the like. Partial, degenerate, near, invalid and failed are counted on top."
+)
 INTERVAL_NOTE = "interval of "  # so begin the notes of ``tables.notes`` that ``footnotes`` has in another form
 ON_INTERVALS = ("over documents", "nothing varies", "one document")  # such notes stand below a table, not in its cells
 # Settings of a run record that say where files lay, or what other facts say already.
@@ -52,6 +58,7 @@ class Counts(NamedTuple):
 
     columns: list[str]
     rows: list[tuple[str, str, list[int]]]  # model, slice, n and the counts
+    caption: str = ACCOUNTING
 
 
 class Near(NamedTuple):
@@ -169,9 +176,17 @@ def marks(entry: Entry) -> list[str]:
 
 
 def accounting(entries: Iterable[Entry]) -> Counts:
-    """What was answered: recognised, refused, empty and so on, per model and slice."""
-    found = [(e.name, name, row) for e in entries for name, row in e.result.provenance.get("slices", {}).items()]
-    kinds = [kind for kind in (*OUTCOMES, *FLAGS, "failed") if any(row.get(kind) for _, _, row in found)]
+    """What was answered: recognised, refused, empty and so on, per model and slice.
+
+    Slices of scenes and of yes/no questions, whose answers name nobody, are there only where something is amiss.
+    """
+    found = [
+        (entry.name, name, row)
+        for entry in entries
+        for name, row in entry.result.provenance.get("slices", {}).items()
+        if name in NAMES[entry.result.provenance["target"]] or row["other"] < row["n"] or any(map(row.get, ODD))
+    ]
+    kinds = [kind for kind in (*OUTCOMES, *ODD) if any(row.get(kind) for _, _, row in found)]
     rows = [(model, slice_title(name), [row["n"], *(row.get(kind, 0) for kind in kinds)]) for model, name, row in found]
     return Counts(["n", *kinds], rows)
 

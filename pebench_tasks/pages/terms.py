@@ -22,7 +22,8 @@ TERMS: dict[str, str] = {
     "Scope). The summary is this project's own.",
     "Distance to Goal": "How far a model stays behind Goal, 0 (nowhere) to 1: the mean of its shortfall in forgetting "
     "and its shortfall in what must stay. Better than Goal costs nothing. This project's own.",
-    "Rank": "The place by distance to Goal within this table. Finetuned and Goal are bounds and have none.",
+    "Rank": "The place by distance to Goal within this table, whose rows all have the same Finetuned and Goal models. "
+    "These are bounds and have none.",
     "Change": "The second model's figure minus the first one's, over the documents that both answered. Above 0: the "
     "second is better.",
     "p": "How often exchanging the two models' answers at random gives a difference at least as large, corrected for "

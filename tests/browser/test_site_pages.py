@@ -107,6 +107,14 @@ def test_a_link_to_a_sample_of_a_submission(site: Path, open_page: OpenPage) -> 
     expect_sample(open_page(page_file, fragment=f"#sample={key}"), key)
 
 
+def test_a_list_of_samples_without_pictures_has_no_squares_for_them(site: Path, open_page: OpenPage) -> None:
+    page = open_page(site.parent / "submissions" / "best.html")
+    assert page.locator(".browser .pick").count() > 0
+    assert page.locator(".browser .pick .blank, .browser .pick img").count() == 0
+    pick = page.locator(".browser .pick").first
+    assert pick.locator(".key").bounding_box()["x"] - pick.bounding_box()["x"] < 20  # type: ignore[index]
+
+
 def test_a_hostile_submission_is_shown_and_never_run(site: Path, open_page: OpenPage) -> None:
     page = open_page(site.parent / "submissions" / "hostile.html")
     check_harmless(page)

@@ -40,7 +40,12 @@ def one(tmp_path: Path, *paths: Path, **options: Any) -> str:
 def test_a_folder_of_models_becomes_one_page_with_its_tables(report: Path) -> None:
     assert sorted(path.name for path in report.iterdir()) == sorted(FILES)
     page = (report / "report.html").read_text(encoding="utf-8")
-    for words in ("Unlearning results", "People and events at once", "Finetuned", "pebench report scores --out DIR"):
+    for words in (
+        "Unlearning results",
+        "People and events at once",
+        "Finetuned",
+        "pebench report .../scores --out DIR",
+    ):
         assert words in page
     assert page.count("<figure") == 6  # plane and profile, three targets
 
@@ -297,10 +302,17 @@ def test_the_command_writes_the_files_and_names_them(
     assert printed == [str(tmp_path / name) for name in FILES]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "My &lt;methods&gt;" in page
-    assert "pebench report gd goal --out DIR --samples 2 --thumbnail 32 --title" in page
+    assert "pebench report .../gd .../goal --out DIR --samples 2 --thumbnail 32 --title" in page
 
 
 @pytest.mark.parametrize("wrong", [["--samples", "-1"], ["--samples", "few"], ["--thumbnail", "3"]])
 def test_wrong_numbers_are_refused(wrong: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         cli.main(["report", "x", "--out", str(tmp_path), *wrong])
+
+
+def test_the_accounting_leaves_out_slices_that_say_nothing(report: Path) -> None:
+    """Scenes and yes/no questions of which every answer is some text, as those of a model that knows everything."""
+    text = (report / "report.md").read_text(encoding="utf-8").lower()
+    assert "| finetuned | efficacy |" in text
+    assert "| finetuned | world |" not in text

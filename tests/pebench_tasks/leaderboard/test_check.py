@@ -4,17 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pebench_templates
 import pytest
 from made_submissions import BASE, FINETUNED, MODEL, Made, make
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.known import FORMAT, _fingerprint
 from pebench_tasks.leaderboard.board import BenchmarkFacts, Board
 from pebench_tasks.leaderboard.check import check_board
-from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission, marked
-from pebench_tasks.leaderboard.marking import mark_all
+from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.marking import asked, by_run, logged_run, marking_context
+from pebench_tasks.rescore import rescore
 from pebench_tasks.scoring import FIGURES
 from pebench_tasks.tables import notes, tables
 
@@ -40,8 +41,8 @@ def known_list(benchmark: Benchmark, **facts: Any) -> dict[str, Any]:
     """A list of all figures but the first, of the base that all runs have."""
     keys = sorted(row["key"] for row in benchmark.real if row["part"] == "eval")
     content = {
-        "format": FORMAT, "data": benchmark.fingerprint, "template": "a" * 16, "base": BASE, "weights": BASE,
-        "model": "base", "known": keys[1:], "asked": len(keys), **facts,
+        "format": FORMAT, "data": benchmark.fingerprint, "template": pebench_templates.fingerprint(), "base": BASE,
+        "weights": BASE, "model": "base", "known": keys[1:], "asked": len(keys), **facts,
     }  # fmt: skip
     return content | {"fingerprint": _fingerprint(content)}
 
@@ -74,14 +75,17 @@ def test_what_the_samples_give_passes(valid: dict[str, Made], target: str, tmp_p
 
 
 @pytest.mark.parametrize("target", ["person", "event", "joint"])
-def test_it_is_computed_as_the_submitter_computes_it(valid: dict[str, Made], target: str, tmp_path: Path) -> None:
+def test_it_is_computed_as_rescore_computes_it(valid: dict[str, Made], target: str, tmp_path: Path) -> None:
     from pebench_tasks.leaderboard.loader import read_samples, read_submission
 
     checked = check(valid[target].copy(), tmp_path)
     submission = read_submission(checked.file)
-    lines = read_samples(checked.file.with_name("made.samples.jsonl.gz"), submission)
-    _, rescored = mark_all(submission, lines, valid[target].benchmark, checked.file)
-    assert checked.results == {name: run.result for name, run in rescored.items()}
+    samples = by_run(read_samples(checked.file.with_name("made.samples.jsonl.gz"), submission), submission)
+    wanted = asked(submission, valid[target].benchmark)
+    found = marking_context(submission, samples, valid[target].benchmark, wanted)
+    for name, answers in samples.items():
+        alone = rescore(logged_run(submission, name, answers, wanted, checked.file), found)
+        assert checked.results[name] == alone.result
 
 
 def test_goal_is_one_and_finetuned_recognises(event: Made, tmp_path: Path) -> None:
@@ -89,28 +93,6 @@ def test_goal_is_one_and_finetuned_recognises(event: Made, tmp_path: Path) -> No
     assert results["goal-0"].metrics["efficacy"] == 1.0
     assert results["finetuned"].metrics["efficacy_away"] == 0.0
     assert results["model"].metrics["retain"] == 1.0
-
-
-def test_documents_for_the_pages_are_marked_as_in_the_check(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
-    checked = check(event, tmp_path)
-    at_hand = {benchmark.fingerprint: benchmark}
-    everything = marked(checked, at_hand)
-    values = [m["provenance"]["value"] for m in everything.rescored["model"].metrics if "retain" in m]
-    assert sum(values) / len(values) == checked.results["model"].metrics["retain"]
-    key = event.line("efficacy")["key"]
-    one = marked(checked, at_hand, [key])
-    assert one.responses["model"] == {key: event.line("efficacy")["response"]}
-    (metrics,) = one.rescored["model"].metrics
-    assert metrics in everything.rescored["model"].metrics
-    assert one.found.documents.keys() == everything.found.documents.keys()
-
-
-def test_samples_that_changed_after_the_check_are_not_shown(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
-    checked = check(event, tmp_path)
-    event.line("efficacy")["response"] = "Another."
-    checked.file.with_name("made.samples.jsonl.gz").write_bytes(event.packed())
-    with pytest.raises(BenchmarkError, match="changed after it was checked"):
-        marked(checked, {benchmark.fingerprint: benchmark})
 
 
 # Scores
@@ -363,15 +345,27 @@ def test_missing_samples_are_refused(event: Made, benchmark: Benchmark, tmp_path
         check_submission(path, Board(), {benchmark.fingerprint: benchmark})
 
 
-@pytest.mark.parametrize("long", ["word " * 513, "a.b." * 257])
+@pytest.mark.parametrize("long", ["word " * 257, "a.b." * 129, "\ufdfa" * 90], ids=["words", "letters", "ligatures"])
 def test_a_response_longer_than_the_task_allows_is_refused(event: Made, long: str, tmp_path: Path) -> None:
     event.line("efficacy", "goal-0")["response"] = long
-    refused(event, tmp_path, "goal-0 answered .* with more than 512 words; the task stops after 128 tokens")
+    refused(event, tmp_path, "goal-0 answered .* with more than 256 words; the task stops after 128 tokens")
 
 
 def test_a_response_as_long_as_the_task_allows_passes(event: Made, tmp_path: Path) -> None:
-    event.line("efficacy")["response"] = "loooooooooong " * 512
+    event.line("efficacy")["response"] = "loooooooooong " * 256
     assert check(event.claim(), tmp_path)
+
+
+def test_a_response_of_more_characters_than_the_task_s_tokens_have_is_refused(event: Made, tmp_path: Path) -> None:
+    event.line("efficacy")["response"] = "a" * 16_385
+    refused(event, tmp_path, "model answered .* with more than 16384 characters; the task stops after 128 tokens")
+    event.line("efficacy")["response"] = "-" * 16_384 + " A field."
+    refused(event, tmp_path, "16384 characters")
+
+
+def test_more_goals_than_five_are_refused(event: Made, tmp_path: Path) -> None:
+    event.submission["runs"]["goals"] *= 6
+    refused(event, tmp_path, "runs/goals")
 
 
 # Where the models come from
@@ -379,6 +373,23 @@ def test_a_response_as_long_as_the_task_allows_passes(event: Made, tmp_path: Pat
 
 def tamper(run: str, **facts: Any) -> Callable[[Made], None]:
     return lambda made: made.run(run)["record"].update(facts)
+
+
+def starts_from(run: str, other: str, weights: str | None = None) -> Callable[[Made], None]:
+    """The record of ``other`` becomes the parent of ``run``, as of other ``weights`` where these are given."""
+
+    def change(made: Made) -> None:
+        parent = json.loads(json.dumps(made.run(other)["record"]))
+        made.run(run)["record"]["parent"] = parent | ({"weights": weights} if weights else {})
+
+    return change
+
+
+def weights_of(run: str, weights: str) -> Callable[[Made], None]:
+    def change(made: Made) -> None:
+        made.run(run)["weights"] = made.run(run)["record"]["weights"] = weights
+
+    return change
 
 
 LINEAGE: list[tuple[str, Callable[[Made], None], str]] = [
@@ -401,6 +412,16 @@ LINEAGE: list[tuple[str, Callable[[Made], None], str]] = [
     ("record of other weights", tamper("model", weights="0" * 16), "record of model is of other weights: 0000"),
     ("record of another method", tamper("model", method="npo"), "record of model is of other method: npo, not ga"),
     ("finetuned on a forget set", tamper("finetuned", target="event"), "finetuned on everything"),
+    ("finetuned without a forget set", tamper("finetuned", forget="forget20"), r"forget: forget20\): it must be finet"),
+    ("finetuned without a split", tamper("finetuned", split="0" * 16), r"forget: 0000000000000000\): it must be finet"),
+    ("goal that saw everything", starts_from("goal-0", "finetuned"), "goal-0 started from ffff.*, not from the base"),
+    ("goal from the model", starts_from("goal-0", "model"), "goal-0 started from aaaa.*, not from the base"),
+    ("finetuned from goal", starts_from("finetuned", "goal-0"), "finetuned started from 9999.*, not from the base"),
+    ("goal from a disguised one", starts_from("goal-0", "finetuned", BASE), "goal-0 .* made by finetune, not from the"),
+    ("goal from unknown weights", tamper("goal-0", parent={"model": "x", "weights": "0" * 16}), "from 0000.*, not fr"),
+    ("finetuned is the base", weights_of("finetuned", BASE), "finetuned and the base model are one checkpoint"),
+    ("goal is the base", weights_of("goal-0", BASE), "goal-0 and the base model are one checkpoint"),
+    ("model is the base", weights_of("model", BASE), "model and the base model are one checkpoint"),
 ]  # fmt: skip
 
 
@@ -412,7 +433,16 @@ def test_models_that_do_not_belong_together_are_refused(
     refused(event, tmp_path, reason)
 
 
-@pytest.mark.parametrize("method", ["finetune", "goal", "pretrain"])
+@pytest.mark.parametrize("run", ["finetuned", "goal-0"])
+@pytest.mark.parametrize("parent", [None, {"model": "somebody/base", "weights": BASE}])
+def test_a_bound_of_a_base_without_a_record_passes(
+    event: Made, run: str, parent: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    event.run(run)["record"]["parent"] = parent
+    assert check(event, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["finetune", "goal", "pretrain", "Goal", "FINETUNED", "Fine-tune", "goal "])
 def test_a_model_that_unlearned_nothing_is_refused(event: Made, method: str, tmp_path: Path) -> None:
     event.run()["method"] = event.run()["record"]["method"] = method
     refused(event, tmp_path, f"model is made by {method}: that unlearns nothing")
@@ -463,6 +493,21 @@ def test_a_list_of_another_base_is_refused(benchmark: Benchmark, tmp_path: Path)
         tmp_path,
         "known figures is of another base",
     )
+
+
+def test_a_list_that_was_asked_in_other_words_is_refused(benchmark: Benchmark, tmp_path: Path) -> None:
+    made = make(benchmark, "person", known=known_list(benchmark, template="a" * 16))
+    refused(made, tmp_path, "asked in other words: the templates are aaaa")
+
+
+@pytest.mark.parametrize("weights", [MODEL, FINETUNED, "0" * 16])
+def test_a_list_of_what_another_model_knew_is_refused(benchmark: Benchmark, weights: str, tmp_path: Path) -> None:
+    made = make(benchmark, "person", known=known_list(benchmark, weights=weights))
+    refused(made, tmp_path, f"what {weights} knew, which is not the base model")
+
+
+def test_a_list_of_a_model_whose_weights_nobody_took_down_passes(benchmark: Benchmark, tmp_path: Path) -> None:
+    assert check(make(benchmark, "person", known=known_list(benchmark, weights="")), tmp_path)
 
 
 def test_a_list_of_another_benchmark_is_refused(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -567,6 +612,100 @@ def test_a_refused_copy_does_the_original_no_harm(event: Made, benchmark: Benchm
     event.write(tmp_path, "copy")
     outcome = check_board(tmp_path, {benchmark.fingerprint: benchmark})
     assert (set(outcome.checked), set(outcome.refused)) == ({"original"}, {"copy"})
+
+
+STRANGE = [
+    '{"runs": {"model": {"weights": {"a": 1}}}, "target": "person", "judge": null}',
+    '{"runs": {"model": {"weights": ["x"]}, "finetuned": 1, "goals": [[]]}, "target": [], "judge": {}}',
+    '{"runs": [], "target": 1}', "[]", "null", "[" * 100_000, '{"a": NaN}', "", "\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=range(len(STRANGE)))
+def test_a_file_that_is_no_submission_does_its_neighbour_no_harm(
+    event: Made, benchmark: Benchmark, strange: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event.write(tmp_path, "mine")
+    (tmp_path / "strange.json").write_text(strange, encoding="latin-1")
+    assert command(tmp_path, benchmark, "--only", "mine") == 0
+    assert capsys.readouterr().out == "mine: ok\n1 passed, 0 refused\n"
+
+
+def test_what_is_no_file_does_its_neighbour_no_harm(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
+    event.write(tmp_path, "mine")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "mine.json")
+    (tmp_path / "nowhere.json").symlink_to(tmp_path / "nothing")
+    assert command(tmp_path, benchmark, "--only", "mine") == 0
+
+
+def test_a_bound_whose_samples_cannot_be_read_is_no_other_bound(
+    event: Made, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    event.write(tmp_path, "mine")
+    reanswered(event, "finetuned").write(tmp_path, "other")
+    for content in (b"", b"no gzip"):
+        (tmp_path / "other.samples.jsonl.gz").write_bytes(content)
+        assert command(tmp_path, benchmark, "--only", "mine") == 0
+    (tmp_path / "other.samples.jsonl.gz").unlink()
+    assert command(tmp_path, benchmark, "--only", "mine") == 0
+
+
+def test_who_claims_a_checkpoint_without_passing_is_no_twin(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
+    event.write(tmp_path, "mine")
+    squatter = {"runs": event.submission["runs"], "target": "event", "judge": "lexical"}
+    (tmp_path / "squatter.json").write_text(json.dumps(squatter))
+    event.run()["n"] += 1
+    event.write(tmp_path, "wrong")
+    assert set(check_board(tmp_path, {benchmark.fingerprint: benchmark}, only=["mine"]).checked) == {"mine"}
+
+
+def reanswered(event: Made, run: str) -> Made:
+    """Another model's submission, in which ``run`` answered one document otherwise, and all figures follow from it."""
+    other = event.copy()
+    other.run()["weights"] = other.run()["record"]["weights"] = "c" * 16
+    other.line("retain", run)["response"] = "Nobody knows."
+    return other.claim()
+
+
+@pytest.mark.parametrize("run", ["finetuned", "goal-0"])
+def test_a_bound_that_answered_otherwise_in_another_submission_is_refused(
+    event: Made, benchmark: Benchmark, run: str, tmp_path: Path
+) -> None:
+    at_hand = {benchmark.fingerprint: benchmark}
+    other = reanswered(event, run)
+    event.write(tmp_path, "mine")
+    other.write(tmp_path, "other")
+    weights = event.run(run)["weights"]
+    for only, fresh in ((["mine"], False), (["other"], True), ((), True), ((), False), (["mine"], False)):
+        outcome = check_board(tmp_path, at_hand, only=only, fresh=fresh)
+        assert set(outcome.refused) == set(only or ("mine", "other"))
+        for name, reason in outcome.refused.items():
+            there = "other" if name == "mine" else "mine"
+            assert f"bound {weights} answered the same questions otherwise in {there}:" in str(reason)
+
+
+def test_a_bound_s_other_answers_that_do_not_pass_do_no_harm(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
+    other = reanswered(event, "goal-0")
+    other.run()["n"] += 1
+    event.write(tmp_path, "mine")
+    other.write(tmp_path, "other")
+    for only in (["mine"], ()):
+        assert set(check_board(tmp_path, {benchmark.fingerprint: benchmark}, only=only).checked) == {"mine"}
+
+
+def test_an_unlearned_model_s_other_answers_are_its_own(event: Made, benchmark: Benchmark, tmp_path: Path) -> None:
+    event.write(tmp_path, "mine")
+    reanswered(event, "model").write(tmp_path, "other")
+    assert set(check_board(tmp_path, {benchmark.fingerprint: benchmark}).checked) == {"mine", "other"}
+
+
+@pytest.mark.parametrize(("dtype", "backend"), [("bfloat16", "vllm"), ("", "")])
+def test_in_which_numbers_a_run_was_scored_comes_along(event: Made, dtype: str, backend: str, tmp_path: Path) -> None:
+    event.run().update(dtype=dtype, backend=backend)
+    model = check(event, tmp_path).results["model"].provenance["model"]
+    assert (model.get("dtype", ""), model.get("backend", "")) == (dtype, backend)
+    assert ("dtype" in model, "backend" in model) == (bool(dtype), bool(backend))
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from pebench_tasks.leaderboard.board import Board
 from pebench_tasks.leaderboard.check import check_submission
 from pebench_tasks.leaderboard.examine import TOLERANCE, Refused
 from pebench_tasks.leaderboard.loader import SampleLine
-from pebench_tasks.leaderboard.marking import mark_all, run_names
+from pebench_tasks.leaderboard.marking import run_names
+from pebench_tasks.leaderboard.recompute import recompute
 from pebench_tasks.summary import FLAGS
 
 EXAMPLES = settings(
@@ -72,7 +73,7 @@ def test_no_claimed_number_can_be_changed(
 def marks(made: Made) -> list[Any]:
     """All that the responses are marked with: every metric, every outcome, every flag."""
     rows = [SampleLine(line["run"], line["key"], line["response"], None) for line in made.lines]
-    _, rescored = mark_all(made.submission, rows, made.benchmark, Path("made.json"))
+    rescored = recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored
     return [
         [
             {name: value for name, value in metrics.items() if name != "provenance"},

@@ -49,6 +49,7 @@ def test_the_schema_is_a_schema_and_names_our_targets_and_tasks() -> None:
     assert schema["properties"]["target"]["enum"] == list(FIGURES)
     assert schema["properties"]["task"]["enum"] == list(TASKS.values())
     assert schema["properties"]["samples"]["properties"]["bytes"]["maximum"] == loader.MAX_SAMPLES
+    assert schema["properties"]["runs"]["properties"]["goals"]["maxItems"] == loader.MAX_GOALS
     assert schema["$defs"]["sample"]["properties"]["response"]["maxLength"] == loader.MAX_RESPONSE
 
 
@@ -268,3 +269,14 @@ def test_a_name_that_another_file_system_takes_for_the_same_is_refused(made: Mad
     (tmp_path / name).write_text("{}")
     with pytest.raises(BenchmarkError):
         board.submission_files(tmp_path)
+
+
+def test_a_key_that_occurs_twice_among_very_many_is_found_at_once() -> None:
+    import time
+
+    keys = [f"k{i}" for i in range(100_000)]
+    text = "{" + ",".join(f'"{key}":0' for key in [*keys, keys[-1]]) + "}"
+    started = time.perf_counter()
+    with pytest.raises(BenchmarkError, match="the key 'k99999' occurs twice"):
+        parse(text.encode(), "x")
+    assert time.perf_counter() - started < 1

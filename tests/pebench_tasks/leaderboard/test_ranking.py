@@ -1,7 +1,10 @@
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.leaderboard.ranking import Listed, rank, tables
+import pytest
+
+from pebench_tasks.leaderboard.board import Verified
+from pebench_tasks.leaderboard.ranking import Listed, Unlike, rank, tables
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.results import Result
 from pebench_tasks.scoring import SLICES, Distance
@@ -11,7 +14,8 @@ def entry(role: str, distance: float | None, **facts: Any) -> Entry:
     provenance = {
         "data": "d" * 16, "forget": "forget05", "split": "s" * 16, "judge": "lexical", "template": "t" * 16,
         "retain_documents": "the fixed subset", "world_documents": "the fixed subset", "never_learned": False,
-        "mostly_empty": [], "other_split": "", "model": {"base": "b" * 16, "method": "ga"},
+        "mostly_empty": [], "other_split": "",
+        "model": {"base": "b" * 16, "method": "ga", "weights": facts.pop("weights", f"{role} weights")},
     } | facts  # fmt: skip
     result = Result("a", "pebench_events", "1.1", {}, provenance, Path("a.json"), Path("a.gz"))
     figures = {name: Figure(name, 0.5, None, None, 1, False, "") for name in SLICES}
@@ -20,11 +24,19 @@ def entry(role: str, distance: float | None, **facts: Any) -> Entry:
 
 
 def listed(
-    name: str, distance: float | None, *, finetuned: Entry | None = None, goal: Entry | None = None, **facts: Any
+    name: str,
+    distance: float | None,
+    *,
+    finetuned: Entry | None = None,
+    goal: Entry | None = None,
+    bounds: str = "0",
+    **facts: Any,
 ) -> Listed:
     entries = [finetuned or entry("finetuned", 0.5), entry("model", distance, **facts), goal or entry("goal", 0.0)]
     board = Board("pebench_events", "event", "Events", list(SLICES), entries)
-    return Listed(name, {"base": {"name": "a base"}}, board, None)
+    model, lower, upper = ({"record": {}} for _ in range(3))
+    runs = {"model": model, "finetuned": lower, "goals": [upper]}
+    return Listed(name, {"base": {"name": "a base"}, "runs": runs}, board, None, bounds)
 
 
 def ranks(*members: Listed) -> list[tuple[str, int | None]]:
@@ -81,9 +93,71 @@ def test_what_was_asked_or_marked_otherwise_stands_in_another_table() -> None:
     assert len({table.slug for table in found}) == 7
 
 
-def test_a_base_model_has_its_bounds_once_from_its_best_submission() -> None:
-    other = {"model": {"base": "c" * 16, "method": "ga"}}
-    (table,) = tables([listed("second", 0.2), listed("best", 0.1), listed("other", 0.15, **other)])
-    assert [(bound.role, bound.base[0], bound.listed.name) for bound in table.bounds] == [
-        ("finetuned", "b", "best"), ("goal", "b", "best"), ("finetuned", "c", "other"), ("goal", "c", "other"),
+def test_a_submission_with_other_bounds_is_ranked_apart_and_says_so() -> None:
+    """Each submission brings its own Goal: a weak or forged one gives no rank among honest rows, and bounds nobody."""
+    forged = entry("goal", 0.0, weights="w" * 16)
+    honest, weak = tables([listed("weak", 0.0, goal=forged, bounds="w"), listed("a", 0.4), listed("b", 0.2)])
+    assert [(row.listed.name, row.rank) for row in honest.rows] == [("b", 1), ("a", 2)]
+    assert [row.listed.name for row in weak.rows] == ["weak"]
+    assert forged not in honest.bounds
+    assert (honest.unlike, weak.unlike) == (None, Unlike("t1", "another Goal model"))
+
+
+def test_what_other_bounds_are_is_said_in_words() -> None:
+    others = {
+        "other answers of the same Finetuned and Goal models": listed("answers", 0.1, bounds="1"),
+        "another Finetuned model": listed("f", 0.1, bounds="2", finetuned=entry("finetuned", 0.5, weights="x")),
+        "another base model, with a Goal model of its own": listed("base", 0.1, bounds="3", model={"base": "c" * 16}),
+    }
+    found = tables([listed("a", 0.1), listed("b", 0.1), *others.values()])
+    assert {table.rows[0].listed.name: table.unlike and table.unlike.why for table in found[1:]} == {
+        one.name: why for why, one in others.items()
+    }
+
+
+def test_a_table_has_its_bounds_once() -> None:
+    (table,) = tables([listed("second", 0.2), listed("best", 0.1)])
+    assert [(bound.role, bound.result.provenance["model"]["weights"]) for bound in table.bounds] == [
+        ("finetuned", "finetuned weights"), ("goal", "goal weights"),
     ]  # fmt: skip
+
+
+def test_tables_with_more_submissions_come_first() -> None:
+    facts = [("a", "lexical"), ("b", "openai:m/1"), ("c", "openai:m/1")]
+    found = tables(listed(name, 0.1, judge=judge) for name, judge in facts)
+    assert [(table.slug, [row.listed.name for row in table.rows]) for table in found] == [
+        ("t1", ["b", "c"]), ("t2", ["a"]),
+    ]  # fmt: skip
+
+
+def test_of_tables_that_ask_the_same_a_verified_one_comes_first() -> None:
+    word = Verified("0" * 64, "a maintainer", "2026-01-02", "")
+    found = tables([listed("other", 0.1, bounds="0"), listed("verified", 0.2, bounds="1")._replace(verified=word)])
+    assert [table.rows[0].listed.name for table in found] == ["verified", "other"]
+
+
+def test_a_list_of_public_figures_stands_in_a_table_of_its_own_and_says_how_many() -> None:
+    known = {"list": "1" * 16, "known": 1, "asked": 24, "base": "b" * 16}
+    found = tables([listed("a", 0.3), listed("b", 0.2), listed("one-figure", 0.1, real_documents=known)])
+    assert [[row.listed.name for row in table.rows] for table in found] == [["b", "a"], ["one-figure"]]
+    assert [table.real for table in found] == ["all public figures", f"1 of 24 public figures (list {'1' * 16})"]
+
+
+@pytest.mark.parametrize("value", [True, "true", "True", 1])
+def test_training_with_what_is_asked_stands_at_the_row(value: object) -> None:
+    one = listed("a", 0.1)
+    for run in (one.submission["runs"]["model"], one.submission["runs"]["goals"][0]):
+        run["record"]["arguments"] = {"retain_overlap": value}
+    one.submission["runs"]["model"]["record"]["arguments"]["retain_scope"] = value
+    assert rank([one])[0].notes == [
+        "trained on the images that Retain asks about (retain_overlap)",
+        "trained on what Scope asks about (retain_scope)",
+        "Goal trained on the images that Retain asks about (retain_overlap)",
+    ]
+
+
+@pytest.mark.parametrize("value", [False, "false", None, "", 0])
+def test_training_without_it_does_not(value: object) -> None:
+    one = listed("a", 0.1)
+    one.submission["runs"]["model"]["record"]["arguments"] = {"retain_overlap": value, "retain_scope": value}
+    assert rank([one])[0].notes == []

@@ -78,18 +78,18 @@ def test_a_record_of_the_required_fields_alone_is_enough() -> None:
 
 
 def test_a_record_that_lacks_a_field_says_which(tmp_path: Path) -> None:
-    assert records.read_record(tmp_path) is None
+    assert records.complete_record(tmp_path) is None
     path = tmp_path / "pebench_run.json"
     path.write_text(json.dumps({name: value for name, value in RECORD.items() if name not in ("base", "split")}))
     with pytest.raises(BenchmarkError, match=r"lacks base, split\. A run record needs: method, target"):
-        records.read_record(tmp_path)
+        records.complete_record(tmp_path)
     for damaged in ("{", "[]", "{}", "null", '"x"'):
         path.write_text(damaged)
         with pytest.raises(BenchmarkError, match="is damaged"):
-            records.read_record(tmp_path)
+            records.complete_record(tmp_path)
     path.write_text(json.dumps(RECORD | {"format": "pebench-run/2"}))
     with pytest.raises(BenchmarkError, match="this version reads 'pebench-run/1'"):
-        records.read_record(tmp_path)
+        records.complete_record(tmp_path)
 
 
 def test_the_parent_is_what_was_unlearned(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 import csv
+import gzip
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,11 +15,11 @@ import pytest
 import yaml
 from made_submissions import Made, make
 
-import pebench_tasks
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import site as site_module
 from pebench_tasks.leaderboard.site import HERE, build_site
+from pebench_tasks.pages.facts import real_in_words
 from pebench_tasks.paper import published_rows
 
 LINK = "https://example.org/made"
@@ -143,6 +147,9 @@ def test_every_link_leads_to_a_file_of_the_site_or_is_an_outside_link_that_is_no
 
 def test_an_empty_board_says_how_to_begin(tmp_path: Path, benchmark: Benchmark) -> None:
     (tmp_path / "empty").mkdir()
+    with pytest.raises(BenchmarkError, match=r"holds neither submissions \(NAME.json\) nor a board.json"):
+        build_site(tmp_path / "empty", tmp_path / "site", data=[benchmark.directory])
+    (tmp_path / "empty" / "board.json").write_text("{}")
     index = build_site(tmp_path / "empty", tmp_path / "site", data=[benchmark.directory])
     assert "No submission yet" in Page(index).text
 
@@ -159,14 +166,58 @@ def test_people_and_events_stand_in_tables_of_their_own(build: Callable[..., Pat
 def test_finetuned_and_goal_are_shown_and_never_ranked(build: Callable[..., Path]) -> None:
     site = build()
     table = json.loads((site / "board.json").read_text())["tables"][1]
-    assert [(bound["role"], bound["distance"]) for bound in table["bounds"]] == [
-        ("finetuned", pytest.approx(table["bounds"][0]["distance"])), ("goal", 0.0),
+    bounds = table["finetuned_and_goals"]
+    assert [(bound["role"], bound["distance"]) for bound in bounds] == [
+        ("finetuned", pytest.approx(bounds[0]["distance"])), ("goal", 0.0),
     ]  # fmt: skip
     with (site / "board.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["role"], row["rank"]) for row in rows if row["target"] == "event"] == [
         ("model", "1"), ("finetuned", ""), ("goal", ""),
     ]  # fmt: skip
+
+
+def test_a_forged_goal_gives_no_rank_among_honest_rows(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    """Another Goal, whose answers are the model's own: the distance is 0, in a table of its own."""
+    other = valid["person"].copy()
+    other.run()["weights"] = other.run()["record"]["weights"] = "1" * 16
+    other.write(board, "b-person")
+    forged = valid["person"].copy()
+    own = {line["key"]: line["response"] for line in forged.lines if line["run"] == "model"}
+    for line in forged.lines:
+        if line["run"] == "goal-0":
+            line["response"] = own[line["key"]]
+    for run, weights in (("model", "2"), ("goal-0", "3")):
+        forged.run(run)["weights"] = forged.run(run)["record"]["weights"] = weights * 16
+    forged.claim().write(board, "forged")
+    site = build()
+    tables = json.loads((site / "board.json").read_text())["tables"]
+    assert [[row["name"] for row in table["rows"]] for table in tables] == [
+        ["a-person", "b-person"], ["forged"], ["a-event"],
+    ]  # fmt: skip
+    assert tables[1]["rows"][0]["distance"] == 0
+    assert len({table["bounds"] for table in tables}) == 3
+    text = " ".join(Page(site / "index.html").text.split())
+    assert text.count("Measured against another Goal model: not comparable with the table above.") == 1
+    assert "1 Goal model: 9999999999999999; Finetuned ffffffffffffffff" in text
+    assert "1 Goal model: 3333333333333333; Finetuned ffffffffffffffff" in text
+
+
+def test_one_table_for_the_same_bounds_in_another_order_of_lines_and_spaces(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    other = valid["person"].copy()
+    other.run()["weights"] = other.run()["record"]["weights"] = "1" * 16
+    path = other.write(board, "b-person")
+    rows = sorted(other.lines, key=lambda line: (line["key"], line["run"]))
+    spaced = gzip.compress("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode(), mtime=0)
+    other.submission["samples"] |= {"sha256": hashlib.sha256(spaced).hexdigest(), "bytes": len(spaced)}
+    path.write_text(json.dumps(other.submission))
+    path.with_name("b-person.samples.jsonl.gz").write_bytes(spaced)
+    tables = json.loads((build() / "board.json").read_text())["tables"]
+    assert [[row["name"] for row in table["rows"]] for table in tables] == [["a-person", "b-person"], ["a-event"]]
 
 
 def test_the_papers_rows_stand_apart_and_have_no_rank(build: Callable[..., Path]) -> None:
@@ -230,6 +281,36 @@ def test_hyper_parameters_come_from_the_submissions_records(build: Callable[...,
     page = Page(build() / "submissions" / "a-event.html").text
     assert "learning_rate" in page
     assert "0.0001" in page
+
+
+def test_the_numbers_format_and_the_backend_of_each_run_are_shown(
+    build: Callable[..., Path], board: Path, valid: dict[str, Made]
+) -> None:
+    made = valid["event"].copy()
+    for run, dtype in (("model", "bfloat16"), ("finetuned", "float32"), ("goal-0", "float32")):
+        made.run(run).update(dtype=dtype, backend="pebench_hf")
+    made.run()["versions"]["torch"] = "2.14.0"
+    made.claim().write(board, "a-event")
+    site = build()
+    page = " ".join(Page(site / "submissions" / "a-event.html").text.split())
+    assert "pebench_hf in float32 (Finetuned, Goal); pebench_hf in bfloat16 (a-event)" in page
+    assert "torch 2.15.0 (Finetuned, Goal); 2.14.0 (a-event)" in page
+    assert "All settings, as the run record says" in page
+    table = next(one for one in json.loads((site / "board.json").read_text())["tables"] if one["target"] == "event")
+    assert [row["dtype"] for row in (*table["rows"], *table["finetuned_and_goals"])] == [
+        "bfloat16", "float32", "float32",
+    ]  # fmt: skip
+    with (site / "board.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["target"] == "event"]
+    assert [(row["role"], row["dtype"], row["backend"]) for row in rows] == [
+        ("model", "bfloat16", "pebench_hf"), ("finetuned", "float32", "pebench_hf"), ("goal", "float32", "pebench_hf"),
+    ]  # fmt: skip
+
+
+def test_a_list_of_public_figures_is_said_in_words() -> None:
+    which = {"list": "1" * 16, "known": 7, "asked": 24, "base": "b" * 16}
+    assert real_in_words(which) == f"the 7 of 24 public figures that the base model knew (list {'1' * 16})"
+    assert real_in_words("all") == "all"
 
 
 # Whatever a submission says
@@ -319,19 +400,140 @@ def test_the_board_itself_is_no_place_for_its_site(build: Callable[..., Path], b
 
 # The CI recipe
 
+RECIPE = (HERE / "check_workflow.yml").read_text(encoding="utf-8")
+
+
+def step(name: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a step of the recipe in ``folder`` as a runner does, with no PEBench at hand that it could install."""
+    steps = yaml.safe_load(RECIPE)["jobs"]["check"]["steps"]
+    script = next(one["run"] for one in steps if one.get("name") == name)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    place = {"RUNNER_TEMP": str(folder.parent), "PATH": path, "PIP_NO_INDEX": "1", "PIP_NO_INPUT": "1"}
+    return subprocess.run(
+        ["bash", "-e", "-c", script], cwd=folder, env=place | variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def pull_request(tmp_path: Path) -> Callable[[Callable[[Path], Any]], Path]:
+    """A repository of a board at the merge of main with a pull request that changes its files as told."""
+
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
+
+    def made(change: Callable[[Path], Any]) -> Path:
+        (folder / ".github").mkdir(parents=True)
+        for name in ("board.json", "verified.json", "old.json", "old.samples.jsonl.gz", ".github/check.yml"):
+            (folder / name).write_text("{}")
+        git("init", "-q", "-b", "main")
+        git("add", "-A")
+        git("commit", "-q", "-m", "a board")
+        git("checkout", "-q", "-b", "theirs")
+        change(folder)
+        git("add", "-A")
+        git("commit", "-q", "-m", "a pull request")
+        git("checkout", "-q", "main")
+        git("merge", "-q", "--no-ff", "-m", "tried", "theirs")
+        return folder
+
+    folder = tmp_path / "repository"
+    return made
+
+
+def test_a_pull_request_may_add_a_submission(pull_request: Callable[[Callable[[Path], Any]], Path]) -> None:
+    def add(folder: Path) -> None:
+        for name in ("new-1.0_a.json", "new-1.0_a.samples.jsonl.gz"):
+            (folder / name).write_text("1")
+
+    done = step("Only new submissions", pull_request(add))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: (folder / ".github" / "check.yml").write_text("mine"), "M .github/check.yml"),
+        (lambda folder: (folder / ".github" / "other.yml").write_text("mine"), "A .github/other.yml"),
+        (lambda folder: (folder / "board.json").write_text("mine"), "M board.json"),
+        (lambda folder: (folder / "verified.json").write_text("mine"), "M verified.json"),
+        (lambda folder: (folder / "old.json").write_text("mine"), "M old.json"),
+        (lambda folder: (folder / "old.samples.jsonl.gz").unlink(), "D old.samples.jsonl.gz"),
+        (lambda folder: (folder / "old.json").rename(folder / "new.json"), "A new.json D old.json"),
+        (lambda folder: (folder / "sitecustomize.py").write_text("mine"), "A sitecustomize.py"),
+        (lambda folder: (folder / "constraints.txt").write_text("mine"), "A constraints.txt"),
+        (lambda folder: (folder / "Upper.json").write_text("mine"), "A Upper.json"),
+        (lambda folder: (folder / "a\n::error::b.json").write_text("mine"), r"A $'a\n::error::b.json'"),
+    ],
+    ids=str,
+)
+def test_a_pull_request_may_do_nothing_else(
+    pull_request: Callable[[Callable[[Path], Any]], Path], change: Callable[[Path], Any], said: str
+) -> None:
+    done = step("Only new submissions", pull_request(change))
+    assert done.returncode == 1
+    assert "A pull request may only add NAME.json and NAME.samples.jsonl.gz" in done.stdout
+    assert said.split(" D ")[-1].split(" ", 1)[-1] in done.stdout
+    assert done.stdout.count("::error::") == 1 + said.count("::error::")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "",
+        "pebench==0.1.0",
+        "pebench",
+        f"git+https://example.org/pebench@{'main'}",
+        "a.whl",
+        f"../a.whl#sha256={'0' * 64}",
+    ],
+)
+def test_the_recipe_installs_nothing_that_is_not_pinned(tmp_path: Path, named: str) -> None:
+    (tmp_path / "work").mkdir()
+    done = step("Install", tmp_path / "work", PEBENCH=named)
+    assert done.returncode == 1
+    assert "names no commit and no wheel with its hash. Fill it in." in done.stdout
+
+
+def test_a_wheel_of_another_hash_is_not_installed(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "pebench-0.1.0-py3-none-any.whl").write_bytes(b"forged")
+    done = step("Install", folder, PEBENCH=f"pebench-0.1.0-py3-none-any.whl#sha256={'0' * 64}")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+    assert "constraints.txt" not in done.stderr  # pip was not reached
+
+
+@pytest.mark.parametrize("content", ["{}", '{"benchmarks": {}}'])
+def test_a_board_without_benchmarks_says_what_it_lacks(tmp_path: Path, content: str) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "board.json").write_text(content)
+    done = step("Build the benchmarks that board.json names", tmp_path / "work")
+    assert done.returncode == 1
+    assert "board.json names no benchmarks" in done.stderr
+    assert "Traceback" not in done.stderr
+
 
 def test_the_workflow_runs_pull_requests_without_rights_and_pins_everything() -> None:
-    text = (HERE / "check_workflow.yml").read_text(encoding="utf-8")
-    workflow = yaml.safe_load(text)
+    workflow = yaml.safe_load(RECIPE)
     assert set(workflow[True]) == {"pull_request", "push"}  # YAML 1.1 reads the key `on` as true
     assert workflow["permissions"] == {"contents": "read"}
-    assert "secrets" not in re.sub(r"#.*", "", text)
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert "secrets" not in re.sub(r"#.*", "", RECIPE)
+    steps = [one for job in workflow["jobs"].values() for one in job["steps"]]
     assert all("permissions" not in job for job in workflow["jobs"].values())
-    for step in steps:
-        if "uses" in step:
-            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
-        assert "${{" not in step.get("run", "")  # nothing that a pull request says becomes a command
-    assert re.fullmatch(r"pebench==[0-9.]+", workflow["env"]["PEBENCH"])
-    assert workflow["env"]["PEBENCH"] == f"pebench=={pebench_tasks.__version__}"
-    assert any("pebench leaderboard check ." in step.get("run", "") for step in steps)
+    for one in steps:
+        if "uses" in one:
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one["uses"])
+        assert "${{" not in one.get("run", "")  # nothing that a pull request says becomes a command
+    assert workflow["env"]["PEBENCH"] == ""  # no index has it; whoever registers the name would run code
+    assert [one.get("name") for one in steps[:2]] == [None, "Only new submissions"]
+    assert any("pebench leaderboard check ." in one.get("run", "") for one in steps)
+
+
+def test_the_contribution_page_says_what_protects_a_board(build: Callable[..., Path]) -> None:
+    text = " ".join(Page(build() / "contribute.html").text.split())
+    assert "It cannot protect itself" in text
+    for name in ("CODEOWNERS", "/.github/", "/board.json", "/verified.json"):
+        assert name in text

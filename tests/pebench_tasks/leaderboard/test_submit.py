@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.known import find_known, write_known
 from pebench_tasks.leaderboard.board import Board
-from pebench_tasks.leaderboard.check import check_submission
+from pebench_tasks.leaderboard.examine import check_submission
 from pebench_tasks.leaderboard.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit import submit
 from pebench_tasks.logged import read_logged
@@ -81,7 +82,9 @@ def train(name: str, target: str, **changed: Any) -> Path:
 def send(target: str, results: str = "scores/gd", **options: Any) -> Path:
     for name in ("finetuned", "gd", "ga", "goal"):
         train(name, target)
-    return submit(Path(results), **{"name": "mine", "link": LINK, "target": target, "out": Path("board"), **options})
+    return submit(
+        Path(results), **{"name": "mine", "link": LINK, "target": target, "out": Path("board"), **options}
+    ).file
 
 
 def refused(target: str, results: str = "scores/gd", **options: Any) -> str:
@@ -160,6 +163,38 @@ def test_every_goal_that_the_model_was_scored_with_is_in(here: Path, benchmark: 
     assert "twice" in refused("event", goals=[both / "goal", both / "goal"])
 
 
+def test_more_goals_than_a_submission_holds_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pebench_tasks.leaderboard.lineup.MAX_GOALS", 0)
+    assert "gd was scored with 1 Goal models; a submission holds at most 0" in refused("event")
+    assert "gd has 1 Goal models; a submission holds at most 0. Choose some:  --goal RESULTS" in refused("person")
+
+
+def test_every_run_says_in_which_numbers_it_was_scored(here: Path) -> None:
+    edit("gd", "person", lambda facts: facts["model"].update(dtype="bfloat16", backend="/opt/somebody/my vllm"))
+    edit("goal", "person", lambda facts: facts["model"].update(dtype="float32", backend="pebench_hf"))
+    edit("finetuned", "person", lambda facts: facts.update(model=facts["model"] | {"dtype": "", "backend": ""}))
+    runs = read_submission(send("person"))["runs"]
+    said = [(run["dtype"], run["backend"]) for run in (runs["model"], runs["finetuned"], runs["goals"][0])]
+    assert said == [("bfloat16", "my_vllm"), ("", ""), ("float32", "pebench_hf")]
+
+
+def test_every_response_is_marked_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pebench_tasks.leaderboard import recompute
+
+    marked: list[str] = []
+
+    def watched(key: str, *rest: Any) -> dict[str, Any]:
+        marked.append(key)
+        return original(key, *rest)
+
+    original = recompute.mark
+    monkeypatch.setattr(recompute, "mark", watched)
+    recompute._shared.cache_clear()
+    recompute._latest.cache_clear()
+    path = send("event")  # computed to claim, and checked as a board does
+    assert len(marked) == read_submission(path)["samples"]["documents"]
+
+
 def test_people_need_no_goal_s_answers_but_its_figures(here: Path) -> None:
     assert read_submission(send("person"))["runs"]["goals"][0]["weights"] == weights("goal", "goal")
     shutil.rmtree("board")
@@ -225,7 +260,7 @@ def test_the_list_behind_real_comes_along(here: Path, benchmark: Benchmark) -> N
     content.pop("fingerprint")
     from pebench_tasks.known import _fingerprint
 
-    content["base"] = BASE
+    content["base"] = content["weights"] = BASE
     content["fingerprint"] = _fingerprint(content)
     write_known(content, Path("known.json"))
     asked = {"list": content["fingerprint"], "known": 2, "asked": content["asked"], "base": BASE}
@@ -252,12 +287,19 @@ def test_the_list_behind_real_comes_along(here: Path, benchmark: Benchmark) -> N
     assert "Leave --real-known out" in refused("event", real_known=Path("known.json"))
 
 
-def test_the_command_says_what_to_do_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_to_do_next(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("finetuned", "gd", "goal"):
         train(name, "person")
     words = ["submit", "scores/gd", "--target", "person", "--name", "mine", "--link", LINK, "--out", "board"]
     assert cli.main(words) == 0
-    assert "pebench leaderboard check board --only mine" in capsys.readouterr().out
+    last = capsys.readouterr().out.splitlines()[-1].strip()
+    assert last.startswith("pebench leaderboard check board --only mine --data ")
+    monkeypatch.delenv("PEBENCH_DATA", raising=False)  # no benchmark is chosen
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(here / "config"))
+    assert cli.main(shlex.split(last)[1:]) == 0
+    assert capsys.readouterr().out.startswith("mine: ok")
     assert cli.main([word.replace("mine", "Mine") for word in words]) == 1
     assert "cannot be the name of a submission" in capsys.readouterr().err
 
@@ -295,7 +337,7 @@ def test_mostly_empty_responses_are_refused(here: Path) -> None:
 
 
 def test_results_that_lack_documents_are_refused(here: Path) -> None:
-    lost = []
+    lost: list[str] = []
 
     def lose(row: dict[str, Any]) -> None:
         if row["provenance"]["slice"] == "retain" and not lost:
@@ -341,7 +383,7 @@ def test_finetuned_s_record_may_come_from_the_lineage(here: Path) -> None:
     for name in ("finetuned", "gd", "goal"):
         train(name, "person")
     shutil.rmtree("models/finetuned")
-    path = submit(Path("scores/gd"), name="mine", link=LINK, target="person", out=Path("board"))
+    path = submit(Path("scores/gd"), name="mine", link=LINK, target="person", out=Path("board")).file
     assert read_submission(path)["runs"]["finetuned"]["record"]["method"] == "finetune"
 
 

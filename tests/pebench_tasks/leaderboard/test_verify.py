@@ -51,10 +51,10 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
 
 def documents(made: Made, name: str) -> list[dict[str, Any]]:
     from pebench_tasks.leaderboard.loader import SampleLine
-    from pebench_tasks.leaderboard.marking import mark_all
+    from pebench_tasks.leaderboard.recompute import recompute
 
     rows = [SampleLine(line["run"], line["key"], line["response"], None) for line in made.lines]
-    return mark_all(made.submission, rows, made.benchmark, Path("made.json"))[1][name].metrics
+    return recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored[name].metrics
 
 
 def again(made: Made, checked: Checked, folder: Path) -> Again:
