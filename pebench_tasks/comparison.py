@@ -112,7 +112,8 @@ def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
     first, *others = models
     tasks = [task for task in models[first] if any(task in models[name] for name in others)]
     if not tasks:
-        raise BenchmarkError(f"{first} shares no task with the others. Score all models on the same targets.")
+        has = "; ".join(f"{name} has {', '.join(model)}" for name, model in models.items())
+        raise BenchmarkError(f"{first} shares no task with the others ({has}). Score all models on the same targets.")
     found = {task: {name: model[task] for name, model in models.items() if task in model} for task in tasks}
     for having in found.values():
         refuse_mixed([one.result for one in having.values()])

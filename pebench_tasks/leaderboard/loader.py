@@ -114,7 +114,9 @@ def check_link(link: str, where: str) -> None:
         host, parts = None, urlsplit("")
     plain = re.fullmatch(r"https://[!-~]+", link) and not re.search(r"[\\\"'<>^`{|}]", link)
     if not (plain and parts.scheme == "https" and HOST.fullmatch(host or "") and "@" not in parts.netloc):
-        raise BenchmarkError(f"{where}: the link {shown(link)} is no https:// address without credentials.")
+        raise BenchmarkError(
+            f"{where}: the link {shown(link)} must begin with https:// and hold no user name or password."
+        )
 
 
 @cache

@@ -6,11 +6,12 @@ on a phone; elsewhere it is shown a little larger, and two stand side by side.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.labels import Box, place
-from pebench_tasks.pages.svg import FONT_SIZE, INK, MUTED, SERIES, svg
+from pebench_tasks.pages.svg import FONT_SIZE, INK, MUTED, SERIES, specification, svg
 from pebench_tasks.scoring import TRUTH_ONLY
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DOTS_WIDTH = 220  # of the rows
 STAR = "M0,-1.2L0.29,-0.4L1.14,-0.37L0.48,0.15L0.71,0.97L0,0.5L-0.71,0.97L-0.48,0.15L-1.14,-0.37L-0.29,-0.4Z"
 SHAPES = ("circle", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 HOLLOW = "transparent"
+DOTS = "dots"  # the name of the data of a plot of rows
 
 
 class Dot(NamedTuple):
@@ -123,7 +125,10 @@ def plane(board: Board) -> "Markup":
         marks.encode(x=x, y=y, description="text:N", **_look(series(board.entries), legend=None)),
         texts.encode(x=to_x, y=to_y, text="label:N"),
     ).properties(width=WIDTH, height=HEIGHT)
-    return svg(chart, f"Forget quality against retained utility of {_list(board)}; every number is in the table.")
+    return svg(
+        specification(chart),
+        f"Forget quality against retained utility of {_list(board)}; every number is in the table.",
+    )
 
 
 def profile(board: Board) -> "Markup":
@@ -164,13 +169,30 @@ def changes(dots: Sequence[Dot], models: Sequence[str], label: str) -> "Markup":
 
 def dot_rows(dots: Sequence[Dot], drawn: Sequence[Series], domain: tuple[float, float], label: str) -> "Markup":
     """A row of marks with intervals for each name; within a row every model has its own line, the rows are banded."""
+    rows = tuple(dict.fromkeys(dot.row for dot in dots))
+    names = [one.name for one in drawn]
+    places = {name: str(place) for place, name in enumerate(names)}
+    columns = max(1, min(4, int(310 / (30 + 7 * max(map(len, names), default=1)))))
+    looks = tuple(one._replace(name=places[one.name]) for one in drawn)
+    values = [{**dot._asdict(), "series": places[dot.series]} for dot in dots]
+    empty = _rows(rows, looks, domain, columns)
+    return svg({**empty, "datasets": {DOTS: values}, "params": [{"name": "names", "value": names}]}, label)
+
+
+@lru_cache(maxsize=32)
+def _rows(
+    rows: tuple[str, ...], drawn: tuple[Series, ...], domain: tuple[float, float], columns: int
+) -> dict[str, Any]:
+    """The specification of ``dot_rows`` without its values and without its models' names, which are numbers here.
+
+    A board's submissions have it in common.
+    """
     import altair
 
-    rows = list(dict.fromkeys(dot.row for dot in dots))
     models = [one.name for one in drawn]
     line = 9 if len(models) > 6 else 12
     band = len(models) * line + 12
-    data = altair.Data(values=[dot._asdict() for dot in dots])
+    data = altair.NamedData(name=DOTS)
     signed = domain[0] < 0
     x = altair.X(
         "value:Q", title=None, scale=altair.Scale(domain=list(domain), range=[RADIUS, DOTS_WIDTH - RADIUS], nice=False),
@@ -180,12 +202,11 @@ def dot_rows(dots: Sequence[Dot], drawn: Sequence[Series], domain: tuple[float, 
         ),
     )  # fmt: skip
     y = altair.Y(
-        "row:N", title=None, scale=altair.Scale(domain=rows, paddingInner=0, paddingOuter=0),
+        "row:N", title=None, scale=altair.Scale(domain=list(rows), paddingInner=0, paddingOuter=0),
         axis=altair.Axis(grid=True, bandPosition=1, tickBand="extent", labelColor=INK, labelLimit=260, labelPadding=8),
     )  # fmt: skip
     offset = altair.YOffset("series:N", scale=altair.Scale(domain=models, paddingOuter=0.8), sort=models)
-    columns = max(1, min(4, int(310 / (30 + 7 * max((len(name) for name in models), default=1)))))
-    legend = altair.Legend(columns=columns) if len(models) > 1 else None
+    legend = altair.Legend(columns=columns, labelExpr="names[+datum.value]") if len(models) > 1 else None
     base = altair.Chart(data).encode(x=x, y=y, yOffset=offset)
     look = _look(drawn, legend=legend)
     zero = altair.Chart(altair.Data(values=[{"zero": 0}])).mark_rule(color=MUTED, strokeWidth=1.2, aria=False)
@@ -194,7 +215,7 @@ def dot_rows(dots: Sequence[Dot], drawn: Sequence[Series], domain: tuple[float, 
         base.mark_rule(strokeWidth=1.8, opacity=0.75, aria=False).encode(x="low:Q", x2="high:Q", stroke=look["stroke"]),
         base.mark_point(size=55, strokeWidth=1.6, opacity=1).encode(description="text:N", **look),
     ).properties(width=DOTS_WIDTH, height=band * len(rows))
-    return svg(chart, label)
+    return specification(chart)
 
 
 def series(entries: Sequence[Entry]) -> list[Series]:

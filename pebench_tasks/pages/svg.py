@@ -1,7 +1,8 @@
 """From an Altair chart to SVG that stands inside a page: its colours are the page's variables, its fonts the page's."""
 
 import xml.etree.ElementTree as ElementTree
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import altair
@@ -13,15 +14,20 @@ FONT_SIZE = 12  # pixels
 LARGER = 1.2  # how large a plot is shown where there is room
 
 
-def svg(chart: "altair.LayerChart | altair.FacetChart", label: str) -> "Markup":
-    """The chart as one ``<svg>`` element without ids, styles or links; ``label`` says what it shows.
+def specification(chart: "altair.LayerChart | altair.FacetChart") -> dict[str, Any]:
+    """The chart in the page's look as Vega-Lite's own JSON; building it takes longer than drawing it."""
+    return dict(_dressed(chart).to_dict(validate=False))
+
+
+def svg(drawing: Mapping[str, Any], label: str) -> "Markup":
+    """A chart's specification as one ``<svg>`` element without ids, styles or links; ``label`` says what it shows.
 
     Every mark with a ``description`` gets it as its ``<title>``, which browsers show on hovering.
     """
     import vl_convert
     from markupsafe import Markup
 
-    drawn = vl_convert.vegalite_to_svg(_dressed(chart).to_dict(validate=False))
+    drawn = vl_convert.vegalite_to_svg(dict(drawing))
     for attribute in ('xmlns="http://www.w3.org/2000/svg"', 'xmlns:xlink="http://www.w3.org/1999/xlink"'):
         drawn = drawn.replace(f" {attribute}", "", 1)
     root = ElementTree.fromstring(drawn)

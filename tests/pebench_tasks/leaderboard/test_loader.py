@@ -102,7 +102,7 @@ def test_links_that_lead_somewhere(link: str) -> None:
      " https://example.org", "https://\\example.org", "https://.", "https://@example.org"],
 )  # fmt: skip
 def test_links_that_do_not(link: str) -> None:
-    with pytest.raises(BenchmarkError, match="no https:// address without credentials"):
+    with pytest.raises(BenchmarkError, match="must begin with https:// and hold no user name"):
         check_link(link, "here")
 
 
