@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.report import FILES
 from pebench_tasks.results import read_result
 from unlearn import demo
 
@@ -117,13 +118,15 @@ def test_what_the_table_leaves_out_is_as_it_should_be(full_run: Path) -> None:
 @pytest.mark.slow
 def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
-    table = (full_run / "table.csv").read_bytes()
+    written = [full_run / "table.csv", *(full_run / "report" / name for name in FILES)]
+    contents = [path.read_bytes() for path in written]
     run_demo(full_run)
-    assert (full_run / "table.csv").read_bytes() == table
+    assert [path.read_bytes() for path in written] == contents
     after = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
     assert {path for path in after if after[path] != before.get(path)} <= {
         full_run / "table.csv",
         full_run / "table.md",
+        *(full_run / "report" / name for name in FILES),
     }
 
 

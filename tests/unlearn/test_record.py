@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.model_record import read_record
 from unlearn import record, trainer
 from unlearn.arguments import UnlearnArguments
 
@@ -29,7 +30,7 @@ def unlearned(
 
 
 def read(folder: Path) -> record.Record:
-    found = record.read_record(folder)
+    found = read_record(folder)
     assert found is not None
     return found
 
@@ -84,11 +85,11 @@ def test_a_folder_without_weights_has_no_fingerprint(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_record_has_none(tmp_path: Path) -> None:
-    assert record.read_record(tmp_path) is None
+    assert read_record(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({"format": "pebench-run/9"})])
 def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "pebench_run.json").write_text(text)
     with pytest.raises(BenchmarkError, match=r"pebench_run\.json"):
-        record.read_record(tmp_path)
+        read_record(tmp_path)

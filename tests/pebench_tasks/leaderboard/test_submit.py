@@ -396,7 +396,7 @@ def test_a_name_is_not_taken_from_another_model(here: Path) -> None:
 
 @pytest.mark.parametrize("link", ["http://example.org", "javascript:alert(1)", "example.org"])
 def test_a_link_is_https(here: Path, link: str) -> None:
-    assert "no https:// address" in refused("person", link=link)
+    assert "must begin with https://" in refused("person", link=link)
 
 
 def test_a_text_that_a_page_could_not_show_is_refused(here: Path) -> None:
