@@ -36,8 +36,8 @@ def check_asked(submission: Submission, board: "Board", benchmarks: "Mapping[str
         raise BenchmarkError(f"Its task is {task}, but the target {target} is asked by {TASKS[target]}.")
     if version != task_version():
         raise BenchmarkError(
-            f"Its task version is {version}; this one is {task_version()}: other questions or other marking. Submit "
-            "results of this version (pebench rescore computes older ones anew)."
+            f"Its task version is {version}; this one is {task_version()}: other questions or other marking. Score "
+            "its models again with this version and submit those results."
         )
     if submission["template"] != pebench_templates.fingerprint():
         raise BenchmarkError(

@@ -69,10 +69,11 @@ def _identity(submission: Submission) -> tuple[str, ...]:
 
 def _bounds(submission: Submission, answers: "Mapping[str, Answers]") -> "Iterator[tuple[str, Answers]]":
     """The bounds of a submission: weights, and what they answered."""
+    from pebench_tasks.leaderboard.marking import run_of
+
     for name, theirs in answers.items():
         if name != "model":
-            run = submission["runs"]["goals"][int(name[5:])] if name != "finetuned" else submission["runs"][name]
-            yield run["weights"], theirs
+            yield run_of(dict(submission), name)["weights"], theirs
 
 
 def _in_conflict(path: Path, checked: Mapping[str, Checked]) -> bool:
