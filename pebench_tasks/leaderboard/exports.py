@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pebench_tasks.files import csv_text
+from pebench_tasks.pages.sections import empty
 from pebench_tasks.paper import published_rows
 from pebench_tasks.scoring import FIGURES
 
@@ -96,7 +97,7 @@ def _entry(entry: "Entry") -> dict[str, Any]:
         "distance": distance and distance.distance,
         "forget_shortfall": distance and distance.forget,
         "utility_shortfall": distance and distance.utility,
-        "empty": sum(counts["empty"] for counts in provenance["slices"].values()),
+        "empty": empty(entry),
         "figures": {
             name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
             for name, figure in entry.figures.items()

@@ -82,7 +82,7 @@ def index(tables: Sequence["Table"], title: str, about: str, benchmarks: Mapping
         columns=lambda table: columns(table.columns),
         plural=plural,
         digits=lambda value: f"{value:.9g}",
-        empty=empty,
+        empty=sections.empty,
         method=method,
     )
 
@@ -127,11 +127,6 @@ def judge_name(judge: str) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 submission``, ``1,000 submissions``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def empty(entry: "Entry") -> int:
-    """Empty responses in all slices."""
-    return sum(counts["empty"] for counts in entry.result.provenance["slices"].values())
 
 
 def method(entry: "Entry") -> str:
