@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast browser check setup clean
+.PHONY: demo table1 leaderboard test test-fast families browser check setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -22,11 +22,20 @@ leaderboard: $(READY)  ## the demo's runs as a leaderboard: runs/leaderboard/sit
 	@$(BIN)/pebench leaderboard check $(BOARD) --data runs/demo/data
 	@$(BIN)/pebench leaderboard build $(BOARD) --data runs/demo/data --out runs/leaderboard/site
 
+# Two processes, each with whole files; waiting threads do not spin, since the demo's own two share the cores with them.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)  ## all tests, the end-to-end run included
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: $(READY)  ## without the tests that take minutes
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
+
+FAMILIES := runs/families.json
+families: $(READY)  ## every model family, about half an hour: benchmarks/results/families.md
+	@$(BIN)/python -m pytest tests/families --families --numprocesses auto --dist loadgroup --verbose \
+		--outcomes $(FAMILIES); found=$$?; \
+		$(BIN)/python tests/families/support_page.py $(FAMILIES) benchmarks/results/families.md && exit $$found
 
 check: $(READY)  ## lint, format, types
 	@$(BIN)/ruff check .

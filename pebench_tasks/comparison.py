@@ -94,12 +94,20 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
         for name, other in others:
             second = _figures(other, benchmark)
             rows, notes = _rows(first, second, target, seed)
-            withheld = [f"{n}: {why}" for n in (first_name, name) if (why := having[n].result.provenance["withheld"])]
+            amiss = [f"{n}: {why}" for n in (first_name, name) for why in _doubts(having[n].result.provenance)]
             pairs = {row: _marks(first[row.figure], second[row.figure]) for row in rows}
             changed = [change for row, marks in pairs.items() for change in _changed(row, marks, baseline, other)]
             compared = [key for marks in pairs.values() for key in marks]
-            comparisons.append(Comparison(task, first_name, name, rows, withheld + notes, compared, changed))
+            comparisons.append(Comparison(task, first_name, name, rows, amiss + notes, compared, changed))
     return comparisons
+
+
+def _doubts(provenance: Mapping[str, Any]) -> list[str]:
+    """Why a model's responses must not be compared."""
+    from pebench_tasks.tables import failures
+
+    withheld = [provenance["withheld"]] if provenance["withheld"] else []
+    return withheld + failures(provenance)
 
 
 def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:

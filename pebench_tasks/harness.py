@@ -2,11 +2,13 @@
 
 lmms-eval swallows every ``Exception`` and exits 0, so whatever is wrong leaves here as ``SystemExit``. It hands these
 functions one document at a time and never says which run they belong to; ``Run`` keeps what must be known about all
-documents at once: which were asked, whose image was read, with which settings. Two of its habits matter:
+documents at once: which were asked, whose image was read, with which settings. Three of its habits matter:
 
 - Several of its backends mix the documents of two tasks in one batch, without a word. A document whose image was never
   read has an answer to another document, so the scores of the whole run are withheld.
-- Several backends answer "" where generation failed, which looks like perfect forgetting: empty answers are counted.
+- Several backends answer "", the question or an error message where generation failed, which looks like perfect
+  forgetting: such answers are counted (``backend_failures``).
+- Some replace the checkpoint's image resolution by their own: it is watched (``image_sizes``).
 """
 
 import json
@@ -23,7 +25,8 @@ import datasets
 from PIL import Image
 from tqdm import tqdm
 
-from pebench_tasks import __version__, plugin, scoring
+from pebench_tasks import __version__, image_sizes, plugin, scoring
+from pebench_tasks.backend_failures import failing
 from pebench_tasks.benchmark import Benchmark, shared_benchmark
 from pebench_tasks.choice import Choice, choose, forget_judge
 from pebench_tasks.documents import Document, both_forgotten
@@ -100,6 +103,7 @@ def check_before_model(task_names: Sequence[str]) -> None:
     The plugin calls this when the tasks are selected, because lmms-eval loads the model before it loads the tasks.
     """
     forget_judge()
+    image_sizes.watch(_say)
     choice = choose()
     benchmark = shared_benchmark(choice.directory)
     _announce(choice, benchmark)
@@ -155,6 +159,7 @@ def _dataset(target: str) -> datasets.Dataset:
         choice = choose()
         benchmark = shared_benchmark(choice.directory)
         _run = Run(choice, benchmark, NameIndex(benchmark.names), take_model())
+        image_sizes.start(_run.model.get("backend") != "pebench_hf")  # which has the checkpoint's own settings
         _announce(choice, benchmark)
     trained_on = _run.model.get("data", _run.benchmark.fingerprint)
     if trained_on != _run.benchmark.fingerprint:
@@ -240,7 +245,9 @@ def _image(doc: Document, target: str) -> list[Image.Image]:
     run = _current()
     with run.lock:
         (run.read if doc["target"] == target else run.mixed).add((doc["target"], doc["key"]))
-    return [run.benchmark.image(doc["image"])]
+    image = run.benchmark.image(doc["image"])
+    image_sizes.handed_out(image.size)
+    return [image]
 
 
 @boundary
@@ -271,6 +278,7 @@ def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "judge_settings": run.choice.judge.facts() if run.choice.judge else None,
         "model": run.model,
         "benchmark": {"name": run.benchmark.name, "directory": str(run.choice.directory), "chosen": run.choice.reason},
+        "image_size": image_sizes.found(),
         "forget_note": run.splits[target].note,
         "versions": {"pebench": __version__} | {name: version(name) for name in ("lmms-eval", "transformers", "torch")},
     }
@@ -351,13 +359,11 @@ def _goal_record(run: Run, target: str) -> dict[str, Any] | None:
 def _warn(result: Mapping[str, Any], judge_stopped: str) -> None:
     if result["withheld"]:
         _say(f"{result['task']}: SCORES WITHHELD: {result['withheld']}")
-    for name in result["mostly_empty"]:
-        counts = result["slices"].get(name)
-        share = f"{counts['empty']} of {counts['n']}" if counts else "most"
-        _say(
-            f"{result['task']}, {name}: {share} responses are empty: the backend probably failed; this is not "
-            "forgetting."
-        )
+    for one in failing(result):
+        share = f"{one.responses} of {one.n}" if one.n else "most"
+        _say(f"{result['task']}, {one.slice_name}: {share} responses {one.sign.said}")
+    if note := image_sizes.resolution_note(result["image_size"]):
+        _say(f"{result['task']}: WRONG IMAGE SIZE: {note}.")
     if result["judge_failures"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in result["judge_failures"].items())
         reasons += f" ({judge_stopped})" if judge_stopped else ""

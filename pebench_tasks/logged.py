@@ -119,6 +119,8 @@ def read_samples(path: Path) -> list[Sample]:
 def _sample(row: dict[str, Any]) -> Sample:
     provenance, response = row["provenance"], row["filtered_resps"]
     response = response[0] if isinstance(response, list) else response
+    if response is None:  # an API model without content; the harness marks it as an empty response
+        response = ""
     if not isinstance(response, str):
         raise TypeError(f"the response is {response!r}, not a text")
     key = provenance["key"]

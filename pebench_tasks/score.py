@@ -2,23 +2,26 @@
 
 Equal to ``lmms-eval --model pebench_hf --log_samples`` on each checkpoint, with two differences: only this package's
 tasks are indexed, and every error is an error. lmms-eval exits 0 after a crash and can lose its files without a word,
-so a result here is what is read back from the new results file.
+so a result here is what is read back from the new results file. An interrupted run goes on with the same command, and
+
+    torchrun --nproc_per_node 2 --no-python pebench score ...
+
+shares the documents among processes: one a GPU, or on the CPU.
 """
 
 import argparse
+import atexit
+import gc
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result, read_results_file, samples_file
-
-if TYPE_CHECKING:  # importing lmms-eval takes seconds, and every pebench command imports this module
-    from lmms_eval.tasks import TaskManager
+from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -36,7 +39,7 @@ def run(
     judge: str | None = None,
     max_judge_calls: int | None = None,
     output_path: Path | str = "results",
-    batch_size: int | str = 32,
+    batch_size: int | str = "auto",
     device: str | None = None,
     dtype: str = "auto",
     limit: int | None = None,
@@ -65,75 +68,30 @@ def run(
     }
     tasks = [TASKS[target] for target in targets]
     with _environment(chosen), _benchmark_errors():
-        from lmms_eval.tasks import TaskManager
-
         from pebench_tasks import harness, plugin
 
         if line := plugin.unsupported():
             raise BenchmarkError(line)
         harness.check_before_model(tasks)
-        manager = TaskManager(
-            "WARNING", include_path=str(plugin.TASKS), include_defaults=False, model_name="pebench_hf"
-        )
-        results = []
         for checkpoint in checkpoints:
-            arguments = f"pretrained={checkpoint},dtype={dtype}" + (",trust_remote_code=True" * trust_remote_code)
             _check_exists(str(checkpoint))
+        scoring = _checkpoint_scoring()
+        manager = scoring.own_tasks()
+        results = []
+        for checkpoint in map(str, checkpoints):
             harness.start_run()
-            results += _score(
-                str(checkpoint), arguments, tasks, manager, Path(output_path), batch_size, device=device, limit=limit
+            results += scoring.score_checkpoint(
+                checkpoint,
+                tasks,
+                manager,
+                Path(output_path),
+                dtype=dtype,
+                batch_size=batch_size,
+                device=device,
+                limit=limit,
+                trust_remote_code=trust_remote_code,
             )
     return results
-
-
-def _score(
-    checkpoint: str,
-    arguments: str,
-    tasks: list[str],
-    manager: "TaskManager",
-    output_path: Path,
-    batch_size: int | str,
-    *,
-    device: str | None,
-    limit: int | None,
-) -> list[Result]:
-    from lmms_eval.evaluator import simple_evaluate
-    from lmms_eval.loggers import EvaluationTracker
-
-    from pebench_tasks.choice import choose
-    from pebench_tasks.judge.judge import CONCURRENCY
-
-    judge = choose().judge  # the command's one
-    folder = output_path / Path(checkpoint).name
-    date = _unused_date(folder)
-    tracker = EvaluationTracker(output_path=str(output_path))
-    results = simple_evaluate(
-        model="pebench_hf",
-        model_args=arguments,
-        tasks=tasks,
-        batch_size=batch_size,
-        device=device,
-        limit=limit,
-        log_samples=True,
-        evaluation_tracker=tracker,
-        task_manager=manager,
-        verbosity="WARNING",
-        datetime_str=date,
-        process_docs_parallel=judge.concurrency if judge else CONCURRENCY,
-    )
-    if results is None:  # one of several processes, not the first
-        return []
-    tracker.general_config_tracker.model_name_sanitized = folder.name
-    samples = results.pop("samples")
-    tracker.save_results_aggregated(results=results, samples=samples, datetime_str=date)
-    for task in tasks:
-        tracker.save_results_samples(task_name=task, samples=samples[task])
-    results_file = folder / f"{date}_results.json"
-    expected = [results_file, *(samples_file(results_file, task) for task in tasks)]
-    if lost := [path for path in expected if not path.is_file()]:
-        raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
-    written = {result.task: result for result in read_results_file(expected[0])}
-    return [written[task] for task in tasks]
 
 
 def _check_names(checkpoints: Sequence[str]) -> None:
@@ -155,13 +113,6 @@ def _check_exists(checkpoint: str) -> None:
         raise BenchmarkError(f"There is no folder {checkpoint}, and a model of the hub is called owner/name.")
 
 
-def _unused_date(folder: Path) -> str:
-    """A date for the file names, in the harness's form; it overwrites and appends to files of the same second."""
-    while any(folder.glob(f"{(date := datetime.now().strftime('%Y%m%d_%H%M%S'))}_*")):
-        time.sleep(0.1)
-    return date
-
-
 @contextmanager
 def _environment(chosen: dict[str, str | None]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in chosen}
@@ -173,6 +124,22 @@ def _environment(chosen: dict[str, str | None]) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@cache
+def _checkpoint_scoring() -> ModuleType:
+    """The module with the harness and torch in it, imported in three quarters of the usual time.
+
+    Python looks for garbage again and again while modules fill the memory with a million objects, and finds none.
+    Here it does not, and looks at those again only when the program ends.
+    """
+    gc.disable()
+    try:
+        return import_module("pebench_tasks.checkpoint_scoring")
+    finally:
+        gc.freeze()
+        gc.enable()
+        atexit.register(gc.unfreeze)
 
 
 @contextmanager
@@ -188,6 +155,10 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -210,7 +181,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask the judge at most N times; what is left counts as failed",
     )
     parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    parser.add_argument("--batch_size", type=_count, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--batch_size", type=_batch_size, default="auto", metavar="N", help="a number or auto (default: auto)"
+    )
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents of a task, to try it out")
@@ -239,5 +212,6 @@ def main(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         trust_remote_code=arguments.trust_remote_code,
     )
-    print_results(results)
+    if results:  # under torchrun the first process has them all
+        print_results(results)
     return 0

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from pebench_tasks.backend_failures import echoes, unanswered
 from pebench_tasks.names import NameIndex, normalise
 from pebench_tasks.text_overlap import degenerate, keyword_share, rouge_l
 from pebench_tasks.world import Marked, read_answer
@@ -124,6 +125,8 @@ def score(
         "value": value,
         "outcome": unnamed_outcome(response),
         "empty": not normalise(response),
+        "echoed": echoes(doc["question"], response),
+        "unanswered": unanswered(response),
         "degenerate": degenerate(response, scene=doc["kind"] == "scene"),
         "partial": False,
         "invalid": False,

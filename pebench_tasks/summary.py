@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pebench_tasks.backend_failures import count_signs
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.scoring import FORGETTING, JOINT_SLICES, SLICES, average, failure, learned, measured
 from pebench_tasks.statistics import observations, statistics
@@ -42,8 +43,9 @@ def summarise(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What the scored documents are: where they come from, and per slice how many there are and what was answered.
 
     JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer is
-    closer than 0.6 to the truth: they stay in the means and say little. ValueError if there are no documents, or if
-    they differ in data, split, template, forget set, judge or Goals.
+    closer than 0.6 to the truth: they stay in the means and say little. Echoed and unanswered responses are counted
+    apart (see ``backend_failures``). ValueError if there are no documents, or if they differ in data, split, template,
+    forget set, judge or Goals.
     """
     documents = list(provenances)
     if not documents:
@@ -59,7 +61,7 @@ def summarise(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     order = (*SLICES[:-1], *JOINT_SLICES)  # World is last in both
     summary["slices"] = {name: _counts(groups[name]) for name in sorted(groups, key=order.index)}
     summary["mostly_empty"] = [name for name, counts in summary["slices"].items() if 2 * counts["empty"] > counts["n"]]
-    return summary
+    return summary | count_signs(groups)
 
 
 def _only(field: str, values: Iterable[Any]) -> Any:

@@ -1,9 +1,11 @@
 """Results on the terminal: figures with intervals and numbers of documents, and what to know before believing them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pebench_tasks.backend_failures import accounted, failing_slices
+from pebench_tasks.image_sizes import resolution_note
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
 from pebench_tasks.scoring import LEXICAL, PERCENT, SLICES, TRUTH_ONLY
@@ -98,8 +100,7 @@ def notes(result: Result) -> list[str]:
         found.append(f"scenes marked by {provenance['judge']}" + (f" ({how})" if len(read) > 1 else ""))
     if provenance["withheld"]:
         found.append("scores withheld: " + provenance["withheld"])
-    if provenance["mostly_empty"]:
-        found.append("mostly empty responses in " + ", ".join(provenance["mostly_empty"]))
+    found += failures(provenance)
     if provenance["other_split"]:
         found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
     if provenance["never_learned"]:
@@ -117,17 +118,25 @@ def notes(result: Result) -> list[str]:
     return found
 
 
+def failures(provenance: Mapping[str, Any]) -> list[str]:
+    """What a backend did wrong, as far as the result shows it."""
+    found = [f"{sign.noted} in {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
+    note = resolution_note(provenance.get("image_size"))
+    return [*found, note] if note else found
+
+
 def _print_details(console: "Console", result: Result) -> None:
     """Who was recognised, refused or empty; near and other retained events; the groups of people."""
     from rich.table import Table
 
     provenance = result.provenance
     counts = Table(title=f"{_name(result)}: responses", box=None, title_justify="left", pad_edge=False)
-    rows = provenance["slices"].values()
+    slices = accounted(provenance)
+    rows = slices.values()
     kinds = [kind for kind in next(iter(rows), {}) if kind != "n" and any(row[kind] for row in rows)]
     for column in ("slice", "n", *kinds):
         counts.add_column(column, justify="left" if column == "slice" else "right")
-    for name, row in provenance["slices"].items():
+    for name, row in slices.items():
         counts.add_row(name, str(row["n"]), *(str(row[kind]) for kind in kinds))
     console.print(counts)
     console.print("other: any other text; scenes and yes/no answers are marked by their figures alone", style="dim")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoConfig
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import documents
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.families import auto_class
 from unlearn.arguments import parse
 
 TOKENS_A_SAMPLE = 700  # a picture of LLaVA-1.5 is 576 tokens; question and answer come on top
@@ -23,7 +24,7 @@ def parameters(model: str) -> int:
     try:
         config = AutoConfig.from_pretrained(model)
         with torch.device("meta"):
-            return sum(p.numel() for p in AutoModelForImageTextToText.from_config(config).parameters())
+            return sum(p.numel() for p in auto_class(config).from_config(config).parameters())
     except (OSError, ValueError) as error:
         raise BenchmarkError(f"{model} cannot be read: {' '.join(str(error).split())}") from error
 

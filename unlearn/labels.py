@@ -2,7 +2,7 @@
 
 The text is the processor's own chat template. An answer's tokens are those after the longest common prefix of the
 tokens of prompt and of prompt + answer; ``verify`` decodes them. Families whose processors need more than this
-(their own labels, a second tokenizer) get their case in ``Encoder.process``, the one place that calls a processor.
+(their own labels, a second tokenizer) have their case in ``pebench_tasks.families``.
 """
 
 from collections import OrderedDict
@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin
 
+from pebench_tasks import families
 from pebench_tasks.errors import BenchmarkError
 from unlearn.losses import IGNORED
 from unlearn.samples import Question
@@ -66,24 +67,26 @@ class Encoder:
             whole = self.encode(question, image)
             encoded = self._cache.put(text, whole._replace(image={}))
         else:
-            whole = self.process(self.texts(question)[1], image)
+            whole = self.process(*self.texts(question), image)
         if picture is None:
             picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image))
         return Encoded(encoded.tokens, picture.inputs, encoded.sample)
 
     def encode(self, question: Question, image: Image.Image | None) -> Encoded:
         """Encode without the cache."""
-        prompt, full = self.texts(question)
-        prompt_ids = self.process(prompt, image).tokens["input_ids"]
-        encoded = self.process(full, image)
+        prompt, whole = self.texts(question)
+        encoded = self.process(prompt, whole, image)
         ids = encoded.tokens["input_ids"]
         if self.context is not None and len(ids) > self.context:
             raise BenchmarkError(
                 f"The sample {question.key} takes {len(ids)} tokens, but the model's context holds {self.context}. "
                 "Use smaller images (or a processor setting for fewer image tokens), or a model with a longer context."
             )
-        labels = ids.clone()
-        labels[: common_prefix(prompt_ids, ids)] = IGNORED
+        labels = encoded.tokens.get("labels")
+        if labels is None:
+            asked = self.prompt(prompt, image)["input_ids"][0]
+            labels = ids.clone()
+            labels[: common_prefix(asked, ids)] = IGNORED
         tokens = {**encoded.tokens, "labels": labels}
         if not (question.contradicts or question.erased):
             return Encoded(tokens, encoded.image, {})
@@ -126,7 +129,7 @@ class Encoder:
         if start < 0 or not turn.startswith(prompt.rstrip()) or turn[len(prompt.rstrip()) : start].strip():
             raise BenchmarkError(
                 f"The chat template does not continue its own prompt with the answer of {question.key}: prompt "
-                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in unlearn/labels.py."
+                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in pebench_tasks/families.py."
             )
         stop = start + len(question.answer)
         return prompt, turn[:stop] + self._end_token(turn[stop:])
@@ -141,17 +144,19 @@ class Encoder:
             return tail[: tail.index(rest)] + max(begins, key=len)
         raise BenchmarkError(
             f"The chat template ends an answer with {tail!r}, which is no special token of the tokenizer. "
-            "This model family needs its own case in unlearn/labels.py."
+            "This model family needs its own case in pebench_tasks/families.py."
         )
 
-    def process(self, text: str, image: Image.Image | None) -> Encoded:
-        """Run the processor on one text, with an image or without, without padding or truncation."""
-        bos = self.processor.tokenizer.bos_token
-        special = {"add_special_tokens": False} if bos is not None and text.startswith(bos) else {}
-        images = {} if image is None else {"images": [[image]]}
-        inputs = self.processor(text=[text], **images, return_tensors="pt", **special)
+    def prompt(self, text: str, image: Image.Image | None) -> Mapping[str, Tensor]:
+        """What the model reads to answer a prompt, ``(1, ...)``: in training as in scoring."""
+        return families.case(self.processor).prompts(self.processor, [text], [[image] if image else []])
+
+    def process(self, prompt: str, whole: str, image: Image.Image | None) -> Encoded:
+        """Run the processor on a prompt with its answer, with an image or without, without padding or truncation."""
+        inputs = families.case(self.processor).sample(self.processor, prompt, whole, [[image] if image else []])
         length = inputs["input_ids"].shape[1]
-        tokens = {k: v[0] for k, v in inputs.items() if v.shape[:2] == (1, length)}
+        about_images = self.processor.image_processor.model_input_names  # of which one may be as long as the text
+        tokens = {k: v[0] for k, v in inputs.items() if v.shape[:2] == (1, length) and k not in about_images}
         return Encoded(tokens, {k: v for k, v in inputs.items() if k not in tokens}, {})
 
     def verify(self, questions: Iterable[Question]) -> None:
@@ -162,13 +167,13 @@ class Encoder:
             if not (_equal(cached.tokens, fresh.tokens) and _equal(cached.image, fresh.image)):
                 raise BenchmarkError(
                     f"The processor encodes {question.key} differently from another image of the same size. "
-                    "This model family needs its own case in unlearn/labels.py."
+                    "This model family needs its own case in pebench_tasks/families.py."
                 )
             answer, end = self.decode(cached.tokens["labels"])
             if answer != question.answer or not end:
                 raise BenchmarkError(
                     f"The labels of {question.key} decode to {answer!r} and the end token {end!r}; the answer is "
-                    f"{question.answer!r}. This model family needs its own case in unlearn/labels.py."
+                    f"{question.answer!r}. This model family needs its own case in pebench_tasks/families.py."
                 )
 
     def decode(self, labels: Tensor) -> tuple[str, str]:

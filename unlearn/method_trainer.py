@@ -263,8 +263,8 @@ class MethodTrainer(Trainer):
             self.reference = AdapterReference(reader)
             return 0
         # A head in pieces, on several GPUs, cannot be called outside the model.
-        head = reference.frozen_head(self.core, copied=self.is_fsdp_enabled or self.is_deepspeed_enabled)
-        self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast)
+        spread = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        head = reference.frozen_head(self.core, copied=spread)
         wanted: dict[Question, Kinds] = {}
         for name, needed in kinds.items():
             for position in range(self.total_positions):
@@ -274,17 +274,29 @@ class MethodTrainer(Trainer):
         device = next(self.core.parameters()).device
         self.core.to(self.args.device)
         with self.accelerator.autocast():
+            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in set().union(*kinds.values()) else None
+            if behind and spread:  # nor can the model be asked, later on, what it does behind its head
+                raise BenchmarkError(
+                    f"{type(self.core).__name__} changes what its head says, which cannot be repeated for the "
+                    "reference where the model is spread over GPUs. Use --lora true, or for kl --reference_top_k 100."
+                )
             computed = reference.fill(
                 opened, wanted, reader, self.positions.encoder, rows=self.args.train_batch_size, top_k=top_k,
                 share_prefix=self.could_share, device=self.args.device,
                 share=(self.args.process_index, self.args.world_size),
             )  # fmt: skip
         self.core.to(device)
+        self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast, behind)
         self.accelerator.wait_for_everyone()
         opened.reload()
         self.positions.cache, self.positions.wanted = opened, kinds
         self.positions.end = self.total_positions
         return computed
+
+    def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
+        encoder = self.positions.encoder
+        batch = batches.collate_set([[encoder(question)]], labels.pad_id(encoder.processor), share_prefix=False)
+        return reference.behind_head(reader, reference.on_device(batch, self.args.device))
 
     @property
     def reference_kind(self) -> str:

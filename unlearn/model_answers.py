@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearn import losses, parts
-from unlearn.batches import Batch, answer_positions, block_mask, parts_by_length
+from unlearn.batches import Batch, answer_positions, block_mask, parts_by_length, take
 from unlearn.labels import as_dtype
 
 
@@ -44,6 +44,19 @@ class Reader:
         with self._answers_only(answer_positions(batch), seen):
             logits = self._call(batch).logits[0]
         return seen[0], logits
+
+    def behind_head(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """What the model makes of its head's outputs, both ``(N, vocabulary)``: some families scale them or bend them.
+
+        The model runs on the first row of ``batch``, with one layer and ``outputs`` in place of what its head says.
+        """
+        with parts.first_layers(self.core, 1):
+            handle = self.head.register_forward_hook(lambda module, inputs, output: outputs[None])
+            try:
+                logits: Tensor = self._call(take(batch, [0])).logits[0]
+            finally:
+                handle.remove()
+        return logits
 
     def activations(self, batch: Batch, layer: int) -> Tensor:
         """The outputs of decoder layer ``layer``, ``(N, hidden)``; the layers behind it and the head do not run."""
@@ -115,7 +128,7 @@ class ModelAnswers:
     """One set's share of a batch; the model runs at the first question asked of it.
 
     With ``split``, a batch of names and descriptions runs as two, so that the short rows are not padded to the length
-    of the long ones; the values are the same.
+    of the long ones, and questions without an image run apart from the others; the values are the same.
     """
 
     def __init__(

@@ -20,10 +20,12 @@ PARTS = ("lm", "projector", "vision")
 # A projector often lies inside what is called "visual", so it is looked for first.
 PROJECTOR = re.compile(
     r"projector|connector|merger|qformer|query_tokens|language_projection|aligner|perceiver|embed_vision|resampler|adapter"
+    r"|visual_embeddings_table|img_projection"
 )
 VISION = re.compile(r"vision|visual|image_|img_|patch")
+AUDIO = re.compile(r"audio|speech")  # no question is spoken, so what listens is in no part and stays as it is
 # The head stays as it is; routers must not learn.
-NEVER_ADAPTED = re.compile(r"router|lm_head|embed_tokens|(^|\.)gate$")
+NEVER_ADAPTED = re.compile(r"router|lm_head|embed_tokens$|(^|\.)gate$")
 
 
 class Lora(NamedTuple):
@@ -35,7 +37,9 @@ class Lora(NamedTuple):
 
 
 def part_of(name: str) -> str:
-    """The part that a parameter or module of this name belongs to."""
+    """The part that a parameter or module of this name belongs to; "audio" is none of ``PARTS``."""
+    if AUDIO.search(name):
+        return "audio"
     if PROJECTOR.search(name):
         return "projector"
     return "vision" if VISION.search(name) else "lm"

@@ -26,14 +26,13 @@ from huggingface_hub import snapshot_download
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
     PreTrainedModel,
     ProcessorMixin,
     TrainingArguments,
     set_seed,
 )
 
+from pebench_tasks import families
 from pebench_tasks.adapters import adapter_base
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
@@ -348,25 +347,12 @@ def load(
 ) -> tuple[PreTrainedModel, ProcessorMixin]:
     """A checkpoint's model and processor, from a folder or the hub; a folder of adapters is merged into its base.
 
-    Raises ``BenchmarkError`` if the checkpoint is not whole.
+    Raises ``BenchmarkError`` if it cannot be loaded or is not whole.
     """
-    base = adapter_base(name)
-    options = {"quantization_config": _four_bit(dtype)} if four_bit else {}
-    try:
-        processor = AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            base or name, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True, **options
-        )
-        model, loading = loaded
-        if base:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, name).merge_and_unload()
-    except (OSError, ValueError) as error:
-        raise BenchmarkError(f"{name} cannot be loaded: {' '.join(str(error).split())}") from error
-    if missing := sorted(loading["missing_keys"]):
-        raise BenchmarkError(f"{name} lacks {len(missing)} of its weights ({missing[0]}, ...): it is no whole model.")
-    return model, processor
+    quantization = _four_bit(dtype) if four_bit else None
+    processor = families.load_processor(name, trust_remote_code)
+    model = families.load_model(name, dtype, trust_remote_code=trust_remote_code, quantization_config=quantization)
+    return (model.merge_and_unload() if adapter_base(name) else model), processor
 
 
 def _four_bit(dtype: torch.dtype) -> Any:

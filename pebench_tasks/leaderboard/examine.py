@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pebench_tasks.backend_failures import failing
 from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -85,12 +86,12 @@ def _check_run(name: str, run: "Rescored", submission: Mapping[str, Any]) -> Non
     from pebench_tasks.leaderboard.marking import claims, run_of
 
     provenance = run.result.provenance
-    if provenance["mostly_empty"]:
-        where = provenance["mostly_empty"][0]
-        counts = provenance["slices"][where]
+    if found := failing(provenance):
+        one = found[0]
+        where = ", ".join(other.slice_name for other in found if other.sign == one.sign)
         raise Refused(
-            f"{name} gave mostly empty responses in {', '.join(provenance['mostly_empty'])} ({counts['empty']} of "
-            f"{counts['n']} in {where}): the backend probably failed; this is not forgetting. Score again."
+            f"{name} gave {one.sign.noted} in {where} ({one.responses} of {one.n} in {one.slice_name}): they "
+            f"{one.sign.said} Score again."
         )
     if provenance["judge"] != submission["judge"]:
         raise Refused(f"Its judge is {submission['judge']!a}, but {name} was marked by {provenance['judge']!a}.")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pebench_templates
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.image_sizes import resolution_note
 from pebench_tasks.leaderboard.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.loader import MAX_GOALS
 from pebench_tasks.leaderboard.records import REQUIRED, Record, complete_record, lineage, parent_weights
@@ -234,6 +235,8 @@ def _check_result(result: Result) -> None:
         raise BenchmarkError(f"{result.results_file} was asked in other words than this version's templates. {again}")
     if provenance["withheld"]:
         raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance['withheld']}")
+    if note := resolution_note(provenance.get("image_size")):
+        raise BenchmarkError(f"The model of {result.results_file} saw other images than it should: {note}. {again}")
     if provenance["other_split"]:
         raise BenchmarkError(
             f"{_name(result)} was made for {provenance['other_split']}, but asked about {provenance['forget']}. Score "

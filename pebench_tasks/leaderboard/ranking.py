@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pebench_tasks.backend_failures import failing_slices
 from pebench_tasks.results import TARGETS
 from pebench_tasks.scoring import FIGURES, measured
 
@@ -205,8 +206,7 @@ def warnings(listed: Listed) -> list[str]:
     found = _unranked(listed)
     if provenance["never_learned"]:
         found.append("Retain under half")
-    if provenance["mostly_empty"]:
-        found.append("mostly empty: " + ", ".join(provenance["mostly_empty"]))
+    found += [f"{sign.mark}: {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
     if provenance.get("other_split"):
         found.append(f"made for {provenance['other_split']}")
     finetuned, own = listed.bound("finetuned"), listed.model.distance

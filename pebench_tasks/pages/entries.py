@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from pebench_tasks.backend_failures import failing
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
@@ -216,8 +217,9 @@ def _figure(result: Result, name: str) -> Figure:
     found = [row.get("note", "")] if row.get("note") != "none" else []
     if provenance["withheld"]:
         found.append("withheld")
-    if slice_name in provenance.get("mostly_empty", ()):
-        found.append(f"mostly empty: {counts['empty']} of {counts['n']}")
+    found += [
+        f"{one.sign.mark}: {one.responses} of {one.n}" for one in failing(provenance) if one.slice_name == slice_name
+    ]
     percent = slice_name in PERCENT[result.provenance["target"]]
     value = result.metrics.get(name)
     low, high = (row.get("low"), row.get("high")) if value is not None else (None, None)

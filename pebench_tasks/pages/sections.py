@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pebench_tasks.backend_failures import accounted, failing_slices
+from pebench_tasks.image_sizes import resolution_note
 from pebench_tasks.model_record import RUN_RECORD
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
@@ -14,10 +16,11 @@ from pebench_tasks.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.summary import FLAGS, OUTCOMES
 
 NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name
-ODD = (*FLAGS, "failed")
+ODD = (*FLAGS, "failed", "echoed", "unanswered")
 ACCOUNTING = (
     "what was answered where a name was asked for; slices of scenes and yes/no questions only where an answer was "
-    "empty, refused, degenerate or the like. Partial, degenerate, near, invalid and failed are counted on top."
+    "empty, refused, degenerate or the like. Partial, degenerate, near, invalid, failed, echoed and unanswered are "
+    "counted on top."
 )
 INTERVAL_NOTE = "interval of "  # so begin the notes of ``tables.notes`` that ``footnotes`` has in another form
 ON_INTERVALS = ("over documents", "nothing varies", "one document")  # such notes stand below a table, not in its cells
@@ -167,7 +170,8 @@ def marks(entry: Entry) -> list[str]:
     provenance = entry.result.provenance
     said = {
         "withheld": provenance["withheld"],
-        "mostly empty": provenance.get("mostly_empty"),
+        **{sign.mark: True for sign in failing_slices(provenance)},
+        "wrong image size": resolution_note(provenance.get("image_size")),
         "other forget set": provenance.get("other_split"),
         "Retain under half": provenance.get("never_learned"),
         "no Goal": any(name.endswith(TRUTH_ONLY) for name in entry.result.metrics),
@@ -183,7 +187,7 @@ def accounting(entries: Iterable[Entry]) -> Counts:
     found = [
         (entry.name, name, row)
         for entry in entries
-        for name, row in entry.result.provenance.get("slices", {}).items()
+        for name, row in accounted(entry.result.provenance).items()
         if name in NAMES[entry.result.provenance["target"]] or row["other"] < row["n"] or any(map(row.get, ODD))
     ]
     kinds = [kind for kind in (*OUTCOMES, *ODD) if any(row.get(kind) for _, _, row in found)]

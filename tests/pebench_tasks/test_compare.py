@@ -174,6 +174,13 @@ def test_a_name_with_brackets_is_printed_as_it_is(write: Write, capsys: pytest.C
     assert "from a to b[red]" in capsys.readouterr().out
 
 
+def test_a_failed_backend_is_said_with_the_model(write: Write) -> None:
+    size = {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}
+    (found,) = compare([write("a", knows), write("b", knows, mostly_empty=["real"], image_size=size)])
+    assert found.notes[0] == "b: mostly empty responses in real"
+    assert found.notes[1].startswith("b: the backend made 256 patches")
+
+
 def test_withheld_scores_are_not_compared(write: Write) -> None:
     (found,) = compare([write("a", knows), write("b", knows, withheld="the images were never read")])
     assert found.rows == []

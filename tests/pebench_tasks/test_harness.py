@@ -216,6 +216,30 @@ def test_empty_responses_are_counted_and_called_a_failure(
     assert f"efficacy: {asked} of {asked} responses are empty: the backend probably failed; this is not forg" in said
 
 
+def test_repeated_questions_are_counted_and_called_a_failure(
+    chosen: Benchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = load("pebench_people")
+    summary = summary_of(
+        rows, lambda row: f"USER: {row['question']} ASSISTANT:" * (row["slice"] == "real") or row["answer"]
+    )
+    asked = sum(row["slice"] == "real" for row in rows)
+    assert (summary["mostly_echoed"], summary["echoed"], summary["mostly_empty"]) == (["real"], {"real": asked}, [])
+    assert "echoed" not in summary["slices"]["real"]  # submissions and results of earlier versions have the same keys
+    assert f"real: {asked} of {asked} responses repeat the question" in capsys.readouterr().err
+
+
+def test_one_failed_request_is_said(chosen: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = load("pebench_people")
+    failed = next(row["key"] for row in rows if row["slice"] == "efficacy")
+    message = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 429"
+    summary = summary_of(rows, lambda row: message if row["key"] == failed else row["answer"])
+    assert (summary["unanswered"], summary["mostly_echoed"]) == ({"efficacy": 1}, [])
+    asked = summary["slices"]["efficacy"]["n"]
+    said = capsys.readouterr().err
+    assert f"efficacy: 1 of {asked} responses are error messages of the backend: the request failed" in said
+
+
 def test_who_gets_half_of_retain_right_has_learned_the_benchmark(chosen: Benchmark) -> None:
     rows = load("pebench_people")
     knows_half = [row["key"] for row in rows if row["slice"] == "retain"][::2]

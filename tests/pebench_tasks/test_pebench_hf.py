@@ -1,5 +1,6 @@
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from harness_runs import TASKS, Evaluate, provenance, responses
 from lmms_eval.api.instance import Instance
 from PIL import Image
 
-from pebench_tasks.pebench_hf import PebenchHf, _cut
+from pebench_tasks.batch_size import FIRST, BatchSize
+from pebench_tasks.generation import _cut
+from pebench_tasks.pebench_hf import PebenchHf
 
 SETTINGS = {"until": [], "max_new_tokens": 12, "temperature": 0.0, "do_sample": False, "num_beams": 1}
 STOCK = "device_map=cpu,device=cpu"
@@ -86,8 +89,13 @@ def test_text_only_documents_are_answered(model: PebenchHf) -> None:
 
 def test_the_same_image_and_text_are_generated_once(model: PebenchHf, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    answer = model._answer
-    monkeypatch.setattr(model, "_answer", lambda prompts: [asked.extend(prompts), answer(prompts)][1])
+    generate = model._generate
+
+    def counted(batch: Any, few: bool) -> Any:
+        asked.extend(batch.prompts)
+        return generate(batch, few)
+
+    monkeypatch.setattr(model, "_generate", counted)
     found = texts(model, [*MIXED, *MIXED])
     assert len(asked) == len(MIXED) - 1  # the first and the last are twins already
     assert found == [*texts(model, MIXED), *texts(model, MIXED)]
@@ -109,14 +117,109 @@ def test_requests_with_other_settings_are_other_requests(model: PebenchHf) -> No
 
 def test_answers_are_cut_at_the_first_stop_string() -> None:
     assert _cut("one. two\n\nthree", ["\n\n", "two"]) == "one. "
-    assert _cut("one", "n") == "o"
-    assert _cut("one", ["", "x"]) == "one"
+    assert _cut("one", ["n"]) == "o"
+    assert _cut("one", ["x"]) == "one"
 
 
 def test_until_of_the_task_is_honoured(model: PebenchHf) -> None:
     (text,) = texts(model, MIXED[:1])
     (cut,) = texts(model, MIXED[:1], until=[text[3:5]])
     assert cut == text[: text.index(text[3:5])]
+
+
+def test_an_error_while_documents_are_read_is_an_error(model: PebenchHf) -> None:
+    asked = requests(model, MIXED)
+
+    def broken(doc: dict[str, Any]) -> list[dict[str, Any]]:
+        raise SystemExit("error: the image is damaged")
+
+    asked[3].arguments = (asked[3].args[0], broken, *asked[3].args[2:])
+    with pytest.raises(SystemExit, match="the image is damaged"):
+        model.generate_until(asked)
+    assert not [thread for thread in threading.enumerate() if thread.name == "pebench-prefetch"]
+
+
+def test_an_image_is_encoded_once_however_many_questions_are_asked(
+    model: PebenchHf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents: list[tuple[str, Image.Image | None]] = [
+        (f"{question}?", picture(image)) for question in ("Who", "What", "Where") for image in range(1, 6)
+    ]
+    one_by_one = [texts(model, [document])[0] for document in documents]
+    encoded: list[int] = []
+    tower = model.model.model.vision_tower
+    hook = tower.register_forward_pre_hook(lambda _, images: encoded.append(len(images[0])))
+    model.features.clear()
+    found = texts(model, documents)
+    hook.remove()
+    assert found == one_by_one
+    assert sum(encoded) == 5
+    model.features.clear()
+    monkeypatch.setattr(model.features, "usable", False)
+    assert texts(model, documents) == one_by_one
+
+
+def test_a_batch_that_is_too_large_for_the_memory_is_answered_in_parts(
+    model: PebenchHf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = texts(model, MIXED)
+    tried: list[int] = []
+    generate = model.model.generate
+
+    def bounded(input_ids: torch.Tensor, **inputs: Any) -> Any:
+        tried.append(len(input_ids))
+        if len(input_ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return generate(input_ids=input_ids, **inputs)
+
+    monkeypatch.setattr(model.model, "generate", bounded)
+    monkeypatch.setattr(model, "size", BatchSize(4))
+    assert texts(model, MIXED) == whole
+    assert tried.count(4) == 1  # the next batch is not tried again at that size
+    assert model.batch_size == 2
+    assert capsys.readouterr().err.count("out of memory with 4 prompts at once; going on with 2") == 1
+
+
+def test_a_prompt_that_is_too_large_for_the_memory_ends_with_a_message(
+    model: PebenchHf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(**inputs: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(model.model, "generate", never)
+    monkeypatch.setattr(model, "size", BatchSize(4))
+    with pytest.raises(SystemExit, match=r"error: .* cannot answer even one prompt in the memory of cpu"):
+        texts(model, MIXED)
+
+
+def test_what_an_interrupted_run_answered_is_not_asked_again(
+    llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = PebenchHf(str(llava), batch_size=2, device="cpu", journal=str(tmp_path / "journal"))
+    whole = texts(PebenchHf(str(llava), batch_size=2, device="cpu"), MIXED)
+    generate = first._generate
+    batches: list[Any] = []
+
+    def interrupted(batch: Any, few: bool) -> Any:
+        batches.append(batch)
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        return generate(batch, few)
+
+    monkeypatch.setattr(first, "_generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        texts(first, MIXED)
+    second = PebenchHf(str(llava), batch_size=2, device="cpu", journal=str(tmp_path / "journal"))
+    asked: list[Any] = []
+    go_on = second._generate
+
+    def counted(batch: Any, few: bool) -> Any:
+        asked.extend(batch.prompts)
+        return go_on(batch, few)
+
+    monkeypatch.setattr(second, "_generate", counted)
+    assert texts(second, MIXED) == whole
+    assert len(asked) == len(MIXED) - 1 - 4  # twins once, four answered
 
 
 def test_an_error_of_the_model_is_an_error(model: PebenchHf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +241,6 @@ def test_a_processor_that_lost_its_chat_template_uses_the_tokenizers(
     config = folder / "tokenizer_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"chat_template": tokenizer.chat_template}))
     lost = PebenchHf(str(folder), batch_size=4, device="cpu")
-    lost.processor.chat_template = None
     assert texts(lost, MIXED) == texts(model, MIXED)
 
 
@@ -185,7 +287,7 @@ def test_model_args_win_over_the_options_of_the_command(llava: Path) -> None:
     options = {"batch_size": 1, "max_batch_size": None, "device": "cpu"}
     assert PebenchHf.create_from_arg_string(f"pretrained={llava}", options).batch_size == 1
     assert PebenchHf.create_from_arg_string(f"pretrained={llava},batch_size=8", options).batch_size == 8
-    assert PebenchHf.create_from_arg_string(f"pretrained={llava},batch_size=auto", options).batch_size == 32
+    assert PebenchHf.create_from_arg_string(f"pretrained={llava},batch_size=auto", options).batch_size == FIRST
 
 
 def test_an_unknown_model_argument_is_refused(llava: Path) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from pebench_tasks import cli, score
 from pebench_tasks import results as results_files
 from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.checkpoint_scoring import reserve_date
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results import Result
 from pebench_tasks.scoring import SLICES
@@ -88,10 +89,22 @@ def test_a_model_that_fails_is_an_error_and_leaves_no_result(
     assert not list(tmp_path.rglob("*_results.json"))
 
 
-def test_a_file_that_the_harness_did_not_write_is_an_error(benchmark: Benchmark, llava: Path, tmp_path: Path) -> None:
+def test_a_file_that_the_harness_did_not_write_is_an_error(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It only logs that it could not save."""
+    from lmms_eval.loggers import EvaluationTracker
+
+    monkeypatch.setattr(EvaluationTracker, "save_results_samples", lambda *words, **more: None)
+    with pytest.raises(BenchmarkError, match=r"lmms-eval did not write .*_samples_pebench_people.jsonl"):
+        score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
+
+
+def test_an_output_folder_that_is_a_file_is_an_error_before_anything_is_answered(
+    benchmark: Benchmark, llava: Path, tmp_path: Path
+) -> None:
     (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(BenchmarkError, match=r"lmms-eval did not write .*_results.json"):
+    with pytest.raises(BenchmarkError, match=r"The answers cannot be kept in .*out"):
         score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
 
 
@@ -113,9 +126,10 @@ def test_wrong_input_is_refused(
 
 
 def test_files_of_the_same_second_are_not_overwritten(tmp_path: Path) -> None:
-    first = score._unused_date(tmp_path)
-    (tmp_path / f"{first}_results.json").touch()
-    assert score._unused_date(tmp_path) > first
+    first, second = reserve_date(tmp_path), reserve_date(tmp_path)
+    assert first < second
+    (tmp_path / f"{second}_results.json").rename(tmp_path / f"{second}_samples_task.jsonl")
+    assert reserve_date(tmp_path) > second
 
 
 def test_the_command_prints_a_row_per_checkpoint_and_what_to_know_about_it(
@@ -154,6 +168,26 @@ def test_withheld_and_empty_results_are_noted(results: list[Result]) -> None:
         provenance=results[0].provenance | {"withheld": "never read", "mostly_empty": ["real"], "never_learned": None}
     )
     assert notes(amiss)[:2] == ["scores withheld: never read", "mostly empty responses in real"]
+
+
+def test_echoes_failed_requests_and_wrong_image_sizes_are_noted(results: list[Result]) -> None:
+    size = {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}
+    facts = {"mostly_echoed": ["real"], "unanswered": {"scope": 2, "world": 1}, "image_size": size}
+    found = notes(results[0]._replace(provenance=results[0].provenance | facts))
+    assert found[:3] == [
+        "mostly echoed questions in real",
+        "failed requests in scope, world",
+        "the backend made 256 patches of an image of 64 x 64 pixels, of which the checkpoint's own settings make 16",
+    ]
+    same = results[0].provenance | {"image_size": {**size, "made": 16}}
+    assert not [note for note in notes(results[0]._replace(provenance=same)) if "patches" in note]
+
+
+def test_results_of_earlier_versions_have_no_such_notes(results: list[Result]) -> None:
+    later = {"echoed", "mostly_echoed", "unanswered", "image_size"}
+    assert later < results[0].provenance.keys()
+    old = {name: fact for name, fact in results[0].provenance.items() if name not in later}
+    assert notes(results[0]._replace(provenance=old)) == notes(results[0])
 
 
 def lmms_eval(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -220,7 +254,7 @@ def test_a_checkpoint_that_lacks_weights_is_not_scored(
     save_file(
         {k: v for k, v in tensors.items() if "layers.1." not in k}, broken / "model.safetensors", {"format": "pt"}
     )
-    with pytest.raises(BenchmarkError, match="of the model's weights"):
+    with pytest.raises(BenchmarkError, match="of its weights"):
         score.run([broken], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
     assert not (tmp_path / "out").exists()
 

@@ -275,6 +275,8 @@ def test_provenance_of_a_name() -> None:
         "value": 100.0,
         "outcome": "other",
         "empty": False,
+        "echoed": False,
+        "unanswered": False,
         "degenerate": False,
         "partial": True,
         "invalid": False,
@@ -340,6 +342,9 @@ def test_summary_counts_per_slice() -> None:
             "world": nothing | {"n": 4, "empty": 2, "other": 2, "degenerate": 2, "invalid": 3},
         },
         "mostly_empty": ["efficacy"],  # world: exactly half
+        "echoed": {},
+        "unanswered": {},
+        "mostly_echoed": [],
     }
     assert json.loads(json.dumps(summary)) == summary
     assert list(summary["slices"]) == ["efficacy", "retain", "world"]

@@ -143,7 +143,7 @@ def test_keys_that_one_sample_has_and_another_lacks_are_refused(where: str, orde
 
 def lengths(*values: int) -> Batch:
     mask = torch.tensor([[1] * n + [0] * (max(values) - n) for n in values])
-    ours = {"labels": mask, "samples": mask, "count": torch.tensor(len(values)), "separable": torch.tensor(True)}
+    ours = {"labels": mask, "samples": mask, "count": torch.tensor(len(values)), "image_rows": {}}
     return {"inputs": {"attention_mask": mask, "input_ids": torch.arange(len(values))[:, None] * mask}, **ours}
 
 
@@ -158,14 +158,57 @@ def test_a_batch_is_split_where_that_saves_padding() -> None:
     assert rows(parts_by_length(lengths(9))) == [[0]]
 
 
-def test_a_batch_whose_tensors_are_not_one_row_a_row_stays_whole() -> None:
-    tokens = [dict.fromkeys(("input_ids", "attention_mask", "labels"), torch.ones(n, dtype=torch.long)) for n in (3, 9)]
-    samples = [Encoded(row, {"pixel_values": torch.zeros(2, 5)}, {}) for row in tokens]
+def with_rows(length: int, images: dict[str, Tensor], **tokens: Tensor) -> Encoded:
+    """A question of ``length`` tokens, all of them its answer but the first."""
+    ids = torch.arange(1, length + 1)
+    plain = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids.where(ids > 1, IGNORED)}
+    return Encoded({**plain, **tokens}, images, {})
+
+
+def patches(*values: float) -> dict[str, Tensor]:
+    """An image of as many flat patches as there are values, and its grid."""
+    return {
+        "pixel_values": torch.tensor([[value, -value] for value in values]),
+        "image_grid_thw": torch.tensor([[1, 1, len(values)]]),
+    }
+
+
+def test_flat_patches_go_with_their_rows() -> None:
+    """Images of two, one and three patches in one list: rows 0 and 2 own patches 0, 1, 3, 4, 5 and grids 0 and 2."""
+    samples = [with_rows(3, patches(1, 2)), with_rows(9, patches(3)), with_rows(3, patches(4, 5, 6))]
     batch = collate_set([[sample] for sample in samples], 0, share_prefix=False)
-    assert not batch["separable"]
-    assert parts_by_length(batch) == [batch]
-    with pytest.raises(BenchmarkError, match="cannot take a batch of this model family apart"):
-        first(batch, 1, 2)
+    assert batch["inputs"]["pixel_values"][:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert batch["image_rows"]["pixel_values"].tolist() == [2, 1, 3]
+    assert batch["image_rows"]["image_grid_thw"].tolist() == [1, 1, 1]
+    short, long = parts_by_length(batch)
+    assert short["inputs"]["pixel_values"][:, 0].tolist() == [1, 2, 4, 5, 6]
+    assert short["inputs"]["image_grid_thw"].tolist() == [[1, 1, 2], [1, 1, 3]]
+    assert short["image_rows"]["pixel_values"].tolist() == [2, 3]
+    assert long["inputs"]["pixel_values"][:, 0].tolist() == [3]
+    assert first(batch, 2, 3)["inputs"]["pixel_values"][:, 0].tolist() == [1, 2, 3]
+
+
+def test_questions_without_an_image_are_read_apart_from_the_others() -> None:
+    """What a processor says of the tokens beside an image alone is 0 where there is none."""
+    kinds = torch.tensor([[1, 1], [1, 1], [0, 1], [1, 1]])  # (tokens, ...)
+    samples = [with_rows(4, {}), with_rows(4, patches(1, 2), kinds=kinds), with_rows(5, {})]
+    batch = collate_set([[sample] for sample in samples], 0, share_prefix=False)
+    assert batch["inputs"]["kinds"][1, :4].tolist() == kinds.tolist()
+    assert not batch["inputs"]["kinds"][[0, 2]].any()
+    assert batch["image_rows"]["pixel_values"].tolist() == [0, 2, 0]
+    texts, pictures = parts_by_length(batch)
+    assert texts["inputs"].keys() == {"input_ids", "attention_mask", "kinds"}
+    assert texts["samples"][:, 0].tolist() == [0, 2]
+    assert pictures["inputs"]["pixel_values"][:, 0].tolist() == [1, 2]
+    assert pictures["samples"][:, 0].tolist() == [1]
+
+
+def test_pictures_of_different_sizes_are_filled_up_where_the_family_says_how_much_of_them_is_real() -> None:
+    """A picture of one row and three columns beside one of two and two: zeros below, and to the right."""
+    one = {"pixel_values": torch.ones(1, 1, 3), "image_sizes": torch.tensor([[1, 3]])}
+    two = {"pixel_values": torch.ones(1, 2, 2), "image_sizes": torch.tensor([[2, 2]])}
+    batch = collate_set([[with_rows(2, one)], [with_rows(2, two)]], 0, share_prefix=False)
+    assert batch["inputs"]["pixel_values"].tolist() == [[[1, 1, 1], [0, 0, 0]], [[1, 1, 0], [1, 1, 0]]]
 
 
 def test_taking_rows_cuts_only_padding(collated: Collated, questions: list[Question]) -> None:

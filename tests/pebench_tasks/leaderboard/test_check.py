@@ -241,6 +241,21 @@ def test_mostly_empty_responses_are_refused(
     refused(made.claim(), tmp_path, rf"{run} gave mostly empty responses in real \({real // 2 + 1} of {real} in real\)")
 
 
+@pytest.mark.parametrize("run", ["model", "goal-0"])
+def test_mostly_echoed_questions_and_failed_requests_are_refused(
+    valid: dict[str, Made], run: str, tmp_path: Path
+) -> None:
+    made = valid["person"].copy()
+    real = made.run()["counts"]["real"]["n"]
+    for index in range(real // 2 + 1):
+        made.line("real", run, index)["response"] = "USER: Who is the person in this image? ASSISTANT:"
+    count = f"{real // 2 + 1} of {real}"
+    refused(made.claim(), tmp_path, rf"{run} gave mostly echoed questions in real \({count} in real\)")
+    made = valid["person"].copy()
+    made.line("real", run, 0)["response"] = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500"
+    refused(made.claim(), tmp_path, rf"{run} gave failed requests in real \(1 of {real} in real\).* Score again")
+
+
 def test_half_empty_responses_are_not_mostly_empty(person: Made, tmp_path: Path) -> None:
     real = person.run()["counts"]["real"]["n"]
     for index in range(real // 2):

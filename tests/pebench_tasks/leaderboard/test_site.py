@@ -465,7 +465,7 @@ def test_a_pull_request_may_add_a_submission(pull_request: Callable[[Callable[[P
         (lambda folder: (folder / "Upper.json").write_text("mine"), "A Upper.json"),
         (lambda folder: (folder / "a\n::error::b.json").write_text("mine"), r"A $'a\n::error::b.json'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_pull_request_may_do_nothing_else(
     pull_request: Callable[[Callable[[Path], Any]], Path], change: Callable[[Path], Any], said: str

@@ -312,6 +312,10 @@ def test_the_command_says_what_to_do_next(
     [
         ({"withheld": "the images of 3 documents were never read"}, "withheld: the images of 3"),
         ({"other_split": "forget05"}, "Score it with --forget forget05"),
+        (
+            {"image_size": {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}},
+            "saw other images than it should: the backend made 256 patches of an image of 64 x 64",
+        ),
         ({"generation": None}, "does not say how the model was asked"),
         ({"template": "0" * 16}, "do not belong together|asked in other words"),
         ({"model": {}}, "PEBENCH_CHECKPOINT=DIR"),

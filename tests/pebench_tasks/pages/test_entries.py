@@ -166,10 +166,23 @@ def test_mostly_empty_responses_are_said_in_the_cell() -> None:
     assert figure.note == "mostly empty: 15 of 20"
 
 
+def test_a_failed_backend_is_said_in_the_cell_and_beside_the_name() -> None:
+    size = {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}
+    facts = {"mostly_echoed": ["retain"], "echoed": {"retain": 11}, "unanswered": {"retain": 1}, "image_size": size}
+    entry = board(result("a", GOAL, **facts)).entries[0]
+    figure = in_cell(entry.figures["retain"])
+    assert figure is not None
+    assert figure.note == "mostly echoed: 11 of 20; failed requests: 1 of 20"
+    assert marks(entry) == ["mostly echoed", "failed requests", "wrong image size"]
+
+
 def test_the_accounting_has_the_columns_that_occur() -> None:
     counts = accounting(board(result("a", {"retain": 50.0})).entries)
     assert counts.columns == ["n", "recognised"]
     assert counts.rows == [("a", "retain", [20, 3])]
+    counts = accounting(board(result("a", {"retain": 50.0}, echoed={"retain": 11})).entries)
+    assert counts.columns == ["n", "recognised", "echoed"]
+    assert counts.rows == [("a", "retain", [20, 3, 11])]
 
 
 def test_many_forgotten_names_are_cut() -> None:

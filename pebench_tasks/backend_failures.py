@@ -1,0 +1,123 @@
+"""Signs that a backend failed, not that a model has forgotten: what counts as one, and how a result says it.
+
+A backend that answers "", repeats the question, or writes an error message where an answer should stand gives no
+name away, which scores like perfect forgetting. None of this changes a mark: it is counted, and said beside the
+figures. The rules are ours.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pebench_tasks.names import normalise
+
+# Words behind which a repeated question may stand: the roles and marks of chat templates.
+ROLES = ("user", "human", "question", "instruction", "prompt", "inst", "image", "assistant", "model", "system", "bos")
+# What lmms-eval's API backends answer in a document's place; the last where the server sent no content.
+REQUEST_FAILED = re.compile(
+    r"^(?:\[LMMS_EVAL_(?:REQUEST_FAILED|BUDGET_EXCEEDED)\b|Error: can only concatenate str \(not \"NoneType\"\) to str)"
+)
+
+
+class Sign(NamedTuple):
+    """One kind of failure in the words of the pages, and of the line on the terminal."""
+
+    mark: str  # beside a model's name
+    noted: str  # "NOTED in SLICES"
+    said: str  # "N of M responses SAID"
+
+
+SIGNS = {
+    "empty": Sign(
+        "mostly empty",
+        "mostly empty responses",
+        "are empty: the backend probably failed; this is not forgetting.",
+    ),
+    "echoed": Sign(
+        "mostly echoed",
+        "mostly echoed questions",
+        "repeat the question: the backend probably returns its prompt along with the answer, or instead of it.",
+    ),
+    "unanswered": Sign(
+        "failed requests",
+        "failed requests",
+        "are error messages of the backend: the request failed; this is not forgetting.",
+    ),
+}
+
+
+class Failing(NamedTuple):
+    """A slice whose figure must not be believed, and why."""
+
+    sign: Sign
+    slice_name: str
+    responses: int  # that show it
+    n: int
+
+
+def echoes(question: str, response: str) -> bool:
+    """Whether a response repeats its question, at its beginning or behind a role word of a chat template.
+
+    Case, punctuation and marks such as ``<image>`` do not count. An answer that uses the question's words elsewhere
+    is none.
+    """
+    pattern = _repeated(normalise(question))
+    return pattern is not None and pattern.search(normalise(response)) is not None
+
+
+@lru_cache(maxsize=4096)
+def _repeated(words: str) -> re.Pattern[str] | None:
+    return re.compile(rf"(?:^|\b(?:{'|'.join(ROLES)}) ){re.escape(words)}(?: |$)") if words else None
+
+
+def unanswered(response: str) -> bool:
+    """Whether a response is lmms-eval's message about a request that failed."""
+    return REQUEST_FAILED.match(response) is not None
+
+
+def count_signs(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The echoed and unanswered responses of each slice that has any, and the slices that are mostly one of these.
+
+    ``documents`` are the provenances of each slice. A failed request is known not to be an answer, so one is enough.
+    """
+    counts = {
+        sign: {name: count for name, items in documents.items() if (count := sum(d[sign] for d in items))}
+        for sign in ("echoed", "unanswered")
+    }
+    mostly = [name for name, count in counts["echoed"].items() if 2 * count > len(documents[name])]
+    return {**counts, "mostly_echoed": mostly}
+
+
+def failing(provenance: Mapping[str, Any]) -> list[Failing]:
+    """The slices of a result that show a failed backend; of results of earlier versions only the empty ones."""
+    found = {
+        "empty": provenance.get("mostly_empty", ()),
+        "echoed": provenance.get("mostly_echoed", ()),
+        "unanswered": provenance.get("unanswered", ()),
+    }
+    counted = accounted(provenance)
+    nothing = {"n": 0}
+    return [
+        Failing(SIGNS[sign], name, row.get(sign, 0), row["n"])
+        for sign, names in found.items()
+        for name in names
+        for row in (counted.get(name, nothing),)
+    ]
+
+
+def failing_slices(provenance: Mapping[str, Any]) -> dict[Sign, list[str]]:
+    """The names of these slices by what is amiss in them."""
+    found: dict[Sign, list[str]] = {}
+    for one in failing(provenance):
+        found.setdefault(one.sign, []).append(one.slice_name)
+    return found
+
+
+def accounted(provenance: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """What was answered in each slice, with the echoed and unanswered beside the other counts."""
+    beside = {sign: provenance.get(sign) or {} for sign in ("echoed", "unanswered")}
+    return {
+        name: {**counts, **{sign: found.get(name, 0) for sign, found in beside.items()}}
+        for name, counts in (provenance.get("slices") or {}).items()
+    }

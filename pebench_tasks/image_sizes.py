@@ -1,0 +1,217 @@
+"""Whether a stock backend shows the model our images in the checkpoint's own resolution.
+
+Some backends replace the checkpoint's image settings by their own, when they load the processor, at every call, or by
+resizing the image before; a model then sees another number of patches than it was trained on and loses much of what it
+knows. ``watch`` observes every image processor of transformers in this process: what it makes of our images is compared
+with what the checkpoint's processor makes of the same images when ``pebench_hf`` calls it. Models behind an API, and
+backends that do not use transformers' image processors, cannot be observed.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+CALLS = 8  # of each image processor that are compared: the settings of a run do not change
+LARGEST = 256  # images of one batch whose sizes are remembered
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+class Made(NamedTuple):
+    """What an image processor made of some images: patches where it returns them in a row, else pixel values."""
+
+    amount: int
+    unit: str
+
+
+@dataclass
+class _Watched:
+    """What was seen since the run started."""
+
+    say: Callable[[str], None]
+    on: bool = False
+    sources: "WeakKeyDictionary[Any, str]" = field(default_factory=WeakKeyDictionary)  # image processor: checkpoint
+    calls: "WeakKeyDictionary[Any, int]" = field(default_factory=WeakKeyDictionary)
+    sizes: deque[Size] = field(default_factory=lambda: deque(maxlen=LARGEST))  # of the images handed out last
+    known: set[Size] = field(default_factory=set)
+    found: dict[str, Any] | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+_watched: _Watched | None = None
+_own = threading.local()  # .made: a list while the checkpoint's own processing runs
+
+
+def watch(say: Callable[[str], None]) -> None:
+    """Observe the image processors that are loaded from now on; does nothing the second time."""
+    global _watched
+    if _watched is not None:
+        return
+    from transformers.image_processing_base import ImageProcessingMixin
+    from transformers.image_processing_utils import BaseImageProcessor
+
+    _watched = _Watched(say)
+    loaded: Any = ImageProcessingMixin
+    called: Any = BaseImageProcessor
+    loaded.from_pretrained = classmethod(_loading(loaded.from_pretrained.__func__))
+    called.__call__ = _calling(called.__call__)
+
+
+def start(on: bool) -> None:
+    """A new run: forget what was seen of earlier ones; ``on`` where the backend is to be watched."""
+    if _watched is not None:
+        _own_amount.cache_clear()
+        _own_processor.cache_clear()
+        with _watched.lock:
+            _watched.on = on
+            _watched.calls.clear()
+            _watched.sizes.clear()
+            _watched.known.clear()
+            _watched.found = None
+
+
+def handed_out(size: Size) -> None:
+    """Called with the size of every image that a backend reads."""
+    if _watched is not None:
+        with _watched.lock:
+            _watched.sizes.append(size)
+            _watched.known.add(size)
+
+
+def found() -> dict[str, Any] | None:
+    """The first images that came out otherwise than the checkpoint's settings have it, else the last that did not.
+
+    ``{"image": [width, height], "made": 256, "own": 16, "unit": "patches"}``, the amounts per image; None where no
+    image processor was seen.
+    """
+    return None if _watched is None else _watched.found
+
+
+def resolution_note(record: Mapping[str, Any] | None) -> str:
+    """What is wrong with the images of a result, from its ``image_size``; empty where nothing is known to be."""
+    if not record or record["made"] == record["own"]:
+        return ""
+    return (
+        f"the backend made {record['made']} {record['unit']} of an image of {record['image'][0]} x "
+        f"{record['image'][1]} pixels, of which the checkpoint's own settings make {record['own']}"
+    )
+
+
+def _loading(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(from_pretrained)
+    def load(cls: type, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        loaded = from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs)
+        processor = loaded[0] if isinstance(loaded, tuple) else loaded
+        if _watched is not None:
+            _watched.sources[processor] = str(pretrained_model_name_or_path)
+        return loaded
+
+    return load
+
+
+def _calling(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def observed(self: Any, images: Any, *args: Any, **kwargs: Any) -> Any:
+        features = call(self, images, *args, **kwargs)
+        made = getattr(_own, "made", None)
+        if made is not None:
+            made.append(_made(features))
+        elif _watched is not None and _watched.on and self in _watched.sources:
+            _compare(_watched, self, _flat(images), features)
+        return features
+
+    return observed
+
+
+def _compare(watched: _Watched, processor: Any, images: list[Any], features: Mapping[str, Any]) -> None:
+    """Compare a call with the checkpoint's own, unless enough of them were; says once what differs."""
+    with watched.lock:
+        count = watched.calls.get(processor, 0)
+        sizes = _original_sizes(watched, images)
+        made = _made(features)
+        if count >= CALLS or not sizes or made is None or (watched.found and resolution_note(watched.found)):
+            return
+        watched.calls[processor] = count + 1
+        alike = len(set(sizes)) == 1  # then one of them tells what becomes of all
+        own = _own_amount(watched.sources[processor], tuple(sizes[:1] if alike else sizes))
+        if own is None:
+            return
+        per_image = [round(made.amount / len(sizes)), round(own.amount / (1 if alike else len(sizes)))]
+        width, height = sizes[0]
+        watched.found = {"image": [width, height], "made": per_image[0], "own": per_image[1], "unit": made.unit}
+        if note := resolution_note(watched.found):
+            watched.say(f"WRONG IMAGE SIZE: {note}. Pass the values of the training in --model_args.")
+
+
+def _original_sizes(watched: _Watched, images: list[Any]) -> list[Size]:
+    """The sizes in which we handed these images out; none for images that are not ours.
+
+    A backend that resized them before has just read as many of ours.
+    """
+    sizes = [getattr(image, "size", None) for image in images]
+    if all(size in watched.known for size in sizes):
+        return sizes  # type: ignore[return-value]
+    return list(watched.sizes)[-len(sizes) :] if len(watched.sizes) >= len(sizes) else []
+
+
+@lru_cache(maxsize=64)
+def _own_amount(source: str, sizes: tuple[Size, ...]) -> Made | None:
+    """What the checkpoint's own processor makes of blank images of these sizes; None where it cannot be loaded."""
+    from PIL import Image
+
+    from pebench_tasks.errors import BenchmarkError
+    from pebench_tasks.families import generation_inputs
+
+    try:
+        processor = _own_processor(source)
+    except BenchmarkError:  # code that the checkpoint brings along, or no chat template
+        return None
+    blank = [{"type": "image", "image": Image.new("RGB", size)} for size in sizes]
+    messages = [[{"role": "user", "content": [image, {"type": "text", "text": "?"}]}] for image in blank]
+    made: list[Made | None] = []
+    _own.made = made
+    try:
+        generation_inputs(processor, messages)
+    finally:
+        _own.made = None
+    seen = [one for one in made if one is not None]
+    return Made(sum(one.amount for one in seen), seen[0].unit) if seen else None
+
+
+@lru_cache(maxsize=4)
+def _own_processor(source: str) -> Any:
+    from pebench_tasks.families import load_processor
+
+    return load_processor(source)
+
+
+def _flat(images: Any) -> list[Any]:
+    if isinstance(images, list | tuple):
+        return [image for part in images for image in _flat(part)]
+    return [images]
+
+
+def _made(features: Mapping[str, Any]) -> Made | None:
+    """The largest of the returned arrays, which holds the pixels; None without any."""
+    amounts = {name: _amount(value) for name, value in features.items()}
+    name = max(amounts, key=lambda name: amounts[name], default=None)
+    if name is None or not amounts[name]:
+        return None
+    value = features[name]
+    in_a_row = hasattr(value, "shape") and len(value.shape) == 2  # (patches, values of a patch)
+    return Made(int(value.shape[0]), "patches") if in_a_row else Made(amounts[name], "pixel values")
+
+
+def _amount(value: Any) -> int:
+    if hasattr(value, "shape"):
+        amount = 1
+        for length in value.shape:
+            amount *= int(length)
+        return amount
+    if isinstance(value, list | tuple):
+        return sum(_amount(part) for part in value)
+    return 0

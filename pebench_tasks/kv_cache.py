@@ -1,0 +1,76 @@
+"""A key-value cache that is written in place.
+
+transformers' ``DynamicLayer`` copies all keys and values of a layer for every new token. Here they lie in buffers with
+room for the answer, so that a token costs its own row alone; what the model sees is the same.
+"""
+
+from functools import partial
+from typing import Any, cast
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+
+class RoomyLayer(DynamicLayer):
+    """A ``DynamicLayer`` whose keys and values are views of buffers with room for ``room`` more tokens."""
+
+    def __init__(self, room: int) -> None:
+        """``room``: tokens that will follow the prompt."""
+        super().__init__()
+        self.room = room
+        self._buffers: tuple[torch.Tensor, torch.Tensor] | None = None  # (rows, heads, tokens with room, size) each
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the new tokens' states behind those that are there; returns all."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        before = self.get_seq_length()
+        length = before + key_states.shape[-2]
+        if self._buffers is None or self._buffers[0].shape[-2] < length:
+            old = (self.keys, self.values) if before else (None, None)
+            keys, values = (
+                _with_room(kept, new, length + self.room)
+                for kept, new in zip(old, (key_states, value_states), strict=True)
+            )
+            self._buffers = keys, values
+        keys, values = self._buffers
+        keys[..., before:length, :] = key_states
+        values[..., before:length, :] = value_states
+        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        """Keep these rows; the next token makes room again."""
+        super().reorder_cache(beam_idx)
+        self._buffers = None
+
+
+def _with_room(kept: torch.Tensor | None, new: torch.Tensor, tokens: int) -> torch.Tensor:
+    buffer = new.new_empty((*new.shape[:-2], tokens, new.shape[-1]))
+    if kept is not None:
+        buffer[..., : kept.shape[-2], :] = kept
+    return buffer
+
+
+def give_room(cache: Cache, room: int) -> None:
+    """Let the ordinary layers of an unused cache be written in place; sliding and linear ones stay as they are."""
+    cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    if cache.layer_class_to_replicate is DynamicLayer:  # layers are added as the model comes to them
+        cache.layer_class_to_replicate = cast(Any, partial(RoomyLayer, room))
+
+
+def rows_can_be_dropped(cache: Any) -> bool:
+    """Whether ``keep_rows`` works on a cache: one that grows, not one of fixed shape or of an encoder-decoder."""
+    return type(cache) is DynamicCache
+
+
+def written_in_place(cache: Any) -> bool:
+    """Whether every layer of a cache in use is one of those that ``give_room`` put there."""
+    return rows_can_be_dropped(cache) and all(type(layer) is RoomyLayer for layer in cache.layers)
+
+
+def keep_rows(cache: Cache, rows: torch.Tensor) -> None:
+    """Keep these rows of the batch alone; also of layers that hold the states of linear attention or convolutions."""
+    cache.reorder_cache(cast(torch.LongTensor, rows))

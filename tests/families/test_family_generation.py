@@ -1,0 +1,71 @@
+"""What makes scoring fast changes no answer of any family: dropped rows, guessed tokens, images encoded once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from every_family import FAMILIES
+from PIL import Image
+
+from pebench_tasks import families
+from pebench_tasks.drafts import Drafts
+from pebench_tasks.generation import GreedyLoop, answer
+from pebench_tasks.image_features import ImageFeatures
+
+QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "Is there a dog?", "What?")
+TEXTS = [*QUESTIONS, *["This is Ada Byron.", "Waves roll onto a sunny beach under a clear sky."] * 4]
+ROWS, TOKENS = 8, 16
+
+
+class OddlyWrong(Drafts):
+    """Knows all answers, and guesses a wrong token in every other guess."""
+
+    def __init__(self, answers: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def guess(self, begun: Sequence[int], most: int) -> list[int]:
+        for one in self.answers:
+            if list(one[: len(begun)]) == list(begun):
+                right = list(one[len(begun) : len(begun) + min(most, 5)])
+                return [*right[:2], 5, *right[3:]] if len(begun) % 2 else right
+        return []
+
+
+def conversation(i: int) -> list[dict[str, Any]]:
+    """Two questions an image."""
+    torch.manual_seed(i // 2)
+    image = Image.fromarray(torch.randint(0, 256, (64, 64, 3), dtype=torch.uint8).numpy())
+    question = {"type": "text", "text": QUESTIONS[i % len(QUESTIONS)]}
+    return [{"role": "user", "content": [{"type": "image", "image": image}, question]}]
+
+
+@pytest.mark.parametrize("key", list(FAMILIES))
+@torch.inference_mode()
+def test_a_fast_answer_is_the_answer(key: str) -> None:
+    torch.set_num_threads(1)
+    model, processor = FAMILIES[key].build(TEXTS)
+    model.eval()
+    conversations = [conversation(i) for i in range(ROWS)]
+    images = [bytes([i // 2]) for i in range(ROWS)]
+
+    def inputs(rows: int) -> Mapping[str, Any]:
+        return families.generation_inputs(processor, conversations[:rows]).to("cpu", dtype=torch.float32)
+
+    def texts(settings: Mapping[str, Any], *drafts: Drafts, read: Any = None, **options: Any) -> list[str]:
+        found = answer(model, processor.tokenizer, read or inputs(ROWS), settings, *drafts, **options)
+        return [one.text for one in found if one is not None]
+
+    whole = GreedyLoop()
+    pad = processor.tokenizer.pad_token_id
+    model.generate(**inputs(ROWS), max_new_tokens=TOKENS, do_sample=False, pad_token_id=pad, custom_generate=whole)
+    # An untrained model never ends its answers: every row has an end of its own here, one token later than the last.
+    ends = [tokens[min(2 + row, len(tokens) - 1)] for row, tokens in enumerate(whole.answers[:-1])]
+    settings = {"max_new_tokens": TOKENS, "eos_token_id": ends}
+    expected = texts(settings, greedy_loop=False)
+    assert texts(settings) == expected
+    assert texts(settings, OddlyWrong(whole.answers)) == expected
+    features = ImageFeatures(model)
+    features.instead_of_images(inputs(3), images[:3])  # two of the four images are known
+    assert texts(settings, read=features.instead_of_images(inputs(ROWS), images)) == expected

@@ -1,0 +1,113 @@
+from typing import Any
+
+import pytest
+
+from pebench_tasks.backend_failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
+from pebench_tasks.names import NameIndex
+from pebench_tasks.scoring import score
+
+QUESTION = "Who is the person in this image?"
+SCENE = "Describe the scene in detail."
+FAILED = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500 - overloaded"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        QUESTION,
+        "who is the person in this image",
+        f"{QUESTION} Ana Sol",
+        f"USER: <image>\n{QUESTION} ASSISTANT: Ana Sol",
+        f"<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{QUESTION}<|im_end|>",
+        f"[INST] {QUESTION} [/INST]",
+        f"User:{QUESTION}<end_of_utterance>\nAssistant: Ana Sol",
+        f"Question: {QUESTION} Answer: Ana Sol",
+    ],
+)
+def test_a_repeated_question_is_an_echo_with_or_without_role_words(response: str) -> None:
+    assert echoes(QUESTION, response)
+
+
+@pytest.mark.parametrize(
+    ("question", "response"),
+    [
+        (QUESTION, ""),
+        (QUESTION, "The person in this image is Ana Sol."),
+        (QUESTION, "You ask who is the person in this image. It is Ana Sol."),
+        (SCENE, "I would rather not describe the scene in detail."),
+        (SCENE, "Describe the scene in detailed words? A market."),
+        ("Is there a dog?", "There is a dog."),
+        ("", "Anything."),
+    ],
+)
+def test_words_of_the_question_in_an_answer_are_none(question: str, response: str) -> None:
+    assert not echoes(question, response)
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (FAILED, True),
+        ("[LMMS_EVAL_BUDGET_EXCEEDED]", True),
+        ('Error: can only concatenate str (not "NoneType") to str', True),  # async_openai without content
+        (f"It said {FAILED}", False),
+        ("Error: I cannot tell.", False),
+        ("", False),
+    ],
+)
+def test_only_the_harness_own_messages_count_as_failed_requests(response: str, message: bool) -> None:
+    assert unanswered(response) is message
+
+
+@pytest.mark.parametrize("response", [f"USER: {QUESTION} ASSISTANT: Ana Sol", f"{QUESTION} Bo Li", FAILED])
+def test_a_sign_of_failure_changes_no_mark(response: str) -> None:
+    doc = {
+        "key": "p000/e00/name", "slice": "retain", "target": "person", "kind": "name", "data": "d", "split": "s",
+        "template": "t", "forget": "forget05", "answer": "Ana Sol", "question": QUESTION,
+    }  # fmt: skip
+    names = NameIndex(["Ana Sol", "Bo Li"])
+    marked, unasked = score(doc, response, names), score({**doc, "question": ""}, response, names)
+    signs = ("echoed", "unanswered")
+    assert [marked["provenance"].pop(sign) for sign in signs] == [response != FAILED, response == FAILED]
+    assert [unasked["provenance"].pop(sign) for sign in signs] == [False, response == FAILED]
+    assert marked == unasked
+    assert marked.keys() == {"retain", "empty", "degenerate", "provenance"}
+
+
+def documents(**slices: tuple[int, int, int]) -> dict[str, list[dict[str, bool]]]:
+    """Slices of n documents, of which so many are echoed and so many unanswered."""
+    return {
+        name: [{"echoed": i < echoed, "unanswered": i < failed} for i in range(n)]
+        for name, (n, echoed, failed) in slices.items()
+    }
+
+
+def test_more_than_half_is_mostly_echoed_and_one_failed_request_is_one_too_many() -> None:
+    assert count_signs(documents(retain=(4, 2, 0), real=(4, 3, 0), world=(4, 0, 1))) == {
+        "echoed": {"retain": 2, "real": 3},
+        "unanswered": {"world": 1},
+        "mostly_echoed": ["real"],
+    }
+
+
+def result(**facts: Any) -> dict[str, Any]:
+    slices = {name: {"n": 4, "other": 4, "empty": 3} for name in ("retain", "real", "world")}
+    return {"slices": slices, "mostly_empty": [], **facts}
+
+
+def test_every_sign_names_its_slices() -> None:
+    found = result(mostly_empty=["retain"], mostly_echoed=["real"], echoed={"real": 3}, unanswered={"world": 1})
+    assert [(one.sign, one.slice_name, one.responses, one.n) for one in failing(found)] == [
+        (SIGNS["empty"], "retain", 3, 4),
+        (SIGNS["echoed"], "real", 3, 4),
+        (SIGNS["unanswered"], "world", 1, 4),
+    ]
+    assert list(failing_slices(found).values()) == [["retain"], ["real"], ["world"]]
+    assert accounted(found)["real"] == {"n": 4, "other": 4, "empty": 3, "echoed": 3, "unanswered": 0}
+
+
+def test_results_of_earlier_versions_have_only_empty_slices() -> None:
+    assert failing(result()) == []
+    assert [one.slice_name for one in failing(result(mostly_empty=["world"]))] == ["world"]
+    assert failing({"mostly_empty": ["world"], "slices": {}})[0][1:] == ("world", 0, 0)  # withheld: no counts
+    assert accounted(result())["real"]["echoed"] == 0
