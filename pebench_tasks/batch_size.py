@@ -1,30 +1,39 @@
 """How many prompts go through the model at once, and what happens when that was too many."""
 
 import gc
-import os
 import resource
 import sys
+from pathlib import Path
 
+import psutil
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from tqdm import tqdm
+
+from pebench_tasks.errors import BenchmarkError
 
 AUTO = "auto"
 FIRST = 16  # rows of the first batch where the size is found automatically: it has no earlier answers to go by
 MOST = {"cpu": 64}  # rows; measured with the smallest model there is: 128 are no faster on a CPU
 MOST_ELSEWHERE = 256
 SHARE = 0.8  # of the memory that is free
+CGROUP = Path("/sys/fs/cgroup")  # what a container may take, where it has a limit
 
 
 class BatchSize:
     """The number of rows of the next batch: given, or found from what the first batch took."""
 
     def __init__(self, wanted: int | str, most: int | None = None) -> None:
-        """``wanted`` rows, or ``auto``; never more than ``most``."""
-        self._automatic = str(wanted).startswith(AUTO)
-        self._most = most or (FIRST if self._automatic else int(wanted))
-        self._given_most = most
-        self.rows = min(FIRST if self._automatic else int(wanted), self._most)
+        """``wanted`` rows, or ``auto`` (to the harness also ``auto:N``); never more than ``most``.
+
+        Raises ``BenchmarkError`` for anything else.
+        """
+        begin, _, times = str(wanted).partition(":")
+        self._automatic = begin == AUTO and (times.isdecimal() or str(wanted) == AUTO)
+        first = FIRST if self._automatic else _count("batch_size", wanted)
+        self._given_most = None if most is None else _count("max_batch_size", most)
+        self._most = self._given_most or first
+        self.rows = min(first, self._most)
 
     def answered(self, rows: int, took: int, free: int, device: torch.device) -> None:
         """A batch of ``rows`` took so many bytes, of so many that were free; the next one may be larger."""
@@ -44,18 +53,33 @@ class BatchSize:
         )
 
 
+def _count(name: str, given: int | str) -> int:
+    if not str(given).isdecimal() or int(given) == 0:
+        also = f" or {AUTO}" if name == "batch_size" else ""
+        raise BenchmarkError(f"{name} must be a whole number of at least 1{also}, not {given!r}.")
+    return int(given)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a smaller batch may help against ``error``; any other error stays an error."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, Exception) and should_reduce_batch_size(error)
+
+
+def reset_peak(device: torch.device) -> int:
+    """The memory from which the next ``peak_bytes`` counts; a GPU forgets the peak of the model before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    return peak_bytes(device)
 
 
 def peak_bytes(device: torch.device) -> int:
     """The most memory that was taken so far: on the GPU since the last reset, on a CPU by the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def free_bytes(device: torch.device) -> int:
@@ -63,7 +87,19 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + reusable
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    free = int(psutil.virtual_memory().available)
+    allowed = _allowed_bytes()
+    return free if allowed is None else min(free, allowed)
+
+
+def _allowed_bytes() -> int | None:
+    """What the container may still take, where it has a limit; files read before give way, so they are not counted."""
+    try:
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        return max(0, limit - used + int(counted["inactive_file"]))
+    except (OSError, ValueError, KeyError):  # no such system, or the limit "max"
+        return None
 
 
 def release_memory(device: torch.device) -> None:

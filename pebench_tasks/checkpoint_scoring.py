@@ -94,8 +94,9 @@ def score_checkpoint(
 def reserve_date(folder: Path) -> str:
     """A date for the names of the files in ``folder``, in the harness's form, and an empty results file of that name.
 
-    The harness overwrites and appends to files of the same second, so no two runs get the same one. Raises
-    ``BenchmarkError`` where the folder cannot be written.
+    The harness overwrites and appends to files of the same second, so no two runs get the same one. A process that is
+    killed right then leaves the empty file: who looks for results passes over it, or says that it must be removed.
+    Raises ``BenchmarkError`` where the folder cannot be written.
     """
     while True:
         date = datetime.now().strftime("%Y%m%d_%H%M%S")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch.nn.functional import pad
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
@@ -219,16 +220,31 @@ def load_model(
             base or name, dtype=dtype, output_loading_info=True, **options
         )
         if base:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, name)
-    except (OSError, ValueError) as error:
+            model = _with_adapter(model, name)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise BenchmarkError(f"The model in {name} cannot be loaded: {' '.join(str(error).split())}") from error
     if missing := sorted(loading["missing_keys"]):  # transformers would put random weights in their place
         raise BenchmarkError(
             f"{base or name} lacks {len(missing)} of its weights ({missing[0]}, ...): it is no whole model."
         )
     return model
+
+
+def _with_adapter(model: Any, name: str) -> Any:
+    """The base with its adapter; peft itself only warns of weights that do not fit, and leaves the base as it was."""
+    from peft import PeftModel
+
+    adapted = PeftModel.from_pretrained(model, name)
+    config = adapted.peft_config["default"]
+    if not config.is_prompt_learning:  # peft loads these in a way of its own, and raises
+        fit = adapted.load_adapter(name, "default")  # once more: this one says what it found
+        missing = [key for key in fit.missing_keys if "vblora_vector_bank" not in key]  # one bank under many names
+        if wrong := sorted({*missing, *fit.unexpected_keys}):
+            raise BenchmarkError(
+                f"The adapter in {name} does not fit its base {config.base_model_name_or_path}: {len(wrong)} weights "
+                f"are missing or have no place ({wrong[0]}, ...). Was it trained on another model?"
+            )
+    return adapted
 
 
 def load_processor(name: str, trust_remote_code: bool = False) -> ProcessorMixin:

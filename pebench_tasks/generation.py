@@ -136,6 +136,7 @@ class GreedyLoop:
         drafts = None if self._drafts is None or logits_processor or others else self._drafts
         if drafts is not None and not batch.guess_ahead():
             drafts = None
+        learned: set[int] = set()  # rows
         guesses: list[list[int]] = [[] for _ in batch.rows]
         for passes in count(1):
             logits: torch.Tensor = batch.logits
@@ -150,8 +151,9 @@ class GreedyLoop:
                 drafts.judge(right, sum(map(len, guesses)))
             if drafts is not None:
                 for row, over in zip(batch.rows, batch.over, strict=True):
-                    if over:
+                    if over and row not in learned:
                         drafts.learn(self.answers[row])
+                        learned.add(row)
             if all(batch.over):
                 break
             if not logits_processor and not others:  # these may keep a value per row

@@ -10,13 +10,14 @@ backends that do not use transformers' image processors, cannot be observed.
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 CALLS = 8  # of each image processor that are compared: the settings of a run do not change
-LARGEST = 256  # images of one batch whose sizes are remembered
+LARGEST = 256  # images of one batch that are compared where the backend resized them before
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -36,7 +37,7 @@ class _Watched:
     on: bool = False
     sources: "WeakKeyDictionary[Any, str]" = field(default_factory=WeakKeyDictionary)  # image processor: checkpoint
     calls: "WeakKeyDictionary[Any, int]" = field(default_factory=WeakKeyDictionary)
-    sizes: deque[Size] = field(default_factory=lambda: deque(maxlen=LARGEST))  # of the images handed out last
+    sizes: deque[Size] = field(default_factory=lambda: deque(maxlen=LARGEST + 1))  # handed out since the last call
     known: set[Size] = field(default_factory=set)
     found: dict[str, Any] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -121,7 +122,8 @@ def _calling(call: Callable[..., Any]) -> Callable[..., Any]:
         if made is not None:
             made.append(_made(features))
         elif _watched is not None and _watched.on and self in _watched.sources:
-            _compare(_watched, self, _flat(images), features)
+            with suppress(Exception):  # a stock backend would take it for its own failure, and answer ""
+                _compare(_watched, self, _flat(images), features)
         return features
 
     return observed
@@ -138,7 +140,7 @@ def _compare(watched: _Watched, processor: Any, images: list[Any], features: Map
         watched.calls[processor] = count + 1
         alike = len(set(sizes)) == 1  # then one of them tells what becomes of all
         own = _own_amount(watched.sources[processor], tuple(sizes[:1] if alike else sizes))
-        if own is None:
+        if own is None or own.unit != made.unit:
             return
         per_image = [round(made.amount / len(sizes)), round(own.amount / (1 if alike else len(sizes)))]
         width, height = sizes[0]
@@ -150,12 +152,14 @@ def _compare(watched: _Watched, processor: Any, images: list[Any], features: Map
 def _original_sizes(watched: _Watched, images: list[Any]) -> list[Size]:
     """The sizes in which we handed these images out; none for images that are not ours.
 
-    A backend that resized them before has just read as many of ours.
+    A backend that resized them before has read exactly as many of ours since the last call.
     """
+    handed_out = list(watched.sizes)
+    watched.sizes.clear()
     sizes = [getattr(image, "size", None) for image in images]
     if all(size in watched.known for size in sizes):
         return sizes  # type: ignore[return-value]
-    return list(watched.sizes)[-len(sizes) :] if len(watched.sizes) >= len(sizes) else []
+    return handed_out if len(handed_out) == len(sizes) else []
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -27,6 +28,7 @@ from pebench_tasks.adapters import adapter_base
 from pebench_tasks.errors import BenchmarkError
 
 FORMAT = "pebench-answers/1"
+PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "peft", "pillow")  # what reads, and what answers
 
 
 class Journal:
@@ -36,19 +38,36 @@ class Journal:
     """
 
     def __init__(self, folder: Path | None, identity: Mapping[str, str], rank: int) -> None:
-        """See ``open_journal``."""
+        """The answers in ``folder`` for this ``identity``, as ``identify`` gives it; one writer a process, by its rank.
+
+        A backend makes it once its model is loaded and keeps it as ``journal``, for ``pebench score``.
+        """
         self._facts = {"format": FORMAT, **identity}
         digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
         self._folder = None if folder is None else folder / digest[:16]
         self._rank = rank
         self._answers: dict[str, tuple[str, int]] | None = None  # None before the first question
         self._file: IO[str] | None = None
+        self._closed = False
+        self._lock = threading.Lock()  # questions come from another thread than the end
+
+    def begin(self) -> None:
+        """Keep answers again after ``close``: another scoring with the same model."""
+        self._closed = False
 
     def known(self, key: bytes) -> tuple[str, int] | None:
-        """The answer's text and its number of tokens, or None where the prompt was not answered yet."""
-        if self._answers is None:
-            self._answers = {} if self._folder is None else self._start(self._folder)
-        return self._answers.get(key.hex())
+        """The answer's text and its number of tokens, or None where the prompt was not answered yet, or once closed.
+
+        The first question says on standard error how many answers are there, and whether the checkpoint has changed
+        since some were kept; it raises ``BenchmarkError`` where the folder cannot be written or holds a file of
+        another kind.
+        """
+        with self._lock:
+            if self._closed:
+                return None
+            if self._answers is None:
+                self._answers = {} if self._folder is None else self._start(self._folder)
+            return self._answers.get(key.hex())
 
     def _start(self, folder: Path) -> dict[str, tuple[str, int]]:
         """Read what is there, and begin a file."""
@@ -84,12 +103,14 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        """Stop writing; the answers stay, and the next question begins anew."""
-        self._answers = None
-        if self._file is not None:
-            with suppress(OSError):  # what a full disk refused, ``add`` has reported
-                self._file.close()
-            self._file = None
+        """Stop writing; the answers stay, and a question that comes late opens nothing."""
+        with self._lock:
+            self._closed = True
+            self._answers = None
+            if self._file is not None:
+                with suppress(OSError):  # what a full disk refused, ``add`` has reported
+                    self._file.close()
+                self._file = None
 
     def discard(self) -> None:
         """Delete the answers, once the results are written; those that another run is writing stay."""
@@ -98,16 +119,6 @@ class Journal:
             _delete(self._folder)
             with suppress(OSError):
                 self._folder.parent.rmdir()  # unless other answers lie in it
-
-
-def open_journal(folder: Path | None, identity: Mapping[str, str], rank: int) -> Journal:
-    """The journal in ``folder`` for this ``identity``, as ``identify`` gives it; one writer a process, by its rank.
-
-    At the first question ``known`` it says on standard error how many answers are there, and whether the checkpoint
-    has changed since some were kept; it raises ``BenchmarkError`` where the folder cannot be written or holds a file
-    of another kind. A backend opens it once its model is loaded and keeps it as ``journal``, for ``pebench score``.
-    """
-    return Journal(folder, identity, rank)
 
 
 def identify(pretrained: str, **settings: str) -> dict[str, str]:
@@ -127,14 +138,16 @@ def identify(pretrained: str, **settings: str) -> dict[str, str]:
         "checkpoint": str(folder.resolve()) if folder.is_dir() else pretrained,
         "files": hashlib.sha256(files.encode()).hexdigest(),
         "pebench": __version__,
-        **{name: version(name) for name in ("torch", "transformers")},
+        **{name: version(name) for name in PACKAGES},
     }
 
 
 def _files(source: str) -> list[tuple[str, int, int]] | str:
     folder = Path(source)
     if folder.is_dir():
-        found = ((path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+        # Code and chat templates may lie in folders. Answers and samples (.jsonl) may be kept here too.
+        paths = sorted(path for path in folder.rglob("*") if path.suffix != ".jsonl" and path.is_file())
+        found = ((path.relative_to(folder).as_posix(), path.stat()) for path in paths)
         return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
     from huggingface_hub import try_to_load_from_cache
 
@@ -201,7 +214,8 @@ def _first_lines(folder: Path) -> Iterator[dict[str, str]]:
 def _delete(folder: Path) -> None:
     """Delete the files that nobody writes, and the folder if none is left."""
     for path in folder.glob("*.jsonl"):
-        with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:  # deleted, or written, by another
+        # Deleted, being written, or owned by another; over NFS only a file that is open for writing can be locked.
+        with suppress(FileNotFoundError, BlockingIOError, PermissionError), path.open("r+b") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -27,12 +27,20 @@ from lmms_eval.utils import simple_parse_args_string
 from tqdm import tqdm
 
 from pebench_tasks import families
-from pebench_tasks.batch_size import AUTO, BatchSize, free_bytes, is_out_of_memory, peak_bytes, release_memory
+from pebench_tasks.batch_size import (
+    AUTO,
+    BatchSize,
+    free_bytes,
+    is_out_of_memory,
+    peak_bytes,
+    release_memory,
+    reset_peak,
+)
 from pebench_tasks.drafts import Drafts
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.generation import Answer, answer
 from pebench_tasks.image_features import ImageFeatures
-from pebench_tasks.journal import Journal, identify, open_journal
+from pebench_tasks.journal import Journal, identify
 from pebench_tasks.model_record import register_model
 from pebench_tasks.prefetch import ahead
 from pebench_tasks.prompts import Prompt, in_order, read_prompt, same_batch
@@ -65,24 +73,18 @@ class PebenchHf(lmms):
 
         ``device`` defaults to the GPU if there is one, ``dtype`` "auto" to bfloat16 there and float32 on a CPU (near
         ties make bfloat16 answers depend on the batch size). Under torchrun every process takes its share of the
-        requests. ``journal`` is a folder that keeps the answers given so far. Exits with a message when the checkpoint
-        cannot be loaded.
+        requests, each on a device of its own, or all on the CPU. ``journal`` is a folder that keeps the answers given
+        so far. Exits with a message when an argument is wrong or the checkpoint cannot be loaded.
         """
         super().__init__()
         self.accelerator = Accelerator()
         # Of torchrun: accelerate counts only processes with a GPU each.
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if self._world_size > 1:
-            self.device = self.accelerator.device
-        else:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if dtype == "auto":
-            self.dtype = torch.float32 if self.device.type == "cpu" else torch.bfloat16
-        else:
-            self.dtype = getattr(torch, dtype)
         self.pretrained = str(pretrained)
-        self.size = BatchSize(batch_size, max_batch_size)
         try:
+            self.device = _device(device, self.accelerator.device if self._world_size > 1 else None)
+            self.dtype = _dtype(dtype, self.device)
+            self.size = BatchSize(batch_size, max_batch_size)
             self.processor = families.load_processor(self.pretrained, trust_remote_code)
             self.model = families.load_model(
                 self.pretrained,
@@ -90,6 +92,7 @@ class PebenchHf(lmms):
                 attn_implementation=attn_implementation,
                 trust_remote_code=trust_remote_code,
             ).to(self.device)
+            self.journal = self._open_journal(Path(journal) if journal else None, trust_remote_code)
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
@@ -97,7 +100,6 @@ class PebenchHf(lmms):
         self._drafts = Drafts()
         self._reader = copy.deepcopy(self.processor.tokenizer)  # one cannot write and read at the same time
         self._processing = threading.Lock()
-        self.journal = self._open_journal(Path(journal) if journal else None)
         register_model(self.pretrained, dtype=str(self.dtype).removeprefix("torch."), backend="pebench_hf")
 
     @classmethod
@@ -116,6 +118,7 @@ class PebenchHf(lmms):
         keys: list[bytes] = [b""] * len(requests)
         answers: dict[bytes, Answer] = {}
         self._drafts = Drafts()
+        self.journal.begin()
         batches = ahead(self._batches(requests, keys, answers))
         try:
             with tqdm(total=len(requests), disable=self.rank != 0, desc="pebench_hf", unit="document") as progress:
@@ -135,12 +138,17 @@ class PebenchHf(lmms):
             for key in keys
         ]
 
-    def _open_journal(self, folder: Path | None) -> Journal:
+    def _open_journal(self, folder: Path | None, trust_remote_code: bool) -> Journal:
         if folder is None:
-            return open_journal(None, {}, self.rank)
-        attention = str(self.model.config._attn_implementation)
-        facts = identify(self.pretrained, dtype=str(self.dtype), attention=attention, device=self.device.type)
-        return open_journal(folder, facts, self.rank)
+            return Journal(None, {}, self.rank)
+        facts = identify(
+            self.pretrained,
+            dtype=str(self.dtype),
+            attention=str(self.model.config._attn_implementation),
+            device=self.device.type,
+            trust_remote_code=str(trust_remote_code),
+        )
+        return Journal(folder, facts, self.rank)
 
     def _batches(
         self, requests: Sequence[Instance], keys: list[bytes], answers: dict[bytes, Answer]
@@ -196,7 +204,7 @@ class PebenchHf(lmms):
         """The answers to a batch, in parts where it is too large for the memory; ``leave_few``: see ``generation``."""
         rows = len(batch.prompts)
         if rows <= self.size.rows:  # else it was made before another one ran out of memory
-            peak, free = peak_bytes(self.device), free_bytes(self.device)
+            before, free = reset_peak(self.device), free_bytes(self.device)
             try:
                 found = self._generate(batch, leave_few)
             except Exception as error:
@@ -204,11 +212,12 @@ class PebenchHf(lmms):
                     raise
                 if rows == 1:
                     raise BenchmarkError(
-                        f"{self.pretrained} cannot answer even one prompt in the memory of {self.device}. Choose "
-                        "another --device, a smaller --dtype or a smaller model."
+                        f"{self.pretrained} cannot answer even one prompt in the memory of {self.device} "
+                        f"({(str(error) or type(error).__name__).splitlines()[0]}). Choose another --device, a smaller "
+                        "--dtype or a smaller model."
                     ) from error
             else:
-                self.size.answered(rows, peak_bytes(self.device) - peak, free, self.device)
+                self.size.answered(rows, peak_bytes(self.device) - before, free, self.device)
                 return found
             self.features.clear()
             release_memory(self.device)
@@ -218,7 +227,8 @@ class PebenchHf(lmms):
 
     @torch.inference_mode()
     def _generate(self, batch: Batch, leave_few: bool) -> list[Answer | None]:
-        inputs: Mapping[str, Any] = batch.inputs.to(self.device, dtype=self.dtype)
+        # A copy, because ``to`` moves in place: a batch that failed must not stay on the GPU while its parts run.
+        inputs: Mapping[str, Any] = copy.copy(batch.inputs).to(self.device, dtype=self.dtype)
         images = [image for prompt in batch.prompts for image in prompt.images]
         inputs = self.features.instead_of_images(inputs, images)
         settings = batch.prompts[0].settings
@@ -231,3 +241,30 @@ class PebenchHf(lmms):
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[str]:
         """Not offered: every document is one question."""
         raise NotImplementedError("pebench_hf answers single questions")
+
+
+def _device(wanted: str | None, of_process: torch.device | None) -> torch.device:
+    """The device to answer on; ``of_process`` is the one that torchrun gave this process."""
+    try:
+        device = torch.device(wanted or of_process or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise BenchmarkError(f"There is no device {wanted!r}. Choose cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BenchmarkError(f"There is no GPU here for the device {wanted}. Choose cpu.")
+    if of_process is None or device.type == "cpu":
+        return device
+    if device not in (of_process, torch.device(of_process.type)):
+        raise BenchmarkError(
+            f"Under torchrun every process has a device of its own, this one {of_process}, not {device}. Leave the "
+            "device out, or choose cpu."
+        )
+    return of_process
+
+
+def _dtype(wanted: str, device: torch.device) -> torch.dtype:
+    if wanted == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    dtype = getattr(torch, wanted, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise BenchmarkError(f"There is no dtype {wanted!r}. Choose auto, float32, bfloat16 or float16.")
+    return dtype

@@ -1,4 +1,4 @@
-"""The next item is made while the caller works on the one before."""
+"""The next items are made while the caller works on the one before."""
 
 import threading
 from collections.abc import Generator, Iterable
@@ -18,7 +18,7 @@ class _End(NamedTuple):
 
 
 def ahead(items: Iterable[T]) -> Generator[T, None, None]:
-    """The items in their order, made by one background thread, one of them in advance.
+    """The items in their order, made by one background thread, two of them in advance: one waits, one is held.
 
     What ``items`` raises, ``SystemExit`` too, is raised here in its place. When the caller stops early, by an error of
     its own or Ctrl-C, the thread ends after the item it is at; it never keeps the program from ending.

@@ -41,13 +41,18 @@ def read_prompt(request: Instance, documents: Documents, position: int) -> Promp
             digest.update(part["type"].encode())
             if part["type"] == "image":
                 image: Image.Image = part["image"]
-                images.append(hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest())
+                images.append(_digest(image))
                 digest.update(images[-1])
             elif part["type"] == "text":
                 digest.update(part["text"].encode())
             else:
                 raise ValueError(f"{task}: pebench_hf reads images and text, not {part['type']}")
     return Prompt(digest.digest(), messages, tuple(images), settings)
+
+
+def _digest(image: Image.Image) -> bytes:
+    colours = bytes(image.getpalette(None) or ())  # of the pixels that are places in a palette
+    return hashlib.sha256(f"{image.mode}{image.size}".encode() + colours + image.tobytes()).digest()
 
 
 def same_batch(prompt: Prompt) -> tuple[str, int]:

@@ -109,8 +109,15 @@ def _check_names(checkpoints: Sequence[str]) -> None:
 
 def _check_exists(checkpoint: str) -> None:
     """The hub would be asked, with patience, for what is no name of a model there."""
-    if not Path(checkpoint).is_dir() and len(checkpoint.split("/")) != 2:
+    if Path(checkpoint).is_dir():
+        return
+    parts = checkpoint.split("/")
+    if len(parts) != 2:
         raise BenchmarkError(f"There is no folder {checkpoint}, and a model of the hub is called owner/name.")
+    if Path(parts[0]).is_dir():
+        raise BenchmarkError(
+            f"There is no folder {checkpoint}. If a model of the hub is meant, start where no folder {parts[0]} is."
+        )
 
 
 @contextmanager

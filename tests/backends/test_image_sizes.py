@@ -133,6 +133,40 @@ def test_images_that_are_not_ours_are_left_alone(watched: list[str], untrained: 
     assert image_sizes.found() is None
 
 
+def test_images_of_another_task_are_not_taken_for_ours(watched: list[str], untrained: Untrained) -> None:
+    """The second call's image is not ours; of the third call's two only one is."""
+    processor = AutoProcessor.from_pretrained(untrained("qwen2_5_vl"))
+    ours, foreign = Image.new("RGB", (64, 64)), Image.new("RGB", (300, 200))
+    image_sizes.handed_out(ours.size)
+    processor.image_processor([ours], return_tensors="pt")
+    found = image_sizes.found()
+    processor.image_processor([foreign], return_tensors="pt")
+    image_sizes.handed_out(ours.size)
+    processor.image_processor([ours, foreign], return_tensors="pt")
+    assert image_sizes.found() == found
+    assert found is not None
+    assert watched == []
+
+
+def test_amounts_of_different_units_are_not_compared(watched: list[str], untrained: Untrained) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_sizes, "_own_amount", lambda source, sizes: image_sizes.Made(7, "pixel values"))
+        assert shown(untrained("qwen2_5_vl"), [(64, 64)]) is None
+    assert watched == []
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, OSError])
+def test_what_fails_while_watching_does_not_reach_the_backend(
+    error: type[Exception], watched: list[str], untrained: Untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(processor: Any, messages: Any) -> None:
+        raise error("no such template")
+
+    monkeypatch.setattr(families, "generation_inputs", fail)
+    assert shown(untrained("llava"), [(64, 64)]) is None
+    assert watched == []
+
+
 def test_nothing_is_known_where_the_checkpoint_cannot_be_asked(
     watched: list[str], untrained: Untrained, tmp_path: Path
 ) -> None:

@@ -78,3 +78,30 @@ def test_a_checkpoint_that_lacks_weights_is_refused(llava: tuple[Any, Path]) -> 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=f"The model in {tmp_path} cannot be loaded"):
         families.load_model(str(tmp_path), torch.float32)
+
+
+def test_weights_that_were_cut_off_are_named(llava: tuple[Any, Path]) -> None:
+    weights = llava[1] / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BenchmarkError, match=f"The model in {llava[1]} cannot be loaded"):
+        families.load_model(str(llava[1]), torch.float32)
+
+
+def test_an_adapter_of_another_model_is_refused(llava: tuple[Any, Path], tmp_path: Path) -> None:
+    """It would be scored as its base."""
+    from peft import LoraConfig, get_peft_model
+
+    base = AutoModelForImageTextToText.from_pretrained(llava[1])
+    config = LoraConfig(r=4, target_modules=r".*language_model.*\.(q_proj|v_proj)")
+    get_peft_model(base, config).save_pretrained(tmp_path / "adapter")
+    families.load_model(str(tmp_path / "adapter"), torch.float32)
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights = load_file(file)
+    for other in (
+        {key.replace("language_model", "text_model"): value for key, value in weights.items()},
+        dict(list(weights.items())[1:]),
+        weights | {"base_model.model.model.language_model.layers.99.self_attn.q_proj.lora_A.weight": torch.ones(4, 4)},
+    ):
+        save_file(other, file, {"format": "pt"})
+        with pytest.raises(BenchmarkError, match=r"The adapter in .* does not fit its base"):
+            families.load_model(str(tmp_path / "adapter"), torch.float32)

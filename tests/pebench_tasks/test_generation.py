@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,31 @@ def test_stop_strings_end_an_answer_early(ask: Asked, monkeypatch: pytest.Monkey
 def test_penalties_of_the_checkpoint_are_honoured(ask: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = ask(ALL)
     monkeypatch.setattr(ask.model.generation_config, "repetition_penalty", 1.5)
-    penalised = ask(ALL, greedy_loop=False)
+    penalised = [ask([row], greedy_loop=False)[0] for row in ALL]
     assert penalised != plain
     assert ask(ALL, Drafts()) == penalised
+
+
+def test_padding_is_never_penalised(ask: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is a token that answers want: together as alone."""
+    short = families.generation_inputs(ask.processor, [ask.prompts[3]])
+    monkeypatch.setattr(ask.model.generation_config, "repetition_penalty", 1.3)
+    wanted = int(ask.model.generate(**short, max_new_tokens=1, do_sample=False)[0, -1])
+    tokenizer = copy.deepcopy(ask.processor.tokenizer)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(wanted)
+    monkeypatch.setattr(ask.processor, "tokenizer", tokenizer)
+    alone = [ask([row])[0] for row in range(8)]
+    assert ask(range(8)) == alone
+
+
+def test_an_answer_is_learned_once(ask: Asked) -> None:
+    class Counted(Drafts):
+        learned = 0
+
+        def learn(self, answer: Sequence[int]) -> None:
+            self.learned += 1
+            super().learn(answer)
+
+    drafts = Counted()
+    ask(ALL, drafts)
+    assert drafts.learned == len(ALL)

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -5,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.journal import Journal, identify, open_journal
+from pebench_tasks.journal import Journal, identify
 
 KEYS = [bytes([i]) * 32 for i in range(4)]
 TEXTS = ["Ann Lee", "", "two\nlines\u2028 and half a pair \ud800", "日本"]
@@ -29,7 +32,7 @@ def begin(checkpoint: Path, tmp_path: Path) -> Callable[..., Journal]:
     """Opens the journal of the checkpoint as it is now, and asks the first question."""
 
     def begin(rank: int = 0, dtype: str = "float32") -> Journal:
-        journal = open_journal(tmp_path / "kept", identify(str(checkpoint), dtype=dtype), rank)
+        journal = Journal(tmp_path / "kept", identify(str(checkpoint), dtype=dtype), rank)
         journal.known(KEYS[0])
         return journal
 
@@ -63,7 +66,7 @@ def test_it_says_how_many_answers_are_there(begin: Callable[..., Journal], capsy
 
 
 def test_without_a_folder_nothing_is_kept(checkpoint: Path) -> None:
-    journal = open_journal(None, identify(str(checkpoint)), 0)
+    journal = Journal(None, identify(str(checkpoint)), 0)
     assert journal.known(KEYS[0]) is None
     journal.add(KEYS[0], "a", 1)
     assert journal.known(KEYS[0]) is None
@@ -71,9 +74,45 @@ def test_without_a_folder_nothing_is_kept(checkpoint: Path) -> None:
 
 
 def test_before_the_first_question_nothing_is_written(checkpoint: Path, tmp_path: Path) -> None:
-    journal = open_journal(tmp_path / "kept", identify(str(checkpoint)), 0)
+    journal = Journal(tmp_path / "kept", identify(str(checkpoint)), 0)
     journal.close()
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_question_after_the_end_opens_nothing(begin: Callable[..., Journal], tmp_path: Path) -> None:
+    """The thread that reads ahead may ask once more; another scoring with the same model begins again."""
+    journal = begin()
+    journal.add(KEYS[0], "a", 1)
+    journal.discard()
+    assert journal.known(KEYS[0]) is None
+    assert not (tmp_path / "kept").exists()
+    journal.begin()
+    assert journal.known(KEYS[0]) is None
+    assert len(files(tmp_path / "kept")) == 1
+
+
+def test_answers_may_lie_in_the_checkpoints_own_folder(checkpoint: Path) -> None:
+    before = identify(str(checkpoint))
+    Journal(checkpoint / "unfinished", before, 0).known(KEYS[0])
+    assert identify(str(checkpoint)) == before
+
+
+def test_files_are_locked_in_a_way_that_works_over_nfs(
+    begin: Callable[..., Journal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There an exclusive lock needs a file that is open for writing."""
+    lock = fcntl.flock
+
+    def over_nfs(file: IO[Any], operation: int) -> None:
+        if not file.writable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", over_nfs)
+    live, other = begin(), begin()
+    other.discard()
+    assert len(files(tmp_path / "kept")) == 1
+    live.discard()
 
 
 def test_every_answer_is_on_disk_before_the_next_one(begin: Callable[..., Journal], tmp_path: Path) -> None:
@@ -121,7 +160,12 @@ def add_a_template(checkpoint: Path) -> None:
     (checkpoint / "chat_template.jinja").write_text("{{ messages }}")
 
 
-@pytest.mark.parametrize("change", [rewrite, touch, add_a_template])
+def add_code_in_a_folder(checkpoint: Path) -> None:
+    (checkpoint / "model").mkdir()
+    (checkpoint / "model" / "modeling.py").write_text("")
+
+
+@pytest.mark.parametrize("change", [rewrite, touch, add_a_template, add_code_in_a_folder])
 def test_a_checkpoint_that_was_written_again_does_not_get_the_old_answers(
     begin: Callable[..., Journal],
     checkpoint: Path,
@@ -226,8 +270,8 @@ WRITER = """
 import resource, sys
 from pathlib import Path
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.journal import open_journal
-journal = open_journal(Path(sys.argv[1]), {"checkpoint": "model", "files": "f"}, 0)
+from pebench_tasks.journal import Journal
+journal = Journal(Path(sys.argv[1]), {"checkpoint": "model", "files": "f"}, 0)
 journal.known(b"a")
 """
 KEEP = 'journal.add(b"of the other run", "kept", 1); print("there", flush=True); sys.stdin.read()'
@@ -252,7 +296,7 @@ def test_two_runs_at_the_same_time_do_no_harm(tmp_path: Path) -> None:
     other = python(KEEP, tmp_path / "kept")
     assert other.stdout is not None
     assert other.stdout.readline() == "there\n"
-    ours = open_journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
+    ours = Journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
     assert ours.known(b"of the other run") == ("kept", 1)
     ours.add(b"ours", "o", 1)
     assert len(files(tmp_path / "kept")) == 2
@@ -260,7 +304,7 @@ def test_two_runs_at_the_same_time_do_no_harm(tmp_path: Path) -> None:
     assert len(files(tmp_path / "kept")) == 1
     other.kill()
     other.wait()
-    again = open_journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
+    again = Journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
     assert again.known(b"of the other run") == ("kept", 1)
     assert again.known(b"ours") is None
     again.discard()
@@ -273,7 +317,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer(tmp_path: Path) -> None:
     count, _, message = printed.partition(" ")
     assert message.startswith(f"The answers cannot be kept in {tmp_path / 'kept'}")
     assert "Make room" in message
-    journal = open_journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
+    journal = Journal(tmp_path / "kept", {"checkpoint": "model", "files": "f"}, 0)
     answers = [journal.known(i.to_bytes(4, "big")) for i in range(1000)]
     assert answers == [("an answer", 2)] * int(count) + [None] * (1000 - int(count))
     assert int(count) > 10

@@ -11,8 +11,10 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 from pebench_tasks.batch_size import FIRST, BatchSize
+from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.generation import _cut
-from pebench_tasks.pebench_hf import PebenchHf
+from pebench_tasks.pebench_hf import PebenchHf, _device
+from pebench_tasks.prompts import read_prompt
 
 SETTINGS = {"until": [], "max_new_tokens": 12, "temperature": 0.0, "do_sample": False, "num_beams": 1}
 STOCK = "device_map=cpu,device=cpu"
@@ -188,8 +190,47 @@ def test_a_prompt_that_is_too_large_for_the_memory_ends_with_a_message(
 
     monkeypatch.setattr(model.model, "generate", never)
     monkeypatch.setattr(model, "size", BatchSize(4))
-    with pytest.raises(SystemExit, match=r"error: .* cannot answer even one prompt in the memory of cpu"):
+    with pytest.raises(SystemExit, match=r"cannot answer even one prompt in the memory of cpu \(CUDA out of memory"):
         texts(model, MIXED)
+
+
+def test_a_batch_that_failed_holds_nothing_on_the_device(model: PebenchHf, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = model._prepared([read_prompt(requests(model, MIXED)[0], model.task_dict, 0)])
+    before = batch.inputs["pixel_values"]
+    monkeypatch.setattr(model, "dtype", torch.bfloat16)
+    monkeypatch.setattr(model.features, "instead_of_images", lambda inputs, _: pytest.fail(str(inputs["input_ids"])))
+    with pytest.raises(pytest.fail.Exception):
+        model._generate(batch, False)
+    assert batch.inputs["pixel_values"] is before
+
+
+def test_a_thread_that_is_still_reading_does_not_open_the_journal_again(
+    llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = PebenchHf(str(llava), batch_size=1, device="cpu", journal=str(tmp_path / "journal"))
+    asked = requests(model, MIXED)
+    slow, begun = threading.Event(), threading.Event()
+    messages = asked[1].args[1]
+
+    def reading(doc: dict[str, Any]) -> list[dict[str, Any]]:
+        begun.set()
+        assert slow.wait(60)
+        found: list[dict[str, Any]] = messages(doc)
+        return found
+
+    asked[1].arguments = (asked[1].args[0], reading, *asked[1].args[2:])
+
+    def fail(batch: Any, few: bool) -> Any:
+        assert begun.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "_generate", fail)
+    with pytest.raises(KeyboardInterrupt):
+        model.generate_until(asked)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "pebench-prefetch"]
+    slow.set()
+    thread.join(60)
+    assert model.journal._file is None
 
 
 def test_what_an_interrupted_run_answered_is_not_asked_again(
@@ -293,3 +334,38 @@ def test_model_args_win_over_the_options_of_the_command(llava: Path) -> None:
 def test_an_unknown_model_argument_is_refused(llava: Path) -> None:
     with pytest.raises(TypeError, match="max_pixels"):
         PebenchHf.create_from_arg_string(f"pretrained={llava},max_pixels=3", {"device": "cpu"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"max_batch_size": 0}, "max_batch_size must be a whole number"),
+        ({"dtype": "foo"}, "There is no dtype 'foo'. Choose auto, float32"),
+        ({"dtype": "int8"}, "There is no dtype 'int8'"),
+        ({"device": "foo"}, "There is no device 'foo'"),
+        ({"attn_implementation": "flash_attention_2"}, "cannot be loaded"),
+    ],
+)
+def test_a_wrong_argument_exits_with_a_message(llava: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SystemExit, match=f"error: .*{message}"):
+        PebenchHf(str(llava), **{"device": "cpu", **arguments})
+
+
+def test_a_journal_that_cannot_be_opened_exits_with_a_message(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BenchmarkError("its answers cannot be kept")
+
+    monkeypatch.setattr("pebench_tasks.pebench_hf.identify", refuse)
+    with pytest.raises(SystemExit, match="error: its answers cannot be kept"):
+        PebenchHf(str(llava), device="cpu", journal="journal")
+
+
+def test_under_torchrun_only_the_cpu_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    own = torch.device("cuda:1")
+    assert _device(None, own) == _device("cuda", own) == _device("cuda:1", own) == own
+    assert _device("cpu", own) == torch.device("cpu")
+    with pytest.raises(BenchmarkError, match=r"this one cuda:1, not cuda:0\. Leave the device out"):
+        _device("cuda:0", own)
+    assert _device("cuda:0", None) == torch.device("cuda:0")

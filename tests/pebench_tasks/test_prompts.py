@@ -3,8 +3,9 @@ from typing import Any
 
 import datasets
 from lmms_eval.api.instance import Instance
+from PIL import Image
 
-from pebench_tasks.prompts import ALIKE, WINDOW, in_order
+from pebench_tasks.prompts import ALIKE, WINDOW, _digest, in_order
 
 
 def requests(texts: Sequence[str]) -> list[Instance]:
@@ -48,3 +49,12 @@ def test_every_request_comes_once_and_windows_bound_how_far_it_moves() -> None:
     found = order(texts)
     assert sorted(found) == list(range(len(texts)))
     assert all(place // WINDOW == i // WINDOW for place, i in enumerate(found))
+
+
+def test_images_of_other_colours_are_other_images() -> None:
+    """Their pixels are the same places in two palettes."""
+    images = [Image.new("P", (2, 2)) for _ in range(3)]
+    for image, red in zip(images, (1, 2, 2), strict=True):
+        image.putpalette([red, 0, 0])
+    first, second, third = map(_digest, images)
+    assert first != second == third

@@ -116,6 +116,7 @@ def test_an_output_folder_that_is_a_file_is_an_error_before_anything_is_answered
         (["a,b"], {}, "has a comma"),
         (["a"], {"data": "/nowhere"}, "no benchmark folder /nowhere"),
         (["/nowhere/model"], {}, "There is no folder /nowhere/model, and a model of the hub is called owner/name"),
+        (["./typo"], {}, r"There is no folder \./typo\. If a model of the hub is meant"),
     ],
 )
 def test_wrong_input_is_refused(
@@ -314,6 +315,7 @@ def test_a_result_that_was_cut_off_is_passed_over(results: list[Result], tmp_pat
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "29990101_000000_results.json").write_text(whole.results_file.read_text()[:100])
     (tmp_path / "29990102_000000_results.json").write_text(whole.results_file.read_text())  # no samples beside it
+    (tmp_path / "29990103_000000_results.json").touch()  # reserved, then killed
     found = results_files.read_result(tmp_path, whole.task)
     assert found is not None
     assert found.results_file.name == whole.results_file.name

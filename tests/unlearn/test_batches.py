@@ -204,11 +204,17 @@ def test_questions_without_an_image_are_read_apart_from_the_others() -> None:
 
 
 def test_pictures_of_different_sizes_are_filled_up_where_the_family_says_how_much_of_them_is_real() -> None:
-    """A picture of one row and three columns beside one of two and two: zeros below, and to the right."""
+    """A picture of one row and three columns beside one of two and two: zeros below, and to the right.
+
+    Phi-4-multimodal's mask of patches gets ones there, as its processor fills it.
+    """
     one = {"pixel_values": torch.ones(1, 1, 3), "image_sizes": torch.tensor([[1, 3]])}
     two = {"pixel_values": torch.ones(1, 2, 2), "image_sizes": torch.tensor([[2, 2]])}
+    for number, image in enumerate((one, two)):
+        image["image_attention_mask"] = torch.ones(1, number + 1, 1)
     batch = collate_set([[with_rows(2, one)], [with_rows(2, two)]], 0, share_prefix=False)
     assert batch["inputs"]["pixel_values"].tolist() == [[[1, 1, 1], [0, 0, 0]], [[1, 1, 0], [1, 1, 0]]]
+    assert batch["inputs"]["image_attention_mask"].tolist() == [[[1], [1]], [[1], [1]]]
 
 
 def test_taking_rows_cuts_only_padding(collated: Collated, questions: list[Question]) -> None:

@@ -139,7 +139,7 @@ def test_the_likelihood_is_that_of_the_answer_and_its_end_token(
     every = log_probabilities(model, batch)
     expected = []
     for row, question in enumerate(chosen):
-        prompt = encoder.process(encoder.texts(question)[0], encoder.load_image(question.image)).tokens["input_ids"]
+        prompt = encoder.prompt(encoder.texts(question)[0], encoder.load_image(question.image))["input_ids"][0]
         ids = batch["inputs"]["input_ids"][row][batch["inputs"]["attention_mask"][row].bool()]
         positions = range(len(prompt) - 1, len(ids) - 1)
         expected.append([every[row, position, ids[position + 1]] for position in positions])
