@@ -234,7 +234,7 @@ def sets_of(row: Row, name: str) -> list[Sample]:
 
 
 def test_stock_backends_read_the_checkpoint(row: Row, record_property: Callable[[str, object], None]) -> None:
-    """Each answers as ``pebench_hf`` does, or fails as it is known to."""
+    """Each answers as ``pebench_hf`` does, or fails as it is known to; those in bfloat16 may miss a near tie."""
     if not row.family.stock:
         pytest.skip("the harness has no backend for this family")
     found: dict[str, float | str] = {}
@@ -246,4 +246,5 @@ def test_stock_backends_read_the_checkpoint(row: Row, record_property: Callable[
             found[called] = str(error).splitlines()[0]
     record_property("stock", found)
     expected = {f"{stock.backend} {stock.arguments}": stock.reads for stock in row.family.stock}
-    assert {called: share == 1.0 for called, share in found.items()} == expected
+    read = {called: isinstance(share, float) and share >= RIGHT / 16 for called, share in found.items()}
+    assert read == expected

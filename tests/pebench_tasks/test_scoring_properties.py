@@ -40,6 +40,9 @@ def document(kind: str, slice_: str, truth: str = "yes", split: str = "random") 
         "target": "person",
         "kind": kind,
         "answer": {"name": "Ana López", "scene": SCENE, "yesno": truth}[kind],
+        "question": {"name": "Who is this?", "scene": "Describe the scene in detail.", "yesno": "Is there a dog?"}[
+            kind
+        ],
         "keywords": ["park", "café"],
         "category": split,
         "data": "d",
