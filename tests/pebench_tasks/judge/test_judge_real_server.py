@@ -1,11 +1,5 @@
 """The judge on a real OpenAI-compatible server, ``transformers serve``, with a tiny model made on the spot."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from judges import SCENE
+from served_model import serve
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -67,30 +62,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """The address of the server and the folder of the model that it serves."""
     folder: Path = tmp_path_factory.mktemp("judge") / "model"
     save_model_that_says("4", folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "transformers", "serve", folder, "--port", str(port), "--device", "cpu"]
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with (folder.parent / "log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-        try:
-            _wait(f"http://localhost:{port}/health", server)
-            yield f"http://localhost:{port}/v1", folder
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-
-
-def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(240):
-        assert server.poll() is None, "transformers serve ended"
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(f"{url} did not answer")
+    with serve(folder, folder.parent / "log", patience=240) as address:
+        yield address, folder
 
 
 def judge_of(model: str, address: str, cache: Path) -> Judge:
