@@ -1,12 +1,12 @@
 """What the tests of other backends share: one small benchmark, and an environment without the user's own choices."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from own_environment import own_environment
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.build import build_synthetic
@@ -44,14 +44,5 @@ def untrained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Cal
 @pytest.fixture(autouse=True)
 def only_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the user's own choices, or what a run before it left behind."""
-    from pebench_tasks import harness
-
-    for name in [*os.environ]:
-        if name.startswith(("PEBENCH_", "OPENAI_", "LMMS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    harness.start_run()
-    harness._say_once.cache_clear()
-    yield
-    harness.start_run()
+    with own_environment(monkeypatch, tmp_path, "PEBENCH_", "OPENAI_", "LMMS_"):
+        yield

@@ -1,7 +1,6 @@
 """What the tests of the lmms-eval side share: a real tiny LLaVA on disk and the real harness, run in process."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint
+from own_environment import own_environment
 
 from pebench_tasks.benchmark import Benchmark
 
@@ -47,17 +47,8 @@ def llava(make_checkpoint: MakeCheckpoint) -> Path:
 @pytest.fixture(autouse=True)
 def only_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the user's own choices, or what a run before it left behind."""
-    from pebench_tasks import harness
-
-    for name in [*os.environ]:
-        if name.startswith(("PEBENCH_", "OPENAI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    harness.start_run()
-    harness._say_once.cache_clear()
-    yield
-    harness.start_run()
+    with own_environment(monkeypatch, tmp_path, "PEBENCH_", "OPENAI_"):
+        yield
 
 
 @pytest.fixture
