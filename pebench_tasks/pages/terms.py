@@ -45,6 +45,8 @@ TERMS: dict[str, str] = {
     "Near": "Documents whose Goal answer is itself close to the truth. They stay in the mean and say little.",
     "Invalid": "A response to a yes or no question with neither word in it. It counts as wrong.",
     "Failed": "The judge gave no mark. Above 5 % of the documents the figure is not shown.",
+    "Echoed": "The response repeats the question: the backend probably returns its prompt as well.",
+    "Unanswered": "The backend's error message in the place of an answer: the request failed.",
     "Neighbours": "Retained events that are near a forgotten one, such as grocery shopping and shopping mall: what "
     "careless unlearning takes along.",
     "Groups": "The names by the people's age, gender, region and occupation: whether forgetting harms some more.",
