@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast families browser check setup clean
+.PHONY: demo table1 leaderboard test test-fast golden families browser check setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -30,6 +30,9 @@ test: $(READY)  ## all tests, the end-to-end run included
 
 test-fast: $(READY)  ## without the tests that take minutes
 	@$(PYTEST) -m "not slow"
+
+golden: $(READY)  ## rewrite tests/golden, where users are meant to see a change
+	@$(BIN)/python -m pytest tests/test_golden.py --rewrite-golden
 
 FAMILIES := runs/families.json
 families: $(READY)  ## every model family, about half an hour: benchmarks/results/families.md

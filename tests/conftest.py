@@ -9,8 +9,9 @@ from pebench_tasks.build import build_synthetic
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--families`` and ``--outcomes``: see ``tests/families``."""
+    """``--families`` and ``--outcomes``: see ``tests/families``; ``--rewrite-golden``: see ``tests/golden``."""
     parser.addoption("--families", action="store_true", help="run the whole matrix of model families")
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden files instead of comparing them")
     parser.addoption("--outcomes", metavar="FILE", help="write what the matrix found as JSON")
 
 

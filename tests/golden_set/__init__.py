@@ -1,0 +1,10 @@
+"""Builds what ``tests/golden`` holds: what a user sees of PEBench, without what differs between runs and machines.
+
+``python -m golden_set OUT`` does it in a process of its own, whose environment ``tests/test_golden.py`` sets, and in
+the current folder, so that commands name short relative paths. Nothing here knows where a module of the package lies
+beyond the names that are public (``pebench_tasks.cli:main``, the modules of ``python -m``) and the tiny model.
+"""
+
+# Modules with a function ``goldens``, which returns files by name, and folders of ``tests/golden``. In this order: the
+# wrong input of ``errors`` is made of what the others leave.
+GROUPS = ("help_texts", "public_names", "scored", "rescored", "pages", "trained", "errors")

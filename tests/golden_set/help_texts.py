@@ -1,0 +1,32 @@
+"""``--help`` of every command, found from the help of the command above it."""
+
+import re
+
+from golden_set import masks
+from golden_set.commands import succeed
+
+MODULES = ("unlearn", "unlearn.demo", "unlearn.table1")  # python -m MODULE
+
+
+def goldens() -> dict[str, str]:
+    """A file a command. What ``python -m unlearn --help_all`` adds are options of transformers alone."""
+    return {f"{command.replace(' ', '_')}.txt": masks.text(text) for command, text in texts().items()}
+
+
+def texts() -> dict[str, str]:
+    """The help by command."""
+    return _below("pebench") | {f"python -m {name}": succeed(f"python -m {name} --help").out for name in MODULES}
+
+
+def _below(command: str) -> dict[str, str]:
+    text = succeed(f"{command} --help").out
+    found = {command: text}
+    for name in subcommands(text):
+        found |= _below(f"{command} {name}")
+    return found
+
+
+def subcommands(text: str) -> list[str]:
+    """The commands that a help text lists under ``commands:``."""
+    _, _, listed = text.partition("\ncommands:\n")
+    return re.findall(r"^    (\w+)\s", listed, re.MULTILINE)
