@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from golden_set import masks
+from golden_set import masks, trained
 from golden_set.commands import Said, run, succeed
 
 TRAIN = "python -m unlearn --use_cpu true --disable_tqdm true --max_steps 1"
@@ -247,7 +247,7 @@ def _refused(command: str) -> str:
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     words = f"leaves {', '.join(map(str, left))}\n" if left else ""
-    return masks.text(f"$ {shown}\nexit {said.code}\n{_complaint(said)}{words}")
+    return trained.named(f"$ {shown}\nexit {said.code}\n{masks.text(_complaint(said))}{words}")
 
 
 def _complaint(said: Said) -> str:

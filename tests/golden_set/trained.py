@@ -16,22 +16,26 @@ RUNS = {  # in this order, since some start from others
     "gd": "--method gd --model trained/finetuned --target person --forget 20 --retain_weight 2",
     "kl": "--method kl --model trained/finetuned --target person --forget 20 --lora true --lora_r 4 --save adapter",
     "joint": "--method gd --model trained/finetuned --target joint --forget 20 --balance bgd --retain_scope true",
-    "recipe": "--config tiny/npo_event --method npo --model trained/finetuned --target event --forget 20",
+    "recipe": "--config tiny/npo_event --method npo --model trained/finetuned --target event --forget 20 "
+    "--reference_cache reference",
 }
 
 
 def goldens() -> dict[str, str]:
-    """A run record a run, with what stands for fingerprints of weights that a processor decides."""
+    """A run record a run."""
     base = [*f"--output_dir trained/base --config tiny/pretrain {FEW} {QUIET}".split(), "--seed", "0"]
     tiny_model.pretrain(open_benchmark(Path("data")), base)
     for name, options in RUNS.items():
-        cache = "--reference_cache reference" if name == "kl" else ""
-        succeed(f"python -m unlearn {options} --data data --output_dir trained/{name} {cache} {FEW} {QUIET}")
-    records = {name: Path("trained", name, "pebench_run.json").read_text(encoding="utf-8") for name in ("base", *RUNS)}
-    weights = {json.loads(text)["weights"]: f"weights of {name}" for name, text in records.items()}
-    files = {}
-    for name, text in records.items():
-        for fingerprint, words in weights.items():
-            text = text.replace(fingerprint, words)
-        files[f"{name}.json"] = masks.dumped(json.loads(text))
-    return files
+        succeed(f"python -m unlearn {options} --data data --output_dir trained/{name} {FEW} {QUIET}")
+    return {f"{name}.json": masks.dumped(json.loads(named(_record(name)))) for name in ("base", *RUNS)}
+
+
+def named(text: str) -> str:
+    """A text with names instead of the fingerprints of the trained weights, which a processor decides."""
+    for name in ("base", *RUNS):
+        text = text.replace(json.loads(_record(name))["weights"], f"weights of {name}")
+    return text
+
+
+def _record(name: str) -> str:
+    return Path("trained", name, "pebench_run.json").read_text(encoding="utf-8")
