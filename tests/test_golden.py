@@ -46,29 +46,37 @@ def test_what_a_user_sees_is_unchanged(built: Built, group: str, request: pytest
         shutil.rmtree(GOLDEN / group, ignore_errors=True)
         shutil.copytree(built.folder / group, GOLDEN / group)
     if differences := compare(GOLDEN / group, built.folder / group):
-        told = "\n\n".join(differences)
-        pytest.fail(
-            f"{told}\n\nIf users are meant to see this change: make golden, and look at its diff.", pytrace=False
-        )
+        told = shown(differences)
+        pytest.fail(f"{told}\n\nIf users are meant to see this change: make golden, and read its diff.", pytrace=False)
 
 
 def test_no_file_is_of_no_group() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == {*GROUPS, "README.md"}
 
 
-def compare(kept: Path, now: Path) -> list[str]:
-    """What differs, a text a file: lacking, one too many, or the lines."""
+def compare(kept: Path, now: Path) -> dict[Path, list[str]]:
+    """The lines in which files differ, or one that says that a file is missing or one too many."""
     names = sorted({path.relative_to(folder) for folder in (kept, now) for path in folder.rglob("*") if path.is_file()})
-    return [text for name in names if (text := _difference(kept / name, now / name))]
+    found = {kept / name: _difference(kept / name, now / name) for name in names}
+    return {path: lines for path, lines in found.items() if lines}
 
 
-def _difference(kept: Path, now: Path) -> str:
+def _difference(kept: Path, now: Path) -> list[str]:
     name = kept.relative_to(TESTS.parent)
     if not now.is_file():
-        return f"{name} is one too many: nothing makes it any more."
+        return [f"{name} is one too many: nothing makes it any more."]
     if not kept.is_file():
-        return f"{name} is missing."
+        return [f"{name} is missing."]
     texts = [path.read_text(encoding="utf-8").splitlines() for path in (kept, now)]
-    lines = [*difflib.unified_diff(*texts, str(name), "now", n=1, lineterm="")]
-    more = [f"... and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
-    return "\n".join([*lines[:SHOWN], *more])
+    return [*difflib.unified_diff(*texts, str(name), "now", n=1, lineterm="")]
+
+
+def shown(differences: dict[Path, list[str]]) -> str:
+    """The smallest differences, which tell most, up to ``SHOWN`` lines; what else differs by name."""
+    lines, others = [], []
+    for path, found in sorted(differences.items(), key=lambda one: len(one[1])):
+        if not lines or len(lines) + len(found) <= SHOWN:
+            lines += [*found[:SHOWN], ""]
+        else:
+            others.append(path.relative_to(TESTS.parent).as_posix())
+    return "\n".join([*lines, *(["These differ as well:", *others] if others else [])])
