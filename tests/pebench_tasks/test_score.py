@@ -198,7 +198,6 @@ def lmms_eval(*words: str, folder: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables, check=False)
 
 
-@pytest.mark.slow
 def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_results(
     benchmark: Benchmark, results: list[Result], tmp_path: Path
 ) -> None:
@@ -226,9 +225,8 @@ def test_the_bare_command_stops_at_wrong_data_before_it_loads_a_model(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_two_processes_share_the_documents(benchmark: Benchmark, results: list[Result], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     command += ["-m", "lmms_eval", "--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}"]
     command += ["--tasks", ",".join(TASKS), "--batch_size", "32", "--limit", str(LIMIT), "--log_samples"]
     command += ["--output_path", str(tmp_path)]
