@@ -140,7 +140,9 @@ def uninterrupted(command: Command, tmp_path_factory: pytest.TempPathFactory) ->
     return get
 
 
-@pytest.mark.parametrize("name", [name if name == "kl" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS])
+@pytest.mark.parametrize(
+    "name", [name if name == "kl" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+)
 @pytest.mark.parametrize("moment", [m if m in FAST else pytest.param(m, marks=pytest.mark.slow) for m in DURING])
 def test_a_run_that_is_killed_and_started_again_ends_with_the_weights_of_one_that_is_not(
     command: Command, uninterrupted: Callable[[str], Path], tmp_path: Path, name: str, moment: str
