@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast golden families browser check setup clean
+.PHONY: demo table1 leaderboard test test-slow test-all golden families browser check setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -22,14 +22,17 @@ leaderboard: $(READY)  ## the demo's runs as a leaderboard: runs/leaderboard/sit
 	@$(BIN)/pebench leaderboard check $(BOARD) --data runs/demo/data
 	@$(BIN)/pebench leaderboard build $(BOARD) --data runs/demo/data --out runs/leaderboard/site
 
-# Two processes, each with whole files; waiting threads do not spin, since the demo's own two share the cores with them.
-PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Processes of one thread, each with whole files (the longest first: tests/conftest.py), so that a file's fixtures are made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: $(READY)  ## all tests, the end-to-end run included
-	@$(PYTEST)
-
-test-fast: $(READY)  ## without the tests that take minutes
+test: $(READY)  ## every feature in a real run, in minutes
 	@$(PYTEST) -m "not slow"
+
+test-slow: $(READY)  ## what takes longer: the whole demo, further methods, seeds and moments to be killed at
+	@$(PYTEST) -m slow
+
+test-all: test test-slow  ## all tests; the matrix of model families, in test-slow's place, takes another half an hour
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/families -m families --numprocesses logical --dist loadgroup
 
 golden: $(READY)  ## rewrite tests/golden, where users are meant to see a change
 	@$(BIN)/python -m pytest tests/test_golden.py --rewrite-golden

@@ -53,11 +53,13 @@ def test_every_default_method_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
     assert steps["dpo"] == pytest.approx(8)  # one set, of every prompt two answers
 
 
+@pytest.mark.slow
 def test_the_profile_names_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, f"--method gd --profile {tmp_path / 'profile'}", monkeypatch)
     assert "aten::mm" in (tmp_path / "profile" / "gd.txt").read_text()
 
 
+@pytest.mark.slow
 def test_recomputed_activations_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [kept] = run(tmp_path, "--method kl", monkeypatch)
     [recomputed] = run(tmp_path, "--method kl --checkpointing", monkeypatch)

@@ -318,7 +318,7 @@ def deepseek_vl(texts: Sequence[str]) -> Built:
 
 LLAVA_HF = Stock("llava_hf", CPU, batch_size=1)
 LLAVA_FAMILIES = (
-    Family("LLaVA-1.5", "llava", llava, stock=(LLAVA_HF,), default=True),
+    Family("LLaVA-1.5", "llava", llava, stock=(LLAVA_HF,), runs=""),
     Family("LLaVA-NeXT", "llava_next", llava_next, steps=320, stock=(LLAVA_HF,)),
     Family("LLaVA-OneVision", "llava_onevision", llava_onevision, stock=(LLAVA_HF,)),
     Family("VipLLaVA", "vipllava", vipllava),

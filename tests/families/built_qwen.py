@@ -192,7 +192,7 @@ QWEN_FAMILIES = (
         qwen2_5_vl,
         steps=130,
         stock=(Stock("qwen2_5_vl", CPU, reads=False), Stock("qwen2_5_vl", f"{CPU},{PIXELS}"), GENERIC),
-        default=True,
+        runs="slow",
     ),
     Family("Qwen3-VL", "qwen3_vl", qwen3_vl, steps=120, stock=(Stock("qwen3_vl", f"{CPU},{PIXELS}"), GENERIC)),
     Family(

@@ -14,7 +14,7 @@ from row import Row
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.build import build_synthetic
 
-CHEAP = (  # run for every family by default
+CHEAP = (  # run for every family in every test run
     "test_labels_are_the_answer_and_its_end_token",
     "test_a_batch_says_what_its_samples_say_alone",
     "test_the_references_logits_are_the_models",
@@ -49,8 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         family, check = FAMILIES[parameters["row"]], item.originalname
         item.add_marker(pytest.mark.xdist_group(family.key))  # one process trains the family, once
-        if not family.default and check not in CHEAP:
-            item.add_marker("families")
+        if family.runs and check not in CHEAP:
+            item.add_marker(family.runs)
         if {check, f"{check}[{parameters.get('how')}]"} & set(family.limits):
             item.add_marker(pytest.mark.xfail(strict=True, reason="a known limit of the family"))
     if config.getoption("families") or "families" in config.getoption("markexpr"):

@@ -25,5 +25,5 @@ class Family(NamedTuple):
     learning_rate: float = 2e-3
     batch_size: int = 8
     stock: tuple[Stock, ...] = ()
-    default: bool = False  # its whole row runs in every test run; of the others only what is cheap
+    runs: str = "families"  # the marker of its checks but the cheap ones; with "" its whole row runs in every test run
     limits: tuple[str, ...] = ()  # tests known to fail, "test_x" or "test_x[siu-full]"; the page quotes their errors

@@ -1,7 +1,7 @@
 """Every family learns, is scored and unlearns as LLaVA does: one row of checks a family, on a tiny model built here.
 
-By default the whole row runs for a few families, and for all what needs no training; ``--families`` runs everything.
-What a check measured goes to the page of supported families (see ``support_page``).
+By default the whole row runs for the families whose ``runs`` says so, and for all what needs no training;
+``--families`` runs everything. What a check measured goes to the page of supported families (see ``support_page``).
 """
 
 from collections.abc import Callable, Iterator

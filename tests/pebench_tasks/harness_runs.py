@@ -7,6 +7,7 @@ from typing import Any
 TASKS = ["pebench_people", "pebench_events"]
 JOINT = "pebench_joint"
 LIMIT = 24  # enough for every slice: the first documents hold them all
+EVERY_FIGURE = 150  # enough for every public figure
 Evaluate = Callable[..., dict[str, Any]]
 MakeCheckpoint = Callable[..., Path]
 

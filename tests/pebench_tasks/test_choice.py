@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness_runs import MakeCheckpoint
+from harness_runs import EVERY_FIGURE, LIMIT, MakeCheckpoint
 
 from pebench_tasks import cli, score
 from pebench_tasks.benchmark import Benchmark
@@ -51,7 +51,9 @@ def known(
     """A list that the command would write for a base model that knows one picture, and that picture's key."""
     out = tmp_path_factory.mktemp("known")
     base = make_checkpoint("base", seed=3, method="pretrain", base="b" * 16, weights="b" * 16)
-    (result,) = score.run([base], data=benchmark.directory, targets=["person"], output_path=out, device="cpu")
+    (result,) = score.run(
+        [base], data=benchmark.directory, targets=["person"], output_path=out, device="cpu", limit=EVERY_FIGURE
+    )
     rows = [json.loads(line) for line in result.samples_file.open()]
     first = next(row for row in rows if row["provenance"]["slice"] == "real")
     first["real"] = 100.0
@@ -65,8 +67,8 @@ def test_only_figures_on_the_list_count_as_real(
 ) -> None:
     model = make_checkpoint("model", seed=4, method="ga", target="person", forget="forget05")
     results = score.run(
-        [model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu",
-    )  # fmt: skip
+        [model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu", limit=LIMIT
+    )
     for result, kind in zip(results, ("name", "scene"), strict=True):
         asked = [json.loads(line)["provenance"] for line in result.samples_file.open()]
         assert [row["key"] for row in asked if row["slice"] == "real"] == [f"{known[1]}/{kind}"]

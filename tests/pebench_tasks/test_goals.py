@@ -213,7 +213,7 @@ def joint_scored(
         make_checkpoint(f"goal-{target}", seed=seed, method="goal", target=target, forget="forget05")
         for target, seed in (("event", 20), ("joint", 21))
     ]
-    score.run(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, device="cpu")
+    score.run(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, device="cpu", limit=LIMIT)
     return out
 
 
@@ -229,6 +229,7 @@ def test_each_task_takes_the_goals_of_its_own_target(
         goal=joint_scored,
         output_path=tmp_path,
         device="cpu",
+        limit=LIMIT,
     )
     for metric in ("event_efficacy", "event_generality", "event_efficacy_toward"):
         assert joint.metrics[metric] == pytest.approx(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import MakeCheckpoint
+from harness_runs import EVERY_FIGURE, MakeCheckpoint
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
@@ -22,7 +22,8 @@ def scored(make_checkpoint: MakeCheckpoint, benchmark: Benchmark, tmp_path_facto
     """Results of a model that knows nobody, on both targets that ask for public figures' names."""
     checkpoint = make_checkpoint("nobody", method="pretrain", base="ba5e" * 4, weights="ca11" * 4)
     out = tmp_path_factory.mktemp("results")
-    run([checkpoint], data=benchmark.directory, targets=["person", "joint"], output_path=out, device="cpu")
+    both = ["person", "joint"]
+    run([checkpoint], data=benchmark.directory, targets=both, output_path=out, device="cpu", limit=EVERY_FIGURE)
     return out / "nobody"
 
 

@@ -25,8 +25,9 @@ def test_the_next_item_is_made_while_the_caller_works_and_no_more_than_a_few() -
     made: list[int] = []
     items = ahead(numbers(made, 100))
     assert next(items) == 0
-    time.sleep(0.5)  # the caller's work
-    assert 1 in made
+    while 1 not in made:
+        time.sleep(0.01)  # the caller's work
+    time.sleep(0.1)
     assert len(made) <= 3  # memory does not grow with the number of items
     items.close()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import JOINT, TASKS, MakeCheckpoint
+from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
 
 from pebench_tasks import cli, harness, rescore, score
 from pebench_tasks.benchmark import Benchmark
@@ -18,7 +18,7 @@ from pebench_tasks.scoring import Judgement
 def results(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every task of one model, logged in full, with the answers of a Goal."""
     out: Path = tmp_path_factory.mktemp("logged")
-    options: dict[str, Any] = {"data": benchmark.directory, "device": "cpu"}
+    options: dict[str, Any] = {"data": benchmark.directory, "device": "cpu", "limit": LIMIT}
     for target in ("event", "joint"):
         goal = make_checkpoint("goal", seed=10, method="goal", target=target, forget="forget05",
                                split=benchmark.split(target, 5).split_id)  # fmt: skip
@@ -63,7 +63,7 @@ def test_another_goal_s_answers_are_not_taken(
     results: Path, benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
     other = make_checkpoint("other", seed=11, method="goal", target="event", forget="forget05")
-    score.run([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, device="cpu")
+    score.run([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, device="cpu", limit=LIMIT)
     with pytest.raises(BenchmarkError, match="lacks the responses of the Goal models 0000000000000010"):
         rescore.context(logged(results, TASKS[1]), goal=tmp_path)
 

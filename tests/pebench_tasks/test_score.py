@@ -198,7 +198,6 @@ def lmms_eval(*words: str, folder: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables, check=False)
 
 
-@pytest.mark.slow
 def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_results(
     benchmark: Benchmark, results: list[Result], tmp_path: Path
 ) -> None:
@@ -226,12 +225,18 @@ def test_the_bare_command_stops_at_wrong_data_before_it_loads_a_model(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-def test_two_processes_share_the_documents(benchmark: Benchmark, results: list[Result], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
-    command += ["-m", "lmms_eval", "--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}"]
-    command += ["--tasks", ",".join(TASKS), "--batch_size", "32", "--limit", str(LIMIT), "--log_samples"]
-    command += ["--output_path", str(tmp_path)]
+@pytest.mark.parametrize("program", ["pebench", pytest.param("lmms-eval", marks=pytest.mark.slow)])
+def test_two_processes_share_the_documents(
+    benchmark: Benchmark, results: list[Result], tmp_path: Path, program: str
+) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    command += ["--no-python", str(Path(sys.executable).with_name(program))]
+    if program == "pebench":
+        command += ["score", results[0].checkpoint]
+    else:  # which reads the files of all its own tasks first
+        command += ["--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}", "--log_samples"]
+        command += ["--tasks", ",".join(TASKS)]
+    command += ["--batch_size", "32", "--limit", str(LIMIT), "--output_path", str(tmp_path)]
     variables = os.environ | {
         "PEBENCH_DATA": str(benchmark.directory),
         "CUDA_VISIBLE_DEVICES": "",

@@ -130,7 +130,6 @@ def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
     }
 
 
-@pytest.mark.slow
 def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path) -> None:
     """A base of one's own (here an untrained tiny LLaVA), other recipes: every row is there, whatever it scores."""
     from pebench_tasks.build import build_synthetic

@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.model_record import read_record
 
-pytestmark = pytest.mark.slow  # several seconds each: two processes one after the other
 Command = Callable[..., int]
 RUNS = {"kl": [], "kl with adapters": ["--lora", "true", "--lora_r", "2", "--lora_dropout", "0.1"]}
 DURING = (
@@ -30,6 +29,7 @@ DURING = (
     "the record",
     "the last move",
 )
+FAST = ("later reference values", "the weights of checkpoint 6")  # of ``kl``; two processes each
 
 
 def _child(argv: list[str], moment: str) -> None:
@@ -140,8 +140,10 @@ def uninterrupted(command: Command, tmp_path_factory: pytest.TempPathFactory) ->
     return get
 
 
-@pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("moment", DURING)
+@pytest.mark.parametrize(
+    "name", [name if name == "kl" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+)
+@pytest.mark.parametrize("moment", [m if m in FAST else pytest.param(m, marks=pytest.mark.slow) for m in DURING])
 def test_a_run_that_is_killed_and_started_again_ends_with_the_weights_of_one_that_is_not(
     command: Command, uninterrupted: Callable[[str], Path], tmp_path: Path, name: str, moment: str
 ) -> None:

@@ -100,7 +100,9 @@ def test_loader_workers_change_no_loss(make: MakeTrainer, method: str) -> None:
 
 
 @pytest.mark.parametrize("lora", [None, Lora(4, 8, 0.0)])
-@pytest.mark.parametrize("method", ["gd", "kl", "siu", "rmu"])
+@pytest.mark.parametrize(
+    "method", ["kl", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gd", "siu", "rmu"))]
+)
 def test_gradient_checkpointing_changes_no_loss(make: MakeTrainer, method: str, lora: Lora | None) -> None:
     options = {"target": "joint", "questions_per_image": 2, "lora": lora, "max_steps": 3}
     plain, saving = (make(method, **options, activation_checkpointing=on) for on in (False, True))

@@ -95,8 +95,9 @@ def assert_equal(one: Path, two: Path) -> None:
         torch.testing.assert_close(after[name], value, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize(
+    "run", [run if run == "kl, values stored" else pytest.param(run, marks=pytest.mark.slow) for run in RUNS]
+)
 def test_two_processes_compute_what_one_does_with_the_same_global_batch(words: Words, tmp_path: Path, run: str) -> None:
     method, options = RUNS[run]
     alone = {key: value for key, value in options.items() if key != "gradient_accumulation_steps"}
@@ -120,8 +121,9 @@ def test_accelerate_launch_with_the_ddp_configuration(words: Words, tmp_path: Pa
     assert_equal(tmp_path / "one", tmp_path / "two")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("run", ["gd", "kl, values stored", "npo with adapters"])
+@pytest.mark.parametrize(
+    "run", ["npo with adapters", *(pytest.param(run, marks=pytest.mark.slow) for run in ("gd", "kl, values stored"))]
+)
 def test_accelerate_launch_with_the_fsdp_configuration(words: Words, tmp_path: Path, run: str) -> None:
     (tmp_path / "on_cpu.py").write_text(FSDP_ON_CPU)
     method, options = RUNS[run]

@@ -161,13 +161,14 @@ def resets(handler: Handler, body: dict[str, Any]) -> None:
 
 
 def drips(handler: Handler, body: dict[str, Any]) -> None:
-    """Send a byte now and then, for ever as far as anybody can tell."""
+    """Send a byte now and then, longer than any patience of the tests, and break off."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
     for _ in range(200):
         handler.wfile.write(b" ")
         time.sleep(0.02)
+    resets(handler, body)
 
 
 def takes_only(*names: str, answer: Answer, by: str = "param") -> Answer:

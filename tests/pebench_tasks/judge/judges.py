@@ -8,7 +8,7 @@ from pebench_tasks.judge.endpoint import Patience
 from pebench_tasks.judge.judge import Judge, choose_judge
 
 KEY = "sk-SECRET-0123456789abcdef"
-PATIENCE = Patience(attempts=4, first_wait=0.002, longest_wait=0.01, longest_asked_wait=0.5, timeout=1.5)
+PATIENCE = Patience(attempts=3, first_wait=0.002, longest_wait=0.01, longest_asked_wait=60, timeout=1.5)
 SCENE = ("Describe the scene in detail.", "A lake at dawn.", "A crowded market.")  # question, truth, Goal's answer
 
 

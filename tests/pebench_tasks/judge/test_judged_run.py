@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness_runs import MakeCheckpoint
+from harness_runs import LIMIT, MakeCheckpoint
 from judge_server import Answer, JudgeServer, fails, says, weighs
 from judges import KEY
 
@@ -24,7 +24,7 @@ def goal(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory
     """Answers of a Goal model."""
     out = tmp_path_factory.mktemp("goal")
     model = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
-    score.run([model], data=benchmark.directory, targets=["event"], output_path=out, device="cpu")
+    score.run([model], data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
     return Path(out)
 
 
@@ -35,7 +35,7 @@ def run(server: JudgeServer, benchmark: Benchmark, llava: Path, goal: Path, out:
     monkeypatch.setenv("PEBENCH_CHECKPOINT", "")
     (result,) = score.run(
         [llava], data=benchmark.directory, targets=["event"], goal=goal, output_path=out, device="cpu",
-        judge="openai:m", max_judge_calls=max_judge_calls,
+        judge="openai:m", max_judge_calls=max_judge_calls, limit=LIMIT,
     )  # fmt: skip
     return result
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -272,11 +273,10 @@ def test_a_name_that_another_file_system_takes_for_the_same_is_refused(made: Mad
 
 
 def test_a_key_that_occurs_twice_among_very_many_is_found_at_once() -> None:
-    import time
-
+    """In far less than the minutes of a search among the keys before each."""
     keys = [f"k{i}" for i in range(100_000)]
     text = "{" + ",".join(f'"{key}":0' for key in [*keys, keys[-1]]) + "}"
-    started = time.perf_counter()
+    started = process_time()
     with pytest.raises(BenchmarkError, match="the key 'k99999' occurs twice"):
         parse(text.encode(), "x")
-    assert time.perf_counter() - started < 1
+    assert process_time() - started < 20

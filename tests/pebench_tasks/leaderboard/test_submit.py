@@ -21,7 +21,7 @@ from pebench_tasks.leaderboard.examine import check_submission
 from pebench_tasks.leaderboard.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit import submit
 from pebench_tasks.logged import read_logged
-from pebench_tasks.results import TASKS
+from pebench_tasks.results import TASKS, read_result
 
 LINK = "https://example.org/method"
 Edit = Callable[[dict[str, Any]], None]
@@ -57,9 +57,9 @@ def weights(name: str, method: str) -> str:
 def train(name: str, target: str, **changed: Any) -> Path:
     """A checkpoint's folder, the last training's: a run record of the required fields and one argument."""
     method = name.partition("-")[0].replace("finetuned", "finetune")
-    (result,) = [one for one in read_logged(Path("scores", name if Path("scores", name).is_dir() else "gd"))
-                 if one.result.provenance["target"] == target]  # fmt: skip
-    facts = result.result.provenance
+    result = read_result(Path("scores", name if Path("scores", name).is_dir() else "gd"), TASKS[target])
+    assert result is not None
+    facts = result.provenance
     forgotten = {field: "" if method == "finetune" else facts[field] for field in ("target", "forget", "split")}
     base = {"model": "/models/base", "weights": BASE}
     started = {
