@@ -14,7 +14,7 @@ from unlearn.protocol import Setting
 
 @pytest.fixture
 def setting(benchmark: Benchmark, tmp_path: Path) -> Setting:
-    return Setting(tmp_path / "run", benchmark, "forget20", 7, "tiny", 8)
+    return Setting(tmp_path / "run", benchmark.directory, "forget20", 7, "tiny", 8)
 
 
 def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Setting) -> None:
