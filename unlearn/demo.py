@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> list[Row]:
 
         words = [training.words for training in trainings]
         print_estimate(options.model, shared_benchmark(data), setting.forget, words, len(trainings), console)
-    peak = stages.run(protocol.stages(setting, trainings, tiny=tiny), processes, options.out / "logs", console)
+    graph = protocol.stages(setting, trainings, drawn=tiny and options.data is None, tiny=tiny)
+    peak = stages.run(graph, processes, options.out / "logs", console)
     results = protocol.results(setting, trainings)
     with stage("Report: figures with intervals, plots, and the responses themselves"):
         folders = dict.fromkeys(result.results_file.parent for result in results.values())

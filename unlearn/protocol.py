@@ -165,8 +165,8 @@ def _import_what_stages_need() -> None:
         import_module(module)
 
 
-def stages(setting: Setting, trainings: Sequence[Training], *, tiny: bool) -> list[Stage]:
-    """Every part of the run and what it waits for; with ``tiny`` the benchmark and the model to start from are made.
+def stages(setting: Setting, trainings: Sequence[Training], *, drawn: bool, tiny: bool) -> list[Stage]:
+    """Every part of the run and what it waits for; whether the benchmark and the model to start from are made, too.
 
     Each model is scored on its targets, and forgotten events against the responses of that target's Goal.
     """
@@ -178,11 +178,14 @@ def stages(setting: Setting, trainings: Sequence[Training], *, tiny: bool) -> li
         found.append(Stage(prefix + name, title, call, tuple(after), seconds))
         return prefix + name
 
+    before: list[str] = []
+    if drawn:
+        call: Callable[[Report], object] = partial(draw, setting.data, setting.seed, SIZE)
+        before = [add("data", drawing(), call, [], DRAWING_SECONDS)]
     made: dict[str, str] = {}  # checkpoint folder -> the stage that makes it
     if tiny:
-        data = add("data", drawing(), partial(draw, setting.data, setting.seed, SIZE), [], DRAWING_SECONDS)
         title = "Pre-train a tiny LLaVA from scratch: the foundation model"
-        made[str(setting.out / "base")] = add("base", title, partial(_pretrain, setting), [data], PRETRAINING_SECONDS)
+        made[str(setting.out / "base")] = add("base", title, partial(_pretrain, setting), before, PRETRAINING_SECONDS)
     for training in trainings:
         after = [made[training.start]] if training.start in made else []
         call = partial(_train, training.words)

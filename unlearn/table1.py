@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> dict[int, list[Row]]:
         os.environ.pop(name, None)
     processes = protocol.processes(options.processes, tiny=True)
     lineups = [_one_seed(seed, options) for seed in _seeds(options.seeds)]
-    graph = [stage for lineup in lineups for stage in protocol.stages(*lineup, tiny=True)]
+    graph = [stage for lineup in lineups for stage in protocol.stages(*lineup, drawn=True, tiny=True)]
     peak = stages.run(graph, processes, options.out / "logs", console)
     rows = {setting.seed: _rows(setting, trainings) for setting, trainings in lineups}
     _write(rows, options)
