@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, exit_code
 from unlearn import stages
 from unlearn.stages import Processes, Report, Stage, makespan, ways
 
@@ -136,8 +137,7 @@ def test_the_first_failure_ends_the_others_and_starts_no_more(tmp_path: Path) ->
     ]
     with pytest.raises(BenchmarkError, match="Bad: there is no room"):
         run(found, tmp_path, 2)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert not runs(int(pid.read_text()))
     assert not late.exists()
 
 
@@ -148,3 +148,49 @@ def test_a_process_that_is_killed_is_one_line_that_names_what_ran(tmp_path: Path
     assert "SIGKILL" in message
     assert "Running were: Train a Goal." in message
     assert "--processes 1" in message
+
+
+def program(folder: Path) -> int:
+    """A program of one stage that takes ten minutes."""
+    return exit_code(lambda: run([Stage("long", "Long", partial(sleep_long, folder / "pid"))], folder))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and more than an entry that nobody has asked about since it ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGINT, 130, "interrupted; run the same command again to go on\n"),
+    ],
+)
+def test_no_process_outlives_a_program_that_is_ended(
+    tmp_path: Path, number: signal.Signals, code: int, said: str
+) -> None:
+    """``kill -9`` hits the program alone, Ctrl-C every process that the terminal has started."""
+    text = f"import sys, pathlib, test_stages; sys.exit(test_stages.program(pathlib.Path({str(tmp_path)!r})))"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    started = subprocess.Popen(
+        [sys.executable, "-c", text], env=environment, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    pid = tmp_path / "pid"
+    while not pid.exists() or not pid.read_text():
+        assert started.poll() is None
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(started.pid, number)
+    else:
+        started.send_signal(number)
+    assert started.communicate()[1] == said  # which ends when the last process has closed it
+    assert started.returncode == code
+    until = time.monotonic() + 60
+    while runs(int(pid.read_text())):
+        assert time.monotonic() < until, "the stage goes on"
+        time.sleep(0.1)
