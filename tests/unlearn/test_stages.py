@@ -42,7 +42,7 @@ def fail(error: Exception, report: Report) -> None:
 
 def sleep_long(pid: Path, report: Report) -> None:
     pid.write_text(str(os.getpid()))
-    time.sleep(600)
+    time.sleep(200)
 
 
 def fail_beside(pid: Path, report: Report) -> None:
@@ -151,7 +151,7 @@ def test_a_process_that_is_killed_is_one_line_that_names_what_ran(tmp_path: Path
 
 
 def program(folder: Path) -> int:
-    """A program of one stage that takes ten minutes."""
+    """A program of one stage that takes minutes."""
     return exit_code(lambda: run([Stage("long", "Long", partial(sleep_long, folder / "pid"))], folder))
 
 
@@ -188,8 +188,9 @@ def test_no_process_outlives_a_program_that_is_ended(
         os.killpg(started.pid, number)
     else:
         started.send_signal(number)
-    assert started.communicate()[1] == said  # which ends when the last process has closed it
+    assert started.communicate(timeout=60)[1] == said  # which ends when the last process has closed it
     assert started.returncode == code
+    assert (tmp_path / "logs" / "long.log").read_text() == ""
     until = time.monotonic() + 60
     while runs(int(pid.read_text())):
         assert time.monotonic() < until, "the stage goes on"
