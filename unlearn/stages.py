@@ -87,7 +87,6 @@ def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Cons
     run_ = _Run(stages, processes, logs, console)
     with run_.display:
         try:
-            run_.start_processes()
             while len(run_.done) < len(stages):
                 run_.start_stages()
                 run_.listen()
@@ -99,8 +98,7 @@ def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Cons
 class _Process:
     """A process of the run, as the program sees it."""
 
-    def __init__(self, number: int, processes: Processes, log: Path) -> None:
-        self.number = number
+    def __init__(self, processes: Processes, log: Path) -> None:
         self.link, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_work, args=(theirs, processes, log))
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is the program's to answer
@@ -134,10 +132,6 @@ class _Run:
         self.display = _Display(console, len(stages))
         self.measured, self.expected = 0.0, 0.0  # seconds of finished stages that took steps, and what they should take
 
-    def start_processes(self) -> None:
-        useful = min(self.settings.number, len(self.stages))
-        self.processes = [_Process(n, self.settings, self.logs / "start.log") for n in range(useful)]
-
     @property
     def running(self) -> dict[str, _Process]:
         return {process.stage.name: process for process in self.processes if process.stage}
@@ -146,12 +140,15 @@ class _Run:
         """Give every idle process a stage, as long as there are some that wait for nothing."""
         waiting = [stage for stage in self.stages if stage.name not in self.done | self.running.keys()]
         ready = [stage for stage in waiting if self.done.issuperset(stage.after)]
-        for stage in sorted(ready, key=lambda stage: -self.ways[stage.name]):
+        free = sum(not process.stage for process in self.processes)
+        # One more than is needed now, which prepares itself meanwhile.
+        while free <= len(ready) and len(self.processes) < min(self.settings.number, len(self.stages)):
+            self.processes.append(_Process(self.settings, self.logs / "start.log"))
+            free += 1
+        for stage in sorted(ready, key=lambda stage: -self.ways[stage.name])[:free]:
             idle = [process for process in self.processes if not process.stage]
-            if not idle:
-                return
             # One that has prepared itself, else one that is about to.
-            process = min(idle, key=lambda process: (not process.ready, process.stages > 0, process.number))
+            process = min(idle, key=lambda process: (not process.ready, process.stages > 0))
             process.start(stage, self.logs / f"{stage.name}.log")
             self.display.begin(stage)
 
