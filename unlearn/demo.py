@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.benchmark import open_benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.report import write_report
 from pebench_tasks.splits import forget_name
-from unlearn import methods, protocol
+from unlearn import methods, protocol, stages
 from unlearn.protocol import SINGLE, Scored, Setting, Training, console, stage
-from unlearn.record import peak_memory_bytes
 from unlearn.table import Row, console_table, markdown, write_csv
 
 if TYPE_CHECKING:
@@ -53,48 +52,33 @@ def run(options: argparse.Namespace) -> list[Row]:
     names = _unlearning_methods(options.methods)
     for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
         os.environ.pop(name, None)
-    forget = forget_name(options.forget)
     recipes = options.recipes or ("tiny" if options.model is None else "")
-    benchmark = open_benchmark(options.data) if options.data else draw(options.out, options.seed)
-    setting = Setting(options.out, benchmark, forget, options.seed, recipes, options.batch_size)
-    base = options.model or str(options.out / "base")
-    trainings = _trainings(setting, names, base, options.second_goal)
-    if options.model is None:
-        pretrain(setting)
-    else:
+    tiny = options.model is None
+    data = options.data or options.out / "data"
+    setting = Setting(options.out, data, forget_name(options.forget), options.seed, recipes, options.batch_size)
+    processes = protocol.processes(options.processes, tiny=tiny)
+    trainings = _trainings(setting, names, options.model or str(options.out / "base"), options.second_goal)
+    if options.data:
+        open_benchmark(data)  # which refuses one that is not whole
+    elif not tiny:
+        with stage(protocol.drawing()):
+            protocol.draw(data, options.seed, protocol.SIZE)
+    if not tiny:
         from unlearn.estimate import print_estimate
 
         words = [training.words for training in trainings]
-        print_estimate(options.model, setting.benchmark, forget, words, len(trainings), console)
-    checkpoints = protocol.train(trainings)
-    with stage("Score every checkpoint through lmms-eval"):
-        results = protocol.score(setting, checkpoints)
+        print_estimate(options.model, shared_benchmark(data), setting.forget, words, len(trainings), console)
+    graph = protocol.stages(setting, trainings, drawn=tiny and options.data is None, tiny=tiny)
+    peak = stages.run(graph, processes, options.out / "logs", console)
+    results = protocol.results(setting, trainings)
     with stage("Report: figures with intervals, plots, and the responses themselves"):
         folders = dict.fromkeys(result.results_file.parent for result in results.values())
-        page = write_report(list(folders), options.out / "report", data=benchmark.directory)
+        page = write_report(list(folders), options.out / "report", data=data)
     rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     _write(rows, _notes(results, options), options, setting)
     console.print(f"[bold]Open in a browser:[/bold] {page}", highlight=False, soft_wrap=True)
-    seconds = time.perf_counter() - started
-    console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
+    protocol.print_resources(started, peak)
     return rows
-
-
-def draw(out: Path, seed: int) -> Benchmark:
-    """The demo's benchmark, in ``<out>/data``."""
-    from pebench_tasks.build import build_synthetic
-
-    with stage("Draw the benchmark: 20 people x 10 events, 64 px"):
-        return build_synthetic(out / "data", people=20, events=10, image_size=64, seed=seed)
-
-
-def pretrain(setting: Setting) -> None:
-    """The tiny model that stands for a foundation model, in ``<out>/base``."""
-    from unlearn.tiny_model import pretrain as pretrain_tiny_model
-
-    with stage("Pre-train a tiny LLaVA from scratch: the foundation model"):
-        words = ["--output_dir", str(setting.out / "base"), "--seed", str(setting.seed)]
-        pretrain_tiny_model(setting.benchmark, [*protocol.recipe("tiny", "pretrain"), *words])
 
 
 def _trainings(setting: Setting, names: Sequence[str], base: str, second_goal: bool) -> list[Training]:
@@ -120,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of the data, the models and their training (0)")
     parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")
     parser.add_argument("--recipes", help="a folder of recipes named METHOD_TARGET.yaml or METHOD.yaml")
+    parser.add_argument("--processes", type=int, metavar="N", help=protocol.PROCESSES_HELP)
     parser.add_argument(
         "--second_goal",
         action=argparse.BooleanOptionalAction,
@@ -156,7 +141,7 @@ def _notes(results: "Mapping[Scored, Result]", options: argparse.Namespace) -> s
 
 
 def _write(rows: list[Row], notes: str, options: argparse.Namespace, setting: Setting) -> None:
-    benchmark = setting.benchmark
+    benchmark = shared_benchmark(setting.data)
     write_csv(rows, options.out / "table.csv")
     for target in SINGLE:
         console.print(console_table(rows, target))

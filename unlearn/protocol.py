@@ -1,11 +1,15 @@
 """The protocol's stages as the demo and the table of all methods run them: train, unlearn, score, one row a model.
 
-Every stage leaves a folder below ``Setting.out`` and is skipped when that folder is there already.
+Every stage leaves a folder below ``Setting.out`` and is skipped when that folder is there already. What a stage waits
+for is in ``stages``; which of them run side by side does not change a byte of what they leave.
 """
 
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,18 +17,25 @@ import pebench_templates
 from rich.console import Console
 
 from pebench_tasks import __version__
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.model_record import read_record
 from pebench_tasks.results import TASKS, read_result, task_version
 from pebench_tasks.scoring import FIGURES, LEXICAL, distance_to_goal, measured
+from unlearn.record import peak_memory_bytes
+from unlearn.stages import Processes, Report, Stage, available_cores
 from unlearn.table import Row
 
 if TYPE_CHECKING:
     from pebench_tasks.results import Result
 
 SINGLE = ("person", "event")
+PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"
+SIZE = {"people": 20, "events": 10, "image_size": 64}  # of the benchmark that is drawn
+# Seconds of the tiny model's stages on one core, to begin with the longest way and to say how much is left.
+TRAINING_SECONDS = {"finetune": 75.0, "goal": 75.0}
+DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 8.0, 110.0, 10.0, 12.0
 console = Console()
 
 
@@ -32,11 +43,12 @@ class Setting(NamedTuple):
     """Where, on which benchmark, and how."""
 
     out: Path
-    benchmark: Benchmark
+    data: Path  # the benchmark's folder
     forget: str
     seed: int
     recipes: str  # a folder of recipes named METHOD_TARGET.yaml or METHOD.yaml
     batch_size: int  # of scoring
+    run: str = ""  # where several are stages of one: which it is, as in "seed 2"
 
 
 class Training(NamedTuple):
@@ -47,6 +59,8 @@ class Training(NamedTuple):
     row: str
     targets: Sequence[str]
     folder: Path
+    start: str  # the checkpoint it begins with, or a hub id
+    seconds: float
 
 
 class Scored(NamedTuple):
@@ -65,6 +79,14 @@ def stage(title: str) -> Iterator[None]:
     console.print(f"[dim]{title}: {time.perf_counter() - started:.0f} s[/dim]", highlight=False)
 
 
+def print_resources(started: float, peak_bytes: int) -> None:
+    """Say what a run took that began at ``started`` and whose processes held ``peak_bytes`` beside this one."""
+    seconds, peak = time.perf_counter() - started, peak_memory_bytes() + peak_bytes
+    console.print(
+        f"{seconds:.0f} s in all, peak memory {peak / 2**30:.1f} GiB (each process's own, added up)", highlight=False
+    )
+
+
 def finetuning(setting: Setting, base: str, targets: Sequence[str]) -> Training:
     """The model that has seen everything: a row of every target."""
     title = "Finetune on everything: where unlearning starts"
@@ -81,7 +103,9 @@ def goal(setting: Setting, base: str, target: str, *, name: str = "goal", more: 
 def unlearning(setting: Setting, method: str, target: str, *, balance: str = "") -> Training:
     """One method on the finetuned model."""
     row = f"{method}+{balance}" if balance else method
-    more = ["--reference_cache", str(setting.out / "reference"), *(["--balance", balance] if balance else [])]
+    # A folder of its own: the last digits of a value depend on those that are computed with it.
+    reference = setting.out / "reference" / f"{row}-{target}"
+    more = ["--reference_cache", str(reference), *(["--balance", balance] if balance else [])]
     title = f"Unlearn with {row}, target {target}"
     start = str(setting.out / "finetuned")
     return _training(setting, title, row, f"{row}-{target}", method, start, target, extra=more)
@@ -102,10 +126,11 @@ def _training(
 ) -> Training:
     path = setting.out / folder
     words = [*recipe(setting.recipes, method, target), "--method", method, "--model", start]
-    words += ["--data", str(setting.benchmark.directory), "--output_dir", str(path)]
-    words += ["--seed", str(setting.seed + more), "--logging_steps", "50", *extra]
+    words += ["--data", str(setting.data), "--output_dir", str(path)]
+    words += ["--seed", str(setting.seed + more), "--logging_steps", "50", "--disable_tqdm", "true", *extra]
     words += ["--target", target, "--forget", setting.forget] if target else []
-    return Training(title, words, row, targets or (target,), path)
+    seconds = TRAINING_SECONDS.get(method, UNLEARNING_SECONDS)
+    return Training(title, words, row, targets or (target,), path, start, seconds)
 
 
 def recipe(recipes: str, method: str, target: str = "") -> list[str]:
@@ -121,62 +146,155 @@ def recipe(recipes: str, method: str, target: str = "") -> list[str]:
     raise BenchmarkError(f"{folder} has no recipe for {method} (neither {method}_{target}.yaml nor {method}.yaml).")
 
 
-def train(trainings: Sequence[Training]) -> dict[Scored, Path]:
-    """Train what is not trained yet; the checkpoint behind each row and target."""
+def processes(asked: int | None, *, tiny: bool) -> Processes:
+    """How many processes stages run in, and torch's threads in each.
+
+    The tiny model: a process a core, one thread each, since two threads that share a core with others mostly wait for
+    each other. A model of one's own: one process with all cores or the GPU, unless more are ``asked`` for.
+    """
+    if asked is not None and asked < 1:
+        raise BenchmarkError(f"--processes {asked}: at least 1.")
+    cores = available_cores()
+    number = asked or (cores if tiny else 1)
+    threads = 1 if tiny else None if number == 1 else max(1, cores // number)
+    return Processes(number, threads, _import_what_stages_need)
+
+
+def _import_what_stages_need() -> None:
+    for module in ("unlearn.tiny_model", "pebench_tasks.checkpoint_scoring"):
+        import_module(module)
+
+
+def stages(setting: Setting, trainings: Sequence[Training], *, drawn: bool, tiny: bool) -> list[Stage]:
+    """Every part of the run and what it waits for; whether the benchmark and the model to start from are made, too.
+
+    Each model is scored on its targets, and forgotten events against the responses of that target's Goal.
+    """
+    prefix = f"{setting.run}/" if setting.run else ""
+    found = []
+
+    def add(name: str, title: str, call: Callable[[Report], object], after: Sequence[str], seconds: float) -> str:
+        title = f"{setting.run}: {title}" if setting.run else title
+        found.append(Stage(prefix + name, title, call, tuple(after), seconds))
+        return prefix + name
+
+    before: list[str] = []
+    if drawn:
+        call: Callable[[Report], object] = partial(draw, setting.data, setting.seed, SIZE)
+        before = [add("data", drawing(), call, [], DRAWING_SECONDS)]
+    made: dict[str, str] = {}  # checkpoint folder -> the stage that makes it
+    if tiny:
+        title = "Pre-train a tiny LLaVA from scratch: the foundation model"
+        made[str(setting.out / "base")] = add("base", title, partial(_pretrain, setting), before, PRETRAINING_SECONDS)
+    for training in trainings:
+        after = [made[training.start]] if training.start in made else []
+        call = partial(_train, training.words)
+        made[str(training.folder)] = add(training.folder.name, training.title, call, after, training.seconds)
+    goals = {target: training.folder for training in trainings if training.row == "goal" for target in training.targets}
+    answered = {}
+    for target, goal_model in goals.items():
+        if target != "person":
+            call = partial(_answer, setting, goal_model, target)
+            title, after = f"Responses of the Goal, target {target}", [made[str(goal_model)]]
+            answered[target] = add(f"responses-{target}", title, call, after, SCORING_SECONDS)
+    for training in trainings:
+        after = [made[str(training.folder)]]
+        for target in training.targets:
+            call = partial(_score, setting, training.folder, target, goals[target])
+            waits = [*after, *([answered[target]] if target in answered else [])]
+            name, title = f"score-{training.folder.name}", f"Score {training.folder.name}"
+            if len(training.targets) > 1:
+                name, title = f"{name}-{target}", f"{title}, target {target}"
+            after = [add(name, title, call, waits, SCORING_SECONDS)]  # one after the other in the folder of a model
+    return found
+
+
+def drawing() -> str:
+    """The title of the stage that draws the benchmark."""
+    return f"Draw the benchmark: {SIZE['people']} people x {SIZE['events']} events, {SIZE['image_size']} px"
+
+
+def draw(data: Path, seed: int, size: Mapping[str, int], report: Report | None = None) -> None:
+    """The benchmark of a run that was given none."""
+    from pebench_tasks.build import build_synthetic
+
+    build_synthetic(data, people=size["people"], events=size["events"], image_size=size["image_size"], seed=seed)
+
+
+def _pretrain(setting: Setting, report: Report) -> None:
+    """The tiny model, by the folder's own recipe if it has one."""
+    from unlearn.tiny_model import pretrain
+
+    own = setting.recipes if (Path(setting.recipes) / "pretrain.yaml").is_file() else "tiny"
+    words = ["--output_dir", str(setting.out / "base"), "--seed", str(setting.seed), "--disable_tqdm", "true"]
+    pretrain(shared_benchmark(setting.data), [*recipe(own, "pretrain"), *words], report)
+
+
+def _train(words: Sequence[str], report: Report) -> None:
     from unlearn.arguments import parse
     from unlearn.trainer import run
 
-    checkpoints: dict[Scored, Path] = {}
-    for training in trainings:
-        with stage(training.title):
-            folder = run(*parse(training.words))
-        checkpoints |= {Scored(training.row, target): folder for target in training.targets}
-    return checkpoints
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("unlearn").setLevel(logging.INFO)
+    run(*parse(words), report)
 
 
-def score(setting: Setting, checkpoints: Mapping[Scored, Path], goal_row: str = "goal") -> "dict[Scored, Result]":
-    """Each checkpoint's result on its target; forgotten events against the Goal of that target."""
-    results: dict[Scored, Result] = {}
-    for target in dict.fromkeys(scored.target for scored in checkpoints):
-        answers = None
-        if target != "person":
-            goal_model = checkpoints[Scored(goal_row, target)]
-            # A folder for each Goal: the responses of one that was trained anew must not count as another seed's.
-            answers = setting.out / "goal_responses" / _weights(goal_model)
-            _score_once(setting, [goal_model], target, answers, None)
-        mine = {scored: folder for scored, folder in checkpoints.items() if scored.target == target}
-        found = _score_once(setting, list(mine.values()), target, setting.out / "scores", answers)
-        refuse_mixed(found)
-        results |= dict(zip(mine, found, strict=True))
-    return results
+def _answer(setting: Setting, goal_model: Path, target: str, report: Report) -> None:
+    """The Goal's responses, which are what forgotten events are scored against."""
+    _score_once(setting, goal_model, target, _responses(setting, goal_model), None)
 
 
-def _score_once(setting: Setting, checkpoints: list[Path], target: str, out: Path, goal: Path | None) -> "list[Result]":
-    """Score checkpoints on one target; a result of the same weights, questions and Goal responses is read back."""
-    from pebench_tasks.score import run
+def _score(setting: Setting, checkpoint: Path, target: str, goal_model: Path, report: Report) -> None:
+    """One checkpoint's scores on one target."""
+    _score_once(setting, checkpoint, target, setting.out / "scores", _against(setting, target, goal_model))
 
-    benchmark = setting.benchmark
 
-    def known(checkpoint: Path) -> "Result | None":
-        result = read_result(out / checkpoint.name, TASKS[target])
-        if result is None:
-            return None
-        asked = (benchmark.fingerprint, benchmark.split(target, setting.forget).split_id)
-        return result if is_current(result, _weights(checkpoint), asked, goal) else None
+def _against(setting: Setting, target: str, goal_model: Path) -> Path | None:
+    return None if target == "person" else _responses(setting, goal_model)
 
-    if missing := [checkpoint for checkpoint in checkpoints if known(checkpoint) is None]:
+
+def _responses(setting: Setting, goal_model: Path) -> Path:
+    """A folder for each Goal: the responses of one that was trained anew must not count as another seed's."""
+    return setting.out / "goal_responses" / _weights(goal_model)
+
+
+def _score_once(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> None:
+    """Score a checkpoint on one target, unless there is a result of the same weights, questions and responses."""
+    if _known(setting, checkpoint, target, out, goal) is None:
+        from pebench_tasks.score import run
+
         run(
-            missing, data=benchmark.directory, forget=setting.forget, targets=[target], goal=goal, output_path=out,
+            [checkpoint], data=setting.data, forget=setting.forget, targets=[target], goal=goal, output_path=out,
             batch_size=setting.batch_size, judge=LEXICAL,
         )  # fmt: skip
-    results = []
-    for checkpoint in checkpoints:
-        if (result := known(checkpoint)) is None:
-            raise BenchmarkError(
-                f"{checkpoint} was scored, but its result in {out} is another model's. Run this again."
-            )
-        results.append(result)
-    return results
+
+
+def _known(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> "Result | None":
+    result = read_result(out / checkpoint.name, TASKS[target])
+    if result is None:
+        return None
+    benchmark = shared_benchmark(setting.data)
+    asked = (benchmark.fingerprint, benchmark.split(target, setting.forget).split_id)
+    return result if is_current(result, _weights(checkpoint), asked, goal) else None
+
+
+def results(setting: Setting, trainings: Sequence[Training]) -> "dict[Scored, Result]":
+    """Each checkpoint's result on its target, target by target, once every stage is done."""
+    found: dict[Scored, Result] = {}
+    for target in dict.fromkeys(target for training in trainings for target in training.targets):
+        mine = [training for training in trainings if target in training.targets]
+        goal_model = next(training.folder for training in mine if training.row == "goal")
+        against = _against(setting, target, goal_model)
+        for training in mine:
+            result = _known(setting, training.folder, target, setting.out / "scores", against)
+            if result is None:
+                raise BenchmarkError(
+                    f"{training.folder} was scored, but its result in {setting.out}/scores is another model's. Run "
+                    "this again."
+                )
+            found[Scored(training.row, target)] = result
+        refuse_mixed([found[scored] for scored in found if scored.target == target])
+    return found
 
 
 def is_current(result: "Result", weights: str, asked: tuple[str, str], goal: Path | None) -> bool:

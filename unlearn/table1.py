@@ -25,10 +25,8 @@ from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.paper import published_rows
 from pebench_tasks.splits import forget_name
-from unlearn import protocol
-from unlearn.demo import draw, pretrain
-from unlearn.protocol import SINGLE, Scored, Setting, console, stage
-from unlearn.record import peak_memory_bytes
+from unlearn import protocol, stages
+from unlearn.protocol import SINGLE, Scored, Setting, Training, console
 from unlearn.table import METRICS, Row, by_concept, percent
 
 METHODS = ("po", "ga", "gd", "kl", "siu", "dpo", "npo", "simnpo", "rmu")  # the paper's, in its order, then ours
@@ -119,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--forget", default="20", help="percent forgotten: 1, 5, 10 or 20 (20)")
     parser.add_argument("--recipes", default="tiny", help="a folder of recipes named METHOD_TARGET.yaml (tiny)")
     parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")
+    parser.add_argument("--processes", type=int, metavar="N", help=protocol.PROCESSES_HELP)
     options = parser.parse_args(argv)
 
     def command() -> int:
@@ -133,12 +132,15 @@ def run(options: argparse.Namespace) -> dict[int, list[Row]]:
     started = time.perf_counter()
     for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
         os.environ.pop(name, None)
-    rows = {seed: _one_seed(seed, options) for seed in _seeds(options.seeds)}
+    processes = protocol.processes(options.processes, tiny=True)
+    lineups = [_one_seed(seed, options) for seed in _seeds(options.seeds)]
+    graph = [stage for lineup in lineups for stage in protocol.stages(*lineup, drawn=True, tiny=True)]
+    peak = stages.run(graph, processes, options.out / "logs", console)
+    rows = {setting.seed: _rows(setting, trainings) for setting, trainings in lineups}
     _write(rows, options)
     console.print(_console_table(rows))
     console.print(f"\n{options.out}/table1.md, table1.csv", highlight=False)
-    seconds = time.perf_counter() - started
-    console.print(f"{seconds:.0f} s in all, peak memory {peak_memory_bytes() / 2**30:.1f} GiB", highlight=False)
+    protocol.print_resources(started, peak)
     return rows
 
 
@@ -148,19 +150,20 @@ def _seeds(text: str) -> list[int]:
     return list(dict.fromkeys(int(word) for word in text.split(",")))
 
 
-def _one_seed(seed: int, options: argparse.Namespace) -> list[Row]:
-    out = options.out / f"seed-{seed}"
-    console.rule(f"[bold reverse] Seed {seed} ", align="left")
-    setting = Setting(out, draw(out, seed), forget_name(options.forget), seed, options.recipes, options.batch_size)
-    pretrain(setting)
+def _one_seed(seed: int, options: argparse.Namespace) -> tuple[Setting, list[Training]]:
+    name = f"seed-{seed}"
+    out, forget = options.out / name, forget_name(options.forget)
+    setting = Setting(out, out / "data", forget, seed, options.recipes, options.batch_size, name)
     base = str(out / "base")
     trainings = [protocol.finetuning(setting, base, (*SINGLE, "joint"))]
     trainings += [protocol.unlearning(setting, method, target) for target in SINGLE for method in METHODS]
     trainings += [protocol.unlearning(setting, method, "joint", balance=balance) for method, balance in JOINT]
     trainings += [protocol.goal(setting, base, target) for target in (*SINGLE, "joint")]
-    checkpoints = protocol.train(trainings)
-    with stage("Score every checkpoint through lmms-eval"):
-        results = protocol.score(setting, checkpoints)
+    return setting, trainings
+
+
+def _rows(setting: Setting, trainings: Sequence[Training]) -> list[Row]:
+    results = protocol.results(setting, trainings)
     rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     return [piece for row in rows for piece in by_concept(row)]
 

@@ -5,7 +5,7 @@ tokenizer trained on the benchmark's texts. It is pre-trained from scratch on th
 yes/no questions, which stand for what a foundation model knows before it meets the benchmark.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pebench_templates
@@ -101,10 +101,11 @@ def build(
     return model, processor
 
 
-def pretrain(benchmark: Benchmark, options: Sequence[str]) -> Path:
+def pretrain(benchmark: Benchmark, options: Sequence[str], on_step: Callable[[int, int], None] | None = None) -> Path:
     """Build the model and pre-train it on the benchmark's ``pretrain`` rows; returns the checkpoint folder.
 
-    ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``).
+    ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``);
+    ``on_step``: see ``trainer.run``.
     """
     training_arguments = arguments.parse_training(options)
     model, processor = build(benchmark, seed=training_arguments.seed)
@@ -128,6 +129,7 @@ def pretrain(benchmark: Benchmark, options: Sequence[str]) -> Path:
         load_image=benchmark.image,
         settings={"model": "tiny", **facts},
         facts=facts,
+        on_step=on_step,
     )
 
 

@@ -28,6 +28,9 @@ from safetensors import SafetensorError
 from transformers import (
     PreTrainedModel,
     ProcessorMixin,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -73,8 +76,25 @@ class Tuning(NamedTuple):
 ALL_WEIGHTS = Tuning()
 
 
-def run(arguments: UnlearnArguments, training_arguments: TrainingArguments) -> Path:
-    """Train as the options say; returns the checkpoint folder. Raises ``BenchmarkError`` for what cannot be done."""
+class _Steps(TrainerCallback):
+    """Tells somebody how far the training is."""
+
+    def __init__(self, told: Callable[[int, int], None]) -> None:
+        self._told = told
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._told(state.global_step, state.max_steps)
+
+
+def run(
+    arguments: UnlearnArguments,
+    training_arguments: TrainingArguments,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train as the options say; returns the checkpoint folder. Raises ``BenchmarkError`` for what cannot be done.
+
+    ``on_step`` is told after each step how many are done, and how many there are.
+    """
     method = arguments.formula()
     benchmark = open_benchmark(Path(arguments.data))
     split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
@@ -149,6 +169,7 @@ def run(arguments: UnlearnArguments, training_arguments: TrainingArguments) -> P
         reference_cache=lambda: ReferenceCache(Path(cache).expanduser(), known_by),
         reference_top_k=arguments.reference_top_k,
         share_prefix=arguments.shared_prefix,
+        on_step=on_step,
     )
 
 
@@ -208,13 +229,14 @@ def train(
     reference_cache: Callable[[], ReferenceCache] | None = None,
     reference_top_k: int = 0,
     share_prefix: bool = True,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train ``model`` in place on the sets that ``method`` asks and write it to ``training_arguments.output_dir``.
 
     ``settings`` is whatever else decides the result: compared when a run is resumed, and recorded. ``facts`` are
     fields of the run record that only the caller knows (method, target, forget, data, split, base, parent); a run
     without ``base`` starts a lineage, and is its own base. ``reference_cache`` opens the folder of reference values,
-    for methods that need them. Returns the folder; a finished one is not trained again.
+    for methods that need them. ``on_step``: see ``run``. Returns the folder; a finished one is not trained again.
     """
     options = methods.resolve_hyperparameters(method, hyperparameters or {})
     if finished(training_arguments, settings):
@@ -256,6 +278,8 @@ def train(
         log.info("the reference: %d answers computed in %.1f s, any others read from %s", computed, seconds, where)
     elif trainer.reference_kind != "none":
         log.info("the reference: the model with its adapters off")
+    if on_step:
+        trainer.add_callback(_Steps(on_step))
     resume = None if inner.save_only_model else _newest_checkpoint(work)
     if resume:
         log.info("going on from %s", resume)

@@ -2,11 +2,17 @@
 
 import csv
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.report import FILES
@@ -118,38 +124,130 @@ def test_what_the_table_leaves_out_is_as_it_should_be(full_run: Path) -> None:
 @pytest.mark.slow
 def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
+    logs = set((full_run / "logs").iterdir())  # which say that all is there
     written = [full_run / "table.csv", *(full_run / "report" / name for name in FILES)]
     contents = [path.read_bytes() for path in written]
     run_demo(full_run)
     assert [path.read_bytes() for path in written] == contents
     after = {path: path.stat().st_mtime_ns for path in full_run.rglob("*") if path.is_file()}
-    assert {path for path in after if after[path] != before.get(path)} <= {
+    assert {path for path in after if after[path] != before.get(path)} - logs <= {
         full_run / "table.csv",
         full_run / "table.md",
         *(full_run / "report" / name for name in FILES),
     }
 
 
-def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path) -> None:
-    """A base of one's own (here an untrained tiny LLaVA), other recipes: every row is there, whatever it scores."""
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options for a base, a benchmark and recipes of one's own: every stage takes a few seconds."""
     from pebench_tasks.build import build_synthetic
     from unlearn import tiny_model
 
-    benchmark = build_synthetic(tmp_path / "bench", people=6, events=5, image_size=32, seed=3)
+    folder: Path = tmp_path_factory.mktemp("miniature")
+    benchmark = build_synthetic(folder / "bench", people=6, events=5, image_size=32, seed=3)
     model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
-    model.save_pretrained(tmp_path / "base")
-    processor.save_pretrained(tmp_path / "base")
-    (tmp_path / "recipes").mkdir()
-    for method in ("finetune", "goal", "ga"):
-        (tmp_path / "recipes" / f"{method}.yaml").write_text("max_steps: 2\nper_device_train_batch_size: 4\n")
-    printed = run_demo(
-        tmp_path / "run", "--model", str(tmp_path / "base"), "--data", str(tmp_path / "bench"), "--methods", "ga",
-        "--forget", "20", "--recipes", str(tmp_path / "recipes"), "--no-second_goal",
-    )  # fmt: skip
-    assert "Rough estimates" in printed
-    assert set(read_table(tmp_path / "run" / "table.csv")) == {
-        (method, target) for method in ("finetuned", "ga", "goal") for target in ("person", "event")
+    answer_in_one_word(model, processor.tokenizer)
+    model.save_pretrained(folder / "base")
+    processor.save_pretrained(folder / "base")
+    (folder / "recipes").mkdir()
+    for method in ("finetune", "goal", "kl"):
+        text = "max_steps: 2\nper_device_train_batch_size: 4\nlearning_rate: 1.0e-4\n"
+        (folder / "recipes" / f"{method}.yaml").write_text(text)
+    words = f"--model {folder / 'base'} --data {benchmark.directory} --methods kl --forget 20"
+    return [*words.split(), "--recipes", str(folder / "recipes"), "--no-second_goal"]
+
+
+def answer_in_one_word(model: Any, tokenizer: Any) -> None:
+    """Let an untrained model end its answers at once, which would be long otherwise, and take minutes to score.
+
+    The first figure of what it reads decides: it says that the answer ends, but not behind the last token of a prompt.
+    """
+    with torch.no_grad():
+        embeddings = model.get_input_embeddings().weight
+        embeddings[:, 0] = model.model.multi_modal_projector.linear_2.bias[0] = 20.0
+        embeddings[tokenizer("ASSISTANT:")["input_ids"][-1], 0] = -20.0
+        model.get_output_embeddings().weight[tokenizer.eos_token_id, 0] = 5.0
+
+
+@pytest.fixture(scope="module")
+def one_by_one(miniature: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run of one process, and what it printed."""
+    out = tmp_path_factory.mktemp("one") / "run"
+    return out, run_demo(out, *miniature, "--processes", "1")
+
+
+def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(one_by_one: tuple[Path, str]) -> None:
+    """An untrained tiny LLaVA, other recipes: every row is there, whatever it scores; a line for every stage."""
+    out, printed = one_by_one
+    assert printed.index("Rough estimates") < printed.index("Finetune on everything")
+    assert set(read_table(out / "table.csv")) == {
+        (method, target) for method in ("finetuned", "kl", "goal") for target in ("person", "event")
     }
+    stages = [line for line in printed.splitlines() if " of 12  " in line]
+    assert len(stages) == 12
+    assert "step" not in printed
+    assert "pebench_hf" not in printed  # the harness's bars are in the logs
+    assert "pebench_hf" in (out / "logs" / "score-kl-event.log").read_text()
+
+
+@pytest.mark.slow
+def test_side_by_side_and_interrupted_twice_it_leaves_the_bytes_of_one_by_one(
+    miniature: list[str], one_by_one: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Ctrl-C while it trains, ``kill -9`` while it scores: no process lives on, and the same command goes on."""
+    command = [sys.executable, "-m", "unlearn.demo", "--out", str(tmp_path / "run"), *miniature, "--processes", "2"]
+    for number, moment in ((signal.SIGINT, "finetuned"), (signal.SIGKILL, "scores")):
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+        while not (tmp_path / "run" / moment).exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        if number == signal.SIGINT:
+            os.killpg(run.pid, signal.SIGINT)  # as the terminal does it
+            assert run.communicate()[1] == "interrupted; run the same command again to go on\n"
+            assert run.returncode == 130
+        else:
+            run.kill()
+            run.wait()
+        until = time.monotonic() + 30
+        while alive(run.pid):
+            assert time.monotonic() < until, "a process of the run lives on"
+            time.sleep(0.1)
+        assert not (tmp_path / "run" / "table.csv").exists()
+    done = tmp_path / "run" / "finetuned" / "model.safetensors"
+    before = done.stat().st_mtime_ns
+    run_demo(tmp_path / "run", *miniature, "--processes", "2")
+    assert done.stat().st_mtime_ns == before
+    one, other = (left_by(folder) for folder in (tmp_path / "run", one_by_one[0]))
+    assert len(one) == 2 + len(("finetuned", "goal-person", "goal-event", "kl-person", "kl-event"))
+    assert one == other
+
+
+def alive(group: int) -> bool:
+    """Whether a process group has a process that runs."""
+    states = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
+    return any(int(state[2]) == group and state[0] != "Z" for state in states)
+
+
+def left_by(run: Path) -> dict[str, bytes]:
+    """The table, the report's figures and all weights."""
+    found = [run / "table.csv", run / "report" / "report.csv", *run.glob("*/model.safetensors")]
+    return {str(path.relative_to(run)): path.read_bytes() for path in found}
+
+
+@pytest.mark.slow
+def test_an_error_in_a_stage_is_one_line_and_what_is_done_stays(
+    miniature: list[str], one_by_one: tuple[Path, str], tmp_path: Path
+) -> None:
+    """A folder of scores that is a file stops the first scoring, after the training."""
+    shutil.copytree(one_by_one[0], tmp_path / "run", ignore=shutil.ignore_patterns("scores", "table.csv"))
+    (tmp_path / "run" / "scores").touch()
+    command = [sys.executable, "-m", "unlearn.demo", "--out", str(tmp_path / "run"), *miniature]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Score finetuned, target person: ")
+    assert done.stderr.endswith(f"(What it printed: {tmp_path}/run/logs/score-finetuned-person.log)\n")
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "run" / "finetuned" / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
@@ -163,6 +261,8 @@ def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(tmp_path: Path
         ("--data NOWHERE", "no benchmark folder"),
         ("--model NOWHERE --data DATA", "NOWHERE"),
         ("--recipes NOWHERE --data DATA", "no folder of recipes"),
+        ("--recipes NOWHERE", "no folder of recipes"),
+        ("--processes 0", "--processes 0: at least 1"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

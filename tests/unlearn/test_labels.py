@@ -113,6 +113,19 @@ def test_the_cache_stays_within_its_bytes_and_still_answers(
         assert small._cache.bytes <= 3 * image
 
 
+def test_a_text_is_encoded_once_for_all_images_of_a_size(
+    benchmark: Benchmark, tiny: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, questions: list[Question]
+) -> None:
+    encoded: list[Question] = []
+    encode = Encoder.encode
+    monkeypatch.setattr(Encoder, "encode", lambda self, q, image: encoded.append(q) or encode(self, q, image))
+    encoder = Encoder(tiny[1], benchmark.image)
+    for question in questions:
+        encoder(question)
+    texts = {(question.question, question.answer) for question in questions}
+    assert len(encoded) == len(texts) < len(questions)
+
+
 def test_an_image_is_processed_once(
     benchmark: Benchmark, tiny: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, questions: list[Question]
 ) -> None:

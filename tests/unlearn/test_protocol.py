@@ -14,7 +14,7 @@ from unlearn.protocol import Setting
 
 @pytest.fixture
 def setting(benchmark: Benchmark, tmp_path: Path) -> Setting:
-    return Setting(tmp_path / "run", benchmark, "forget20", 7, "tiny", 8)
+    return Setting(tmp_path / "run", benchmark.directory, "forget20", 7, "tiny", 8)
 
 
 def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Setting) -> None:
@@ -32,6 +32,40 @@ def test_a_second_goal_has_another_seed_and_folder(setting: Setting) -> None:
     assert "--seed 7" in " ".join(first.words)
     assert "--seed 8" in " ".join(second.words)
     assert (first.folder.name, second.folder.name) == ("goal-event", "goal-event-2")
+
+
+def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_before_in_its_folder(
+    setting: Setting,
+) -> None:
+    base = str(setting.out / "base")
+    trainings = [protocol.finetuning(setting, base, protocol.SINGLE)]
+    trainings += [protocol.goal(setting, base, target) for target in protocol.SINGLE]
+    trainings.append(protocol.unlearning(setting, "gd", "event"))
+    found = protocol.stages(setting, trainings, drawn=True, tiny=True)
+    assert {stage.name: stage.after for stage in found} == {
+        "data": (),
+        "base": ("data",),
+        "finetuned": ("base",),
+        "goal-person": ("base",),
+        "goal-event": ("base",),
+        "gd-event": ("finetuned",),
+        "responses-event": ("goal-event",),
+        "score-finetuned-person": ("finetuned",),
+        "score-finetuned-event": ("score-finetuned-person", "responses-event"),
+        "score-goal-person": ("goal-person",),
+        "score-goal-event": ("goal-event", "responses-event"),
+        "score-gd-event": ("gd-event", "responses-event"),
+    }
+    given = protocol.stages(setting._replace(run="seed-2"), trainings, drawn=False, tiny=False)
+    assert (given[0].name, given[0].after) == ("seed-2/finetuned", ())
+
+
+def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "available_cores", lambda: 8)
+    asked = {
+        (number, tiny): protocol.processes(number, tiny=tiny)[:2] for number in (None, 2) for tiny in (True, False)
+    }
+    assert asked == {(None, True): (8, 1), (2, True): (2, 1), (None, False): (1, None), (2, False): (2, 4)}
 
 
 def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -> None:

@@ -133,6 +133,16 @@ def test_training_leaves_the_configuration_as_the_model_had_it(
         assert (foundation / name).read_text() == (tmp_path / name).read_text()
 
 
+def test_whoever_asks_is_told_every_step(
+    benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    words = {"model": str(finetuned), "data": str(benchmark.directory), "target": "person", "forget": "20"}
+    arguments = UnlearnArguments(method="ga", **words)
+    trainer.run(arguments, options(tmp_path / "out", max_steps=3), lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_by_default_the_vision_tower_stays_and_all_else_is_trained(finetuned: Path, unlearn: Train) -> None:
     before, after = weights(finetuned), weights(unlearn("gd"))
     for name, value in before.items():
