@@ -190,7 +190,8 @@ class MethodTrainer(Trainer):
                 f"{balance.LEAST_BATCH}, not {arguments.train_batch_size}."
             )
         self.history = History()
-        encoder = labels.Encoder(processor, load_image, context=labels.context_length(self.core))
+        # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
+        encoder = labels.Encoder(copy.deepcopy(processor), load_image, context=labels.context_length(self.core))
         seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         self.step_positions = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
         self.positions = Positions(sets, encoder, seed, self.step_positions)
