@@ -47,7 +47,7 @@ def test_gradient_accumulation_equals_the_big_batch(make: MakeTrainer, method: s
     small = make(method, **options, per_device_train_batch_size=4, gradient_accumulation_steps=2)
     before = parameters(big)
     expected = losses(big)
-    close(losses(small), expected)
+    close(losses(small), expected, rel=1e-4)  # as the weights below: rounding, which differs from CPU to CPU, adds up
     assert any(not torch.equal(value, before[name]) for name, value in big.core.named_parameters())
     for one, other in zip(small.core.parameters(), big.core.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
