@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-slow test-all golden families browser check setup clean
+.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -28,10 +28,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --max
 test: $(READY)  ## every feature in a real run, in minutes
 	@$(PYTEST) -m "not slow"
 
+test-fast: test  ## its former name
+
 test-slow: $(READY)  ## what takes longer: the whole demo, further methods, seeds and moments to be killed at
 	@$(PYTEST) -m slow
 
-test-all: test test-slow  ## all tests; the matrix of model families, in test-slow's place, takes another half an hour
+test-all: test test-slow  ## all tests: both, then the matrix of model families, another half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/families -m families --numprocesses logical --dist loadgroup
 
 golden: $(READY)  ## rewrite tests/golden, where users are meant to see a change

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
+from brief_answers import answer_in_one_word
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.report import FILES
@@ -157,18 +157,6 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*words.split(), "--recipes", str(folder / "recipes"), "--no-second_goal"]
 
 
-def answer_in_one_word(model: Any, tokenizer: Any) -> None:
-    """Let an untrained model end its answers at once, which would be long otherwise, and take minutes to score.
-
-    The first figure of what it reads decides: it says that the answer ends, but not behind the last token of a prompt.
-    """
-    with torch.no_grad():
-        embeddings = model.get_input_embeddings().weight
-        embeddings[:, 0] = model.model.multi_modal_projector.linear_2.bias[0] = 20.0
-        embeddings[tokenizer("ASSISTANT:")["input_ids"][-1], 0] = -20.0
-        model.get_output_embeddings().weight[tokenizer.eos_token_id, 0] = 5.0
-
-
 @pytest.fixture(scope="module")
 def one_by_one(miniature: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A run of one process, and what it printed."""
@@ -224,8 +212,12 @@ def test_side_by_side_and_interrupted_twice_it_leaves_the_bytes_of_one_by_one(
 
 def alive(group: int) -> bool:
     """Whether a process group has a process that runs."""
-    states = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
-    return any(int(state[2]) == group and state[0] != "Z" for state in states)
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state = path.read_text().rpartition(")")[2].split()
+            if int(state[2]) == group and state[0] != "Z":
+                return True
+    return False
 
 
 def left_by(run: Path) -> dict[str, bytes]:

@@ -2,9 +2,12 @@ import csv
 from pathlib import Path
 
 import pytest
+from brief_answers import answer_in_one_word
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods, protocol, table1
+from unlearn.protocol import Setting
 from unlearn.table import METRICS, Row, by_concept
 from unlearn.table1 import JOINT, METHODS, ORDERINGS, paper_figures, report
 
@@ -87,6 +90,33 @@ def test_a_seed_that_is_no_number_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "run").exists()
     with pytest.raises(BenchmarkError, match="whole numbers"):
         table1._seeds("")
+
+
+def test_a_seed_goes_from_the_first_picture_to_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One method, steps of one, two processes; the base is made beforehand, so that it answers in one word."""
+    monkeypatch.setattr(table1, "METHODS", ("ga",))
+    monkeypatch.setattr(table1, "JOINT", ())
+    monkeypatch.setattr(table1, "ORDERINGS", (table1.Ordering("World stays", lambda f: True),))
+    monkeypatch.setattr(protocol, "SIZE", {"people": 6, "events": 5, "image_size": 32})
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    for method in ("pretrain", "finetune", "goal", "ga"):
+        text = "max_steps: 1\nper_device_train_batch_size: 4\nlearning_rate: 1.0e-4\n"
+        (recipes / f"{method}.yaml").write_text(text)
+    out = tmp_path / "run" / "seed-5"
+    protocol.draw(out / "data", 5, protocol.SIZE)
+    protocol._pretrain(Setting(out, out / "data", "forget20", 5, str(recipes), 64), lambda done, total: None)
+    model = AutoModelForImageTextToText.from_pretrained(out / "base")
+    answer_in_one_word(model, AutoProcessor.from_pretrained(out / "base").tokenizer)
+    model.save_pretrained(out / "base")
+    words = ["--out", str(tmp_path / "run"), "--seeds", "5", "--recipes", str(recipes), "--processes", "2"]
+    assert table1.main(words) == 0
+    with (tmp_path / "run" / "table1.csv").open(newline="") as file:
+        rows = {(r["method"], r["target"]) for r in csv.DictReader(file)}
+    assert rows == {
+        *((m, t) for m in ("finetuned", "ga", "goal") for t in ("person", "event")),
+        *((m, f"joint {c}") for m in ("finetuned", "goal") for c in ("person", "event")),
+    }
 
 
 @pytest.mark.slow
