@@ -10,7 +10,8 @@ from pebench_tasks.build import build_synthetic
 
 LONGEST = (
     "test_demo.py", "test_table1.py", "test_processes.py", "test_golden.py", "test_method_trainer.py",
-    "test_families.py", "test_score.py", "test_interruptions.py", "test_resume.py", "test_trainer.py", "test_api_models.py",
+    "test_families.py", "test_score.py", "test_interruptions.py", "test_resume.py", "test_trainer.py",
+    "test_api_models.py",
 )  # fmt: skip
 
 
