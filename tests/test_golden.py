@@ -117,9 +117,7 @@ def test_a_group_with_another_python_s_help_is_not_compared(tmp_path: Path) -> N
     assert other_python(kept, now) == ""
     for folder, python in ((kept, "3.11"), (now, "3.12")):
         (folder / PYTHON).write_text(f"{python}\n")
-    assert (
-        other_python(kept, now) == f"{kept.name} is of Python 3.11; argparse lays out otherwise in 3.12"
-    )
+    assert other_python(kept, now) == f"{kept.name} is of Python 3.11; argparse lays out otherwise in 3.12"
     assert other_python(kept, kept) == ""
 
 

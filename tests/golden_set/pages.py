@@ -26,7 +26,7 @@ def goldens() -> dict[str, str]:
     Path("board/board.json").write_text(json.dumps(BOARD), encoding="utf-8")
     printed = [
         "pebench data show data --forget 20 --out sheet.png",
-        "XDG_CONFIG_HOME=used pebench data use data",  # the commands after it have no default
+        f"XDG_CONFIG_HOME={Path.cwd()}/used pebench data use data",  # the commands after it have no default
         "pebench real filter scores/finetuned --out known.json",
         "pebench report scores --samples 4 --thumbnail 16 --out report",
         "pebench compare scores/finetuned scores/gd scores/ga --csv differences.csv --out comparison",
@@ -38,7 +38,7 @@ def goldens() -> dict[str, str]:
         "pebench leaderboard check board --data data",
         "pebench leaderboard build board --data data --out site",
     ]
-    said = [f"$ {command}\n{masks.text(succeed(command).out)}" for command in printed]
+    said = [masks.text(f"$ {command}\n{succeed(command).out}") for command in printed]
     files = {"printed.txt": dated("\n".join(said)), "differences.csv": table(Path("differences.csv").read_text())}
     files["known.json"] = shown(Path("known.json"))
     for folder in ("report", "comparison", "site", "board"):
