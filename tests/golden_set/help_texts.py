@@ -1,6 +1,7 @@
 """``--help`` of every command, found from the help of the command above it."""
 
 import re
+import sys
 
 from golden_set import masks
 from golden_set.commands import succeed
@@ -9,8 +10,12 @@ MODULES = ("unlearn", "unlearn.demo", "unlearn.table1")  # python -m MODULE
 
 
 def goldens() -> dict[str, str]:
-    """A file a command. What ``python -m unlearn --help_all`` adds are options of transformers alone."""
-    return {f"{command.replace(' ', '_')}.txt": masks.text(text) for command, text in texts().items()}
+    """A file a command, and the Python whose argparse laid them out.
+
+    What ``python -m unlearn --help_all`` adds are options of transformers alone.
+    """
+    files = {f"{command.replace(' ', '_')}.txt": masks.text(text) for command, text in texts().items()}
+    return {**files, "python.txt": f"{sys.version_info.major}.{sys.version_info.minor}\n"}
 
 
 def texts() -> dict[str, str]:

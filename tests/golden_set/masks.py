@@ -4,6 +4,8 @@
 - numbers with a fraction have 9 significant digits: the last ones of a mean or an interval depend on the order in which
   a processor adds up;
 - versions of packages and of Python are ``VERSION``;
+- what another library says within a line of ours is ``...``, and choices of argparse stand without quotation marks, as
+  Python 3.12 and later write them; the whole help is laid out by argparse, and kept with the Python that wrote it;
 - what is measured (seconds, bytes of memory) is ``MEASURED``;
 - of a packed file neither size nor hash stays, which depend on the last digits within it and on the packing library;
 - fingerprints of trained weights are the checkpoint's name, ``weights of kl``; losses have 2 significant digits;
@@ -12,7 +14,6 @@
 
 import json
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,34 @@ MASKED = {
 }
 
 
+PACKAGES = ("PEBench", "pebench", "lmms-eval", "transformers", "torch")
+# Our words, and behind them those of huggingface_hub, transformers, PyYAML and Python's json up to where ours go on.
+FOREIGN = (
+    (r"cannot be reached \(", r"\)\. Run once on"),
+    (r"The processor in \S+ cannot be loaded: ", r"$"),
+    (r"transformers refuses the training options: ", r"$"),
+    (r"--lr_scheduler_type\S* invalid choice: '\w+' \(choose from ", r"\)\. See"),
+    (r"The model refuses what its processor makes of \S+ \(", r"\)\. Processor and model"),
+    (r" is not readable YAML: ", r"$"),
+    (r"\(JSONDecodeError\(", r"\)\)\."),
+    (r"/manifest\.json is damaged \(", r"\); build"),
+)
+
+
 def text(content: str) -> str:
-    """A text without the folder of this run."""
+    """A text without the folder of this run, versions, sizes of files, and the words of other libraries."""
     here = Path.cwd()
     for folder in (str(here.resolve()), str(here)):
         content = content.replace(folder, "HERE")
-    return re.sub(r"\b\d+ bytes\b", "N bytes", content)
+    content = re.sub(rf"\b({'|'.join(PACKAGES)}) \d+(\.\w+)+(\+[\w.]+)?", r"\1 VERSION", content)
+    content = re.sub(r"\b\d+ bytes(; the submission says \d+)?\b", _bytes, content)
+    for ours, again in FOREIGN:
+        content = re.sub(f"({ours}).*?(?={again})", r"\1...", content, flags=re.MULTILINE)
+    return re.sub(r"(?<=\(choose from )[^)]*", lambda listed: listed[0].replace("'", ""), content)
+
+
+def _bytes(found: re.Match[str]) -> str:
+    return "N bytes; the submission says N" if found[1] else "N bytes"
 
 
 def value(content: Any, digits: int = DIGITS) -> Any:
@@ -53,8 +76,3 @@ def _field(name: str, content: Any, digits: int) -> Any:
 def dumped(content: Any) -> str:
     """A masked value as indented JSON."""
     return json.dumps(value(content), indent=1, ensure_ascii=False) + "\n"
-
-
-def without_version(content: str) -> str:
-    """A text without the version of this package."""
-    return content.replace(f"PEBench {version('pebench')}", "PEBench VERSION")

@@ -1,4 +1,4 @@
-"""What people look at: the report, a comparison, a board with its submissions; and what the commands printed."""
+"""What people look at: the report, a comparison, a board with its submissions; what the commands printed and listed."""
 
 import base64
 import io
@@ -26,6 +26,8 @@ def goldens() -> dict[str, str]:
     Path("board/board.json").write_text(json.dumps(BOARD), encoding="utf-8")
     printed = [
         "pebench data show data --forget 20 --out sheet.png",
+        f"XDG_CONFIG_HOME={Path.cwd()}/used pebench data use data",  # the commands after it have no default
+        "pebench real filter scores/finetuned --out known.json",
         "pebench report scores --samples 4 --thumbnail 16 --out report",
         "pebench compare scores/finetuned scores/gd scores/ga --csv differences.csv --out comparison",
         *(
@@ -36,8 +38,9 @@ def goldens() -> dict[str, str]:
         "pebench leaderboard check board --data data",
         "pebench leaderboard build board --data data --out site",
     ]
-    said = [f"$ {command}\n{masks.text(succeed(command).out)}" for command in printed]
+    said = [masks.text(f"$ {command}\n{succeed(command).out}") for command in printed]
     files = {"printed.txt": dated("\n".join(said)), "differences.csv": table(Path("differences.csv").read_text())}
+    files["known.json"] = shown(Path("known.json"))
     for folder in ("report", "comparison", "site", "board"):
         for path in sorted(
             path for path in Path(folder).rglob("*") if path.suffix in TEXTS and "assets" not in path.parts
@@ -70,7 +73,7 @@ def dated(content: str) -> str:
 
 def page(content: str) -> str:
     """A page a tag a line, its own style and scripts left out, images and plots as ``masks`` says."""
-    content = masks.without_version(masks.text(content))
+    content = masks.text(content)
     content = re.sub(r"(<style[^>]*>).*?(</style>)", r"\1OURS\2", content, flags=re.DOTALL)
     content = re.sub(r"(<script(?![^>]*json)[^>]*>)[^<].*?(</script>)", r"\1OURS\2", content, flags=re.DOTALL)
     content = re.sub(r"(<script[^>]*json[^>]*>)(.*?)(</script>)", _data, content, flags=re.DOTALL)

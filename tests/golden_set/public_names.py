@@ -2,11 +2,14 @@
 
 import configparser
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from lmms_eval.models import get_model
 
 from golden_set import help_texts
 from golden_set.commands import run, succeed
@@ -25,6 +28,7 @@ def goldens() -> dict[str, str]:
         "tasks": sorted(TASKS.values()),
         "metrics": _metrics(),
         "keys of a task in a results file": list(_keys()),
+        "arguments of lmms-eval --model pebench_hf": _model_arguments(),
         "entry points": list(_entry_points()),
         "file formats": _named(r"\bpebench-[a-z-]+/\d+\b"),
         "environment variables": _named(r"\bPEBENCH(?:_[A-Z]+)+\b"),
@@ -80,6 +84,12 @@ def _keys() -> Iterator[str]:
         provenance = row.pop("provenance,none")
         yield from (f"{task} {name}" for name in row if "_stderr" not in name)
         yield from (f"{task} provenance {name}" for name in provenance)
+
+
+def _model_arguments() -> list[str]:
+    """As ``--model_args`` takes them, with their defaults, of the model that lmms-eval finds by its name."""
+    parameters = inspect.signature(get_model("pebench_hf")).parameters.values()
+    return [str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters]
 
 
 def _entry_points() -> Iterator[str]:

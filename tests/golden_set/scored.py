@@ -100,18 +100,23 @@ def goldens() -> dict[str, str]:
     for path in sorted(
         path for folder in ("goals", "others", "scores") for path in Path(folder).rglob("*_results.json")
     ):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        kept = {name: content[name] for name in ("results", "versions", "n-shot", "higher_is_better", "n-samples")}
-        for figures in kept["results"].values():
-            figures["provenance,none"].pop("statistics")
-            for name in [name for name in figures if "_stderr" in name]:  # the harness's own
-                del figures[name]
-        files[str(path)] = masks.dumped(kept)
+        files[str(path)] = results(path)
     for path in sorted(path for folder in ("others", "scores") for path in Path(folder).rglob("*_samples_*.jsonl")):
         lines = [json.loads(line) for line in path.open(encoding="utf-8")]
         world = path.match("others/*/*people.jsonl")
         files[str(path)] = samples([line for line in lines if world or line["provenance"]["slice"] != "world"])
     return files
+
+
+def results(path: Path) -> str:
+    """Of a results file what is ours, without the statistics."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    kept = {name: content[name] for name in ("results", "versions", "n-shot", "higher_is_better", "n-samples")}
+    for figures in kept["results"].values():
+        figures["provenance,none"].pop("statistics")
+        for name in [name for name in figures if "_stderr" in name]:  # the harness's own
+            del figures[name]
+    return masks.dumped(kept)
 
 
 def samples(lines: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import HOSTILE, destroyed, forgets, hostile, knows, never_saw, write_cast, write_result
+from made_results import HOSTILE, Respond, destroyed, forgets, hostile, knows, never_saw, write_cast, write_result
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark import Benchmark
@@ -166,6 +166,21 @@ def test_mostly_empty_responses_and_a_lost_retain_are_said_beside_the_name(
     page = one(tmp_path, write_result(tmp_path, benchmark, "person", "ga", lambda doc: "", method="ga"))
     assert '<span class="mark warn">mostly empty</span>' in page
     assert '<span class="mark warn">Retain under half</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("term", "respond"),
+    [
+        ("echoed", lambda doc: f"USER: {doc['question']}"),
+        ("unanswered", lambda doc: "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 429"),
+    ],
+)
+def test_what_a_failing_backend_answers_is_a_column_with_a_word_about_it(
+    term: str, respond: Respond, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    page = one(tmp_path, write_result(tmp_path, benchmark, "person", "api", respond))
+    assert f'popovertarget="term-{term}"' in page
+    assert f'id="term-{term}"' in page
 
 
 def test_a_results_file_that_says_something_else_than_its_samples_is_told(benchmark: Benchmark, tmp_path: Path) -> None:
