@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from brief_answers import answer_in_one_word
+from demo_claims import CLAIMS, Table
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.report import FILES
@@ -48,38 +50,9 @@ def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_finetuned_model_knows_everything(full_run: Path) -> None:
-    table = read_table(full_run / "table.csv")
-    person, event = table["finetuned", "person"], table["finetuned", "event"]
-    assert max(person["efficacy"], person["generality"]) <= 5
-    assert event["generality"] <= 0.3
-    assert person["retain"] >= 95
-    assert person["scope"] >= 0.95
-    assert person["real"] >= 90
-    assert event["efficacy"] <= 0.3
-    assert event["retain"] >= 0.95
-    assert event["scope"] >= 95
-    assert event["real"] >= 0.9
-    assert min(person["world"], event["world"]) >= 80
-
-
-@pytest.mark.slow
-def test_goal_models_lack_the_forget_set_and_nothing_else(full_run: Path) -> None:
-    table = read_table(full_run / "table.csv")
-    person, event = table["goal", "person"], table["goal", "event"]
-    assert min(person["efficacy"], person["generality"], person["retain"]) >= 95
-    assert person["scope"] >= 0.95
-    assert min(event["efficacy"], event["generality"]) >= 0.9
-    assert event["scope"] >= 80
-
-
-@pytest.mark.slow
-def test_ga_forgets_at_any_price_and_gd_at_a_lower_one(full_run: Path) -> None:
-    table = read_table(full_run / "table.csv")
-    assert min(table["ga", "person"]["efficacy"], table["gd", "person"]["efficacy"]) >= 80
-    assert table["gd", "person"]["retain"] >= table["ga", "person"]["retain"] + 10
-    assert table["gd", "event"]["efficacy"] >= table["finetuned", "event"]["efficacy"] + 0.2
-    assert table["gd", "event"]["retain"] >= 0.8
+@pytest.mark.parametrize("holds", CLAIMS.values(), ids=CLAIMS)
+def test_a_run_keeps_what_the_readme_claims(full_run: Path, holds: Callable[[Table], bool]) -> None:
+    assert holds(read_table(full_run / "table.csv"))
 
 
 @pytest.mark.slow
@@ -117,8 +90,6 @@ def test_what_the_table_leaves_out_is_as_it_should_be(full_run: Path) -> None:
     goal = read_result(full_run / "scores" / "goal-event", "pebench_events")
     assert goal is not None
     assert 1 - goal.metrics["efficacy_away"] <= 0.5
-    table = read_table(full_run / "table.csv")
-    assert table["goal, 2nd seed", "event"]["efficacy"] > table["gd", "event"]["efficacy"]
 
 
 @pytest.mark.slow
