@@ -81,7 +81,8 @@ def stage(title: str) -> Iterator[None]:
 
 def print_resources(started: float, peak_bytes: int) -> None:
     """Say what a run took that began at ``started`` and whose processes held ``peak_bytes`` beside this one."""
-    seconds, peak = time.perf_counter() - started, peak_memory_bytes() + peak_bytes
+    # Those processes have ended, and would be counted twice if it were not this one's alone.
+    seconds, peak = time.perf_counter() - started, peak_memory_bytes(alone=True) + peak_bytes
     console.print(
         f"{seconds:.0f} s in all, peak memory {peak / 2**30:.1f} GiB (each process's own, added up)", highlight=False
     )

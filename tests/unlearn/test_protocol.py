@@ -1,8 +1,11 @@
+import resource
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pebench_templates
 import pytest
+from rich.console import Console
 
 from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
@@ -66,6 +69,16 @@ def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(m
         (number, tiny): protocol.processes(number, tiny=tiny)[:2] for number in (None, 2) for tiny in (True, False)
     }
     assert asked == {(None, True): (8, 1), (2, True): (2, 1), (None, False): (1, None), (2, False): (2, 4)}
+
+
+def test_processes_that_have_ended_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 GiB of its own and 4 of the stages' are 5, though the largest process it waited for held 3 of these."""
+    peaks = {resource.RUSAGE_SELF: 2**30, resource.RUSAGE_CHILDREN: 3 * 2**30}
+    kilobytes = {whose: SimpleNamespace(ru_maxrss=peak // 1024) for whose, peak in peaks.items()}
+    monkeypatch.setattr(resource, "getrusage", kilobytes.__getitem__)
+    monkeypatch.setattr(protocol, "console", Console(record=True))
+    protocol.print_resources(0.0, 4 * 2**30)
+    assert "peak memory 5.0 GiB" in protocol.console.export_text()
 
 
 def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -> None:
