@@ -62,7 +62,10 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory_bytes(*, alone: bool = False) -> int:
-    """The most memory this process has held so far, or, unless ``alone``, one it waited for (resident; not the GPU's)."""
+    """The most memory that this process or, unless ``alone``, one it waited for has held so far.
+
+    Resident, not the GPU's.
+    """
     whose = (resource.RUSAGE_SELF,) if alone else (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(who).ru_maxrss for who in whose)
     return peak if sys.platform == "darwin" else peak * 1024

@@ -127,9 +127,11 @@ class _Run:
     def __init__(self, stages: Sequence[Stage], processes: Processes, logs: Path, console: Console) -> None:
         self.stages, self.logs, self.settings = stages, logs, processes
         self.ways = ways(stages)
+        self.number = min(processes.number, len(stages))
         self.done: set[str] = set()
         self.processes: list[_Process] = []
         self.display = _Display(console, len(stages))
+        self.last_estimate = 0.0  # when the time left was last worked out
         self.measured, self.expected = 0.0, 0.0  # seconds of finished stages that took steps, and what they should take
 
     @property
@@ -142,7 +144,7 @@ class _Run:
         ready = [stage for stage in waiting if self.done.issuperset(stage.after)]
         free = sum(not process.stage for process in self.processes)
         # One more than is needed now, which prepares itself meanwhile.
-        while free <= len(ready) and len(self.processes) < min(self.settings.number, len(self.stages)):
+        while free <= len(ready) and len(self.processes) < self.number:
             self.processes.append(_Process(self.settings, self.logs / "start.log"))
             free += 1
         for stage in sorted(ready, key=lambda stage: -self.ways[stage.name])[:free]:
@@ -173,7 +175,10 @@ class _Run:
                 raise BenchmarkError(f"{process.stage.title}: {message.reason} (What it printed: {log})")
             else:
                 self._finish(process, message)
-        self.display.left(self._seconds_left())
+        now = time.monotonic()
+        if self.display.is_shown and now - self.last_estimate >= 1:  # a step can take less time than this
+            self.last_estimate = now
+            self.display.left(self._seconds_left())
 
     def _finish(self, process: _Process, message: _Done) -> None:
         stage = process.stage
@@ -182,6 +187,7 @@ class _Run:
         if process.step.done:
             self.measured, self.expected = self.measured + seconds, self.expected + stage.seconds
         process.stage, process.peak_bytes = None, message.peak_bytes
+        self.last_estimate = 0.0
         self.done.add(stage.name)
         self.display.end(stage, seconds, len(self.done))
 
@@ -208,7 +214,8 @@ class _Run:
                     left[stage.name] *= 1 - share
         if not expected:
             return None
-        return makespan(self.stages, left, self.done, set(self.running), len(self.processes)) * measured / expected
+        rest = makespan(self.stages, self.ways, left, self.done, set(self.running), self.number)
+        return rest * measured / expected
 
     def end(self) -> None:
         """End the processes, whatever they are doing."""
@@ -230,7 +237,8 @@ class _Display:
             TimeElapsedColumn(),
         )
         self._console, self._stages = console, stages
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.is_shown = console.is_terminal
+        self._progress = Progress(*columns, console=console, transient=True, disable=not self.is_shown)
         self._whole = self._progress.add_task("[bold]all stages", total=stages, note=f"0 of {stages}")
         self._tasks: dict[str, TaskID] = {}
 
@@ -280,10 +288,17 @@ def ways(stages: Sequence[Stage]) -> dict[str, float]:
 
 
 def makespan(
-    stages: Sequence[Stage], left: Mapping[str, float], done: Collection[str], running: Collection[str], processes: int
+    stages: Sequence[Stage],
+    order: Mapping[str, float],
+    left: Mapping[str, float],
+    done: Collection[str],
+    running: Collection[str],
+    processes: int,
 ) -> float:
-    """How long the rest takes in so many processes, where each stage has so many seconds ``left``."""
-    order = ways(stages)
+    """How long the rest takes in so many processes, where each stage has so many seconds ``left``.
+
+    ``order``: their ``ways``.
+    """
     waiting = sorted((s for s in stages if s.name not in {*done, *running}), key=lambda stage: -order[stage.name])
     ends = [(left[name], name) for name in running]
     heapq.heapify(ends)

@@ -94,9 +94,10 @@ def test_the_time_left_is_that_of_the_rest_in_so_many_processes() -> None:
     graph = (("a", ()), ("b", ()), ("c", ("a",)), ("d", ("c",)))
     found = [Stage(name, name, take_steps, after) for name, after in graph]
     left = {"a": 4.0, "b": 6.0, "c": 3.0, "d": 1.0}
-    assert makespan(found, left, set(), {"a"}, 2) == 8
-    assert makespan(found, left, set(), {"a"}, 1) == 14
-    assert makespan(found, left, {"a", "b"}, set(), 2) == 4
+    order = ways(found)
+    assert makespan(found, order, left, set(), {"a"}, 2) == 8
+    assert makespan(found, order, left, set(), {"a"}, 1) == 14
+    assert makespan(found, order, left, {"a", "b"}, set(), 2) == 4
 
 
 def test_what_a_stage_prints_is_in_its_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -115,6 +116,20 @@ def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(tm
     run(found, tmp_path, console=Console(file=file))
     lines = file.getvalue().splitlines()
     assert [line.rpartition(":")[0] for line in lines] == ["  1 of 2  Train", "  2 of 2  Train more"]
+
+
+def test_the_time_left_is_worked_out_for_a_terminal_and_not_for_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four processes may run, of which two are needed: ten steps and more, half a second, at most three estimates."""
+    asked = []
+    monkeypatch.setattr(stages, "makespan", lambda *rest: asked.append(rest[-1]) or 0.0)
+    found = [Stage("1", "Train", take_steps), Stage("2", "Train more", take_steps, ("1",))]
+    run(found, tmp_path, 4)
+    assert asked == []
+    run(found, tmp_path, 4, console=Console(file=io.StringIO(), force_terminal=True))
+    assert set(asked) == {2}
+    assert len(asked) < 10
 
 
 @pytest.mark.parametrize(
