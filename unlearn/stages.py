@@ -18,15 +18,16 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from multiprocessing import connection, get_context
+from functools import cache, partial
+from graphlib import CycleError, TopologicalSorter
+from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, reason
 from pebench_tasks.parent import end_with_parent
 from unlearn.record import peak_memory_bytes
 
@@ -66,7 +67,9 @@ class _Done(NamedTuple):
 
 
 class _Failed(NamedTuple):
+    title: str  # of what failed
     reason: str
+    log: Path
 
 
 def available_cores() -> int:
@@ -81,8 +84,10 @@ def available_cores() -> int:
 def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Console) -> int:
     """Run all stages; returns the most bytes that the processes held, the peak of each added up.
 
-    Raises ``BenchmarkError`` for the first stage that fails, with its log's place in ``logs``.
+    Raises ``BenchmarkError`` for the first stage that fails, with its log's place in ``logs``, and ``ValueError`` for
+    stages that could never all be done.
     """
+    _check(stages)
     logs.mkdir(parents=True, exist_ok=True)
     run_ = _Run(stages, processes, logs, console)
     with run_.display:
@@ -95,17 +100,32 @@ def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Cons
     return sum(process.peak_bytes for process in run_.processes)
 
 
+def _check(stages: Sequence[Stage]) -> None:
+    names = [stage.name for stage in stages]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Two stages are named {twice[0]!r}.")
+    for stage in stages:
+        if unknown := sorted(set(stage.after) - set(names)):
+            raise ValueError(f"The stage {stage.name!r} waits for {unknown[0]!r}, which is none.")
+    try:
+        TopologicalSorter({stage.name: stage.after for stage in stages}).prepare()
+    except CycleError as error:
+        raise ValueError(f"Stages wait for each other: {', '.join(error.args[1])}.") from None
+
+
 class _Process:
     """A process of the run, as the program sees it."""
 
     def __init__(self, processes: Processes, log: Path) -> None:
         self.link, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_work, args=(theirs, processes, log))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is the program's to answer
+        resource_tracker.ensure_running()  # which unblocks the signal when it is started
+        # Inherited: Ctrl-C is the program's to answer, which does so when it is unblocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.ready = False
         self.stage: Stage | None = None
@@ -170,9 +190,7 @@ class _Run:
                 process.step = message
                 self.display.step(process, message)
             elif isinstance(message, _Failed):
-                assert process.stage is not None
-                log = self.logs / f"{process.stage.name}.log"
-                raise BenchmarkError(f"{process.stage.title}: {message.reason} (What it printed: {log})")
+                raise BenchmarkError(f"{message.title}: {message.reason} (What it printed: {message.log})")
             else:
                 self._finish(process, message)
         now = time.monotonic()
@@ -194,12 +212,14 @@ class _Run:
     def _lost(self, process: _Process) -> BenchmarkError:
         process.process.join()
         code = process.process.exitcode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGKILL:
+            how = "was killed (SIGKILL), as happens when memory runs out"
+            advice = "Try --processes 1; the same command goes on where it stopped."
+        else:
+            how = f"ended by itself ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+            advice = "Its last words are above or in its log; the same command goes on where it stopped."
         titles = "; ".join(other.stage.title for other in self.running.values() if other.stage) or "nothing yet"
-        return BenchmarkError(
-            f"A process ended by itself ({how}), as happens when memory runs out. Running were: {titles}. Try "
-            f"--processes 1; the same command goes on where it stopped. (What they printed: {self.logs})"
-        )
+        return BenchmarkError(f"A process {how}. Running were: {titles}. {advice} (What they printed: {self.logs})")
 
     def _seconds_left(self) -> float | None:
         """Until the end, if the other stages take as much longer or shorter than expected as those so far."""
@@ -314,9 +334,13 @@ def makespan(
 
 def _work(link: connection.Connection, processes: Processes, log: Path) -> None:
     """What a process does: prepare itself while there is nothing to do, and one stage after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # in those that are started here, too
     end_with_parent()
     multiprocessing.set_start_method(None, force=True)  # of what is started here: as in any program
-    _print_to(log)
+    if failed := _attempt("Start of a process", log, lambda: None):
+        link.send(failed)
+        return
     sys.stdout = sys.stderr  # by the line, in the order in which it is printed
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if processes.threads:
@@ -325,14 +349,16 @@ def _work(link: connection.Connection, processes: Processes, log: Path) -> None:
     while True:
         if prepare and not link.poll(0.2):
             gc.disable()  # it would look through a million new objects again and again, and find nothing
-            prepare()
+            if failed := _attempt("Start of a process", log, prepare):
+                link.send(failed)
+                return
             gc.freeze()
             gc.enable()
             prepare = None
             link.send(_Ready())
         stage, own_log = link.recv()
-        _print_to(own_log)
-        link.send(_outcome(stage, lambda done, total: link.send(_Step(done, total))))
+        call = partial(stage.call, lambda done, total: link.send(_Step(done, total)))
+        link.send(_attempt(stage.title, own_log, call) or _Done(peak_memory_bytes()))
 
 
 def _print_to(log: Path) -> None:
@@ -346,13 +372,15 @@ def _print_to(log: Path) -> None:
     os.close(file)
 
 
-def _outcome(stage: Stage, report: Report) -> _Done | _Failed:
+def _attempt(title: str, log: Path, call: Callable[[], Any]) -> _Failed | None:
+    """Call something that prints to a log; returns how it failed, if it did."""
     try:
-        stage.call(report)
+        _print_to(log)
+        call()
     except (BenchmarkError, OSError) as error:
         traceback.print_exc()
-        return _Failed(str(error))
-    except Exception as error:
+        return _Failed(title, reason(error), log)
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
-        return _Failed(" ".join(f"{type(error).__name__}: {error}".split()))
-    return _Done(peak_memory_bytes())
+        return _Failed(title, " ".join(f"{type(error).__name__}: {error}".split()), log)
+    return None
