@@ -72,15 +72,6 @@ class _Failed(NamedTuple):
     log: Path
 
 
-def available_cores() -> int:
-    """The cores that this process may use: its affinity, and the quota of its control group."""
-    cores = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):  # another operating system, no quota ("max")
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
-
-
 def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Console) -> int:
     """Run all stages; returns the most bytes that the processes held, the peak of each added up.
 
@@ -89,15 +80,15 @@ def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Cons
     """
     _check(stages)
     logs.mkdir(parents=True, exist_ok=True)
-    run_ = _Run(stages, processes, logs, console)
-    with run_.display:
+    state = _Run(stages, processes, logs, console)
+    with state.display:
         try:
-            while len(run_.done) < len(stages):
-                run_.start_stages()
-                run_.listen()
+            while len(state.done) < len(stages):
+                state.start_stages()
+                state.listen()
         finally:
-            run_.end()
-    return sum(process.peak_bytes for process in run_.processes)
+            state.end()
+    return sum(process.peak_bytes for process in state.processes)
 
 
 def _check(stages: Sequence[Stage]) -> None:
@@ -150,7 +141,7 @@ class _Run:
         self.number = min(processes.number, len(stages))
         self.done: set[str] = set()
         self.processes: list[_Process] = []
-        self.display = _Display(console, len(stages))
+        self.display = _Display(console, len(stages), logs)
         self.last_estimate = 0.0  # when the time left was last worked out
         self.measured, self.expected = 0.0, 0.0  # seconds of finished stages that took steps, and what they should take
 
@@ -247,22 +238,26 @@ class _Run:
 
 
 class _Display:
-    """The stages that run and the time left on a terminal; elsewhere a line for every stage that ended."""
+    """The stages that run and the time left on a terminal; elsewhere the place of the logs, and a line a stage."""
 
-    def __init__(self, console: Console, stages: int) -> None:
+    def __init__(self, console: Console, stages: int, logs: Path) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
         )
-        self._console, self._stages = console, stages
+        self._console, self._stages, self._logs = console, stages, logs
         self.is_shown = console.is_terminal
         self._progress = Progress(*columns, console=console, transient=True, disable=not self.is_shown)
         self._whole = self._progress.add_task("[bold]all stages", total=stages, note=f"0 of {stages}")
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> None:
+        if not self.is_shown:
+            self._console.print(
+                f"{self._stages} stages; what each prints: {self._logs}", highlight=False, soft_wrap=True
+            )
         self._progress.start()
 
     def __exit__(self, *_: object) -> None:

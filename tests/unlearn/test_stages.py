@@ -124,7 +124,8 @@ def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(tm
     assert "/10" in terminal.getvalue()
     assert "1 of 2, about" in terminal.getvalue()
     run(found, tmp_path, console=Console(file=file))
-    lines = file.getvalue().splitlines()
+    first, *lines = file.getvalue().splitlines()
+    assert first == f"2 stages; what each prints: {tmp_path / 'logs'}"
     assert [line.rpartition(":")[0] for line in lines] == ["  1 of 2  Train", "  2 of 2  Train more"]
 
 
