@@ -3,21 +3,19 @@
 import gc
 import resource
 import sys
-from pathlib import Path
 
-import psutil
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from tqdm import tqdm
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.machine import free_memory
 
 AUTO = "auto"
 FIRST = 16  # rows of the first batch where the size is found automatically: it has no earlier answers to go by
 MOST = {"cpu": 64}  # rows; measured with the smallest model there is: 128 are no faster on a CPU
 MOST_ELSEWHERE = 256
 SHARE = 0.8  # of the memory that is free
-CGROUP = Path("/sys/fs/cgroup")  # what a container may take, where it has a limit
 
 
 class BatchSize:
@@ -87,19 +85,7 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + reusable
-    free = int(psutil.virtual_memory().available)
-    allowed = _allowed_bytes()
-    return free if allowed is None else min(free, allowed)
-
-
-def _allowed_bytes() -> int | None:
-    """What the container may still take, where it has a limit; files read before give way, so they are not counted."""
-    try:
-        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        return max(0, limit - used + int(counted["inactive_file"]))
-    except (OSError, ValueError, KeyError):  # no such system, or the limit "max"
-        return None
+    return free_memory()
 
 
 def release_memory(device: torch.device) -> None:

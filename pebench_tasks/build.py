@@ -18,6 +18,7 @@ from rich.progress import Progress
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.folder import finish, placement, schemas, write_images, write_rows
+from pebench_tasks.machine import usable_cores
 from pebench_tasks.parent import end_with_parent
 from pebench_tasks.splits import Plan, make_plan
 from pebench_tasks.synthetic.compose import compose
@@ -101,7 +102,7 @@ def _write(folder: Path, request: Row) -> None:
         write_rows(folder / f"{name}.parquet", SCHEMAS[name], rows)
     with (
         ProcessPoolExecutor(
-            min(len(os.sched_getaffinity(0)), 8), mp_context=get_context("fork"), initializer=end_with_parent
+            min(usable_cores(), 8), mp_context=get_context("fork"), initializer=end_with_parent
         ) as pool,
         Progress() as bar,
     ):

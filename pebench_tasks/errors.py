@@ -8,6 +8,15 @@ class BenchmarkError(Exception):
     """Wrong or missing input; commands print it as one line on standard error and exit with code 1."""
 
 
+def reason(error: BenchmarkError | OSError) -> str:
+    """What an expected error says: ours as it is, a file system's with the file, a library's in one line."""
+    if isinstance(error, BenchmarkError):
+        return str(error)
+    if error.strerror:
+        return f"{error.filename2 or error.filename or 'a file'}: {error.strerror}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def exit_code(command: Callable[[], int]) -> int:
     """Run a command; an expected error is one line on standard error and code 1, an interrupt says how to go on.
 
@@ -15,11 +24,8 @@ def exit_code(command: Callable[[], int]) -> int:
     """
     try:
         return command()
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename2 or error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+    except (BenchmarkError, OSError) as error:
+        print(f"error: {reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

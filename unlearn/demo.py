@@ -9,19 +9,22 @@ where it stopped. Scores of the tiny model show that the mechanism works; they s
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pebench_tasks.benchmark import open_benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.parent import end_with_parent
 from pebench_tasks.report import write_report
 from pebench_tasks.splits import forget_name
 from unlearn import methods, protocol, stages
-from unlearn.protocol import SINGLE, Scored, Setting, Training, console, stage
+from unlearn.protocol import SINGLE, Scored, Setting, Training, console, timed
 from unlearn.table import Row, console_table, markdown, write_csv
 
 if TYPE_CHECKING:
@@ -55,23 +58,26 @@ def run(options: argparse.Namespace) -> list[Row]:
     recipes = options.recipes or ("tiny" if options.model is None else "")
     tiny = options.model is None
     data = options.data or options.out / "data"
-    setting = Setting(options.out, data, forget_name(options.forget), options.seed, recipes, options.batch_size)
     processes = protocol.processes(options.processes, tiny=tiny)
+    setting = Setting(
+        options.out, data, forget_name(options.forget), options.seed, recipes, options.batch_size,
+        tiny=tiny, one_by_one=not tiny and processes.number == 1,
+    )  # fmt: skip
     trainings = _trainings(setting, names, options.model or str(options.out / "base"), options.second_goal)
     if options.data:
         open_benchmark(data)  # which refuses one that is not whole
     elif not tiny:
-        with stage(protocol.drawing()):
+        with timed(protocol.drawing()):
             protocol.draw(data, options.seed, protocol.SIZE)
     if not tiny:
-        from unlearn.estimate import print_estimate
-
         words = [training.words for training in trainings]
-        print_estimate(options.model, shared_benchmark(data), setting.forget, words, len(trainings), console)
-    graph = protocol.stages(setting, trainings, drawn=tiny and options.data is None, tiny=tiny)
+        # In a process of its own, which gives the GPU back when it ends.
+        with ProcessPoolExecutor(1, mp_context=stages.SPAWN, initializer=_begin_estimate) as pool:
+            pool.submit(_print_estimate, options.model, data, setting.forget, words).result()
+    graph = protocol.stage_graph(setting, trainings, drawn=tiny and options.data is None)
     peak = stages.run(graph, processes, options.out / "logs", console)
     results = protocol.results(setting, trainings)
-    with stage("Report: figures with intervals, plots, and the responses themselves"):
+    with timed("Report: figures with intervals, plots, and the responses themselves"):
         folders = dict.fromkeys(result.results_file.parent for result in results.values())
         page = write_report(list(folders), options.out / "report", data=data)
     rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
@@ -79,6 +85,17 @@ def run(options: argparse.Namespace) -> list[Row]:
     console.print(f"[bold]Open in a browser:[/bold] {page}", highlight=False, soft_wrap=True)
     protocol.print_resources(started, peak)
     return rows
+
+
+def _begin_estimate() -> None:
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word
+
+
+def _print_estimate(model: str, data: Path, forget: str, words: Sequence[Sequence[str]]) -> None:
+    from unlearn.estimate import print_estimate
+
+    print_estimate(model, shared_benchmark(data), forget, words, len(words), console)
 
 
 def _trainings(setting: Setting, names: Sequence[str], base: str, second_goal: bool) -> list[Training]:

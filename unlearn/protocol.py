@@ -1,7 +1,7 @@
 """The protocol's stages as the demo and the table of all methods run them: train, unlearn, score, one row a model.
 
 Every stage leaves a folder below ``Setting.out`` and is skipped when that folder is there already. What a stage waits
-for is in ``stages``; which of them run side by side does not change a byte of what they leave.
+for is in ``stage_graph``; which of them run side by side does not change a byte of what they leave on the tiny model.
 """
 
 import logging
@@ -20,11 +20,12 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
+from pebench_tasks.machine import free_memory, usable_cores
 from pebench_tasks.model_record import read_record
 from pebench_tasks.results import TASKS, read_result, task_version
 from pebench_tasks.scoring import FIGURES, LEXICAL, distance_to_goal, measured
 from unlearn.record import peak_memory_bytes
-from unlearn.stages import Processes, Report, Stage, available_cores
+from unlearn.stages import Processes, Report, Stage
 from unlearn.table import Row
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ SIZE = {"people": 20, "events": 10, "image_size": 64}  # of the benchmark that i
 # Seconds of the tiny model's stages on one core, to begin with the longest way and to say how much is left.
 TRAINING_SECONDS = {"finetune": 75.0, "goal": 75.0}
 DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 8.0, 110.0, 10.0, 12.0
+TINY_BYTES = 3 * 2**29  # of memory that a process with the tiny model takes, and some more
 console = Console()
 
 
@@ -48,7 +50,9 @@ class Setting(NamedTuple):
     seed: int
     recipes: str  # a folder of recipes named METHOD_TARGET.yaml or METHOD.yaml
     batch_size: int  # of scoring
-    run: str = ""  # where several are stages of one: which it is, as in "seed 2"
+    run: str = ""  # where several are stages of one: which it is, as in "seed-2"
+    tiny: bool = False  # on the CPU whatever there is: a GPU would be no faster, and many processes would share it
+    one_by_one: bool = False  # one stage after the other, always in the same order
 
 
 class Training(NamedTuple):
@@ -71,8 +75,8 @@ class Scored(NamedTuple):
 
 
 @contextmanager
-def stage(title: str) -> Iterator[None]:
-    """Announce a stage and say how long it took."""
+def timed(title: str) -> Iterator[None]:
+    """Announce what is not a stage among others and say how long it took."""
     console.rule(f"[bold]{title}", align="left")
     started = time.perf_counter()
     yield
@@ -81,7 +85,8 @@ def stage(title: str) -> Iterator[None]:
 
 def print_resources(started: float, peak_bytes: int) -> None:
     """Say what a run took that began at ``started`` and whose processes held ``peak_bytes`` beside this one."""
-    seconds, peak = time.perf_counter() - started, peak_memory_bytes() + peak_bytes
+    # Those processes have ended, and would be counted twice if it were not this one's alone.
+    seconds, peak = time.perf_counter() - started, peak_memory_bytes(alone=True) + peak_bytes
     console.print(
         f"{seconds:.0f} s in all, peak memory {peak / 2**30:.1f} GiB (each process's own, added up)", highlight=False
     )
@@ -103,8 +108,10 @@ def goal(setting: Setting, base: str, target: str, *, name: str = "goal", more: 
 def unlearning(setting: Setting, method: str, target: str, *, balance: str = "") -> Training:
     """One method on the finetuned model."""
     row = f"{method}+{balance}" if balance else method
-    # A folder of its own: the last digits of a value depend on those that are computed with it.
-    reference = setting.out / "reference" / f"{row}-{target}"
+    # A folder of its own: the last digits of a value depend on those that are computed with it, so which stage comes
+    # first would show. One after the other, methods share what a large model says; kl may keep less of it than others.
+    shared = setting.one_by_one and method != "kl"
+    reference = setting.out / "reference" / (target if shared else f"{row}-{target}")
     more = ["--reference_cache", str(reference), *(["--balance", balance] if balance else [])]
     title = f"Unlearn with {row}, target {target}"
     start = str(setting.out / "finetuned")
@@ -127,10 +134,23 @@ def _training(
     path = setting.out / folder
     words = [*recipe(setting.recipes, method, target), "--method", method, "--model", start]
     words += ["--data", str(setting.data), "--output_dir", str(path)]
-    words += ["--seed", str(setting.seed + more), "--logging_steps", "50", "--disable_tqdm", "true", *extra]
+    words += [
+        "--seed",
+        str(setting.seed + more),
+        "--logging_steps",
+        "50",
+        "--disable_tqdm",
+        "true",
+        *_on_cpu(setting),
+        *extra,
+    ]
     words += ["--target", target, "--forget", setting.forget] if target else []
     seconds = TRAINING_SECONDS.get(method, UNLEARNING_SECONDS)
     return Training(title, words, row, targets or (target,), path, start, seconds)
+
+
+def _on_cpu(setting: Setting) -> list[str]:
+    return ["--use_cpu", "true"] if setting.tiny else []
 
 
 def recipe(recipes: str, method: str, target: str = "") -> list[str]:
@@ -149,13 +169,14 @@ def recipe(recipes: str, method: str, target: str = "") -> list[str]:
 def processes(asked: int | None, *, tiny: bool) -> Processes:
     """How many processes stages run in, and torch's threads in each.
 
-    The tiny model: a process a core, one thread each, since two threads that share a core with others mostly wait for
-    each other. A model of one's own: one process with all cores or the GPU, unless more are ``asked`` for.
+    The tiny model: a process a core as far as the free memory goes, one thread each, since two threads that share a
+    core with others mostly wait for each other. A model of one's own: one process with all cores
+    or the GPU, unless more are ``asked`` for.
     """
     if asked is not None and asked < 1:
         raise BenchmarkError(f"--processes {asked}: at least 1.")
-    cores = available_cores()
-    number = asked or (cores if tiny else 1)
+    cores = usable_cores()
+    number = asked or (max(1, min(cores, free_memory() // TINY_BYTES)) if tiny else 1)
     threads = 1 if tiny else None if number == 1 else max(1, cores // number)
     return Processes(number, threads, _import_what_stages_need)
 
@@ -165,25 +186,25 @@ def _import_what_stages_need() -> None:
         import_module(module)
 
 
-def stages(setting: Setting, trainings: Sequence[Training], *, drawn: bool, tiny: bool) -> list[Stage]:
-    """Every part of the run and what it waits for; whether the benchmark and the model to start from are made, too.
+def stage_graph(setting: Setting, trainings: Sequence[Training], *, drawn: bool) -> list[Stage]:
+    """Every part of the run and what it waits for; the benchmark is one if it is ``drawn``, and the tiny model.
 
     Each model is scored on its targets, and forgotten events against the responses of that target's Goal.
     """
     prefix = f"{setting.run}/" if setting.run else ""
-    found = []
+    graph = []
 
     def add(name: str, title: str, call: Callable[[Report], object], after: Sequence[str], seconds: float) -> str:
         title = f"{setting.run}: {title}" if setting.run else title
-        found.append(Stage(prefix + name, title, call, tuple(after), seconds))
+        graph.append(Stage(prefix + name, title, call, tuple(after), seconds))
         return prefix + name
 
     before: list[str] = []
     if drawn:
-        call: Callable[[Report], object] = partial(draw, setting.data, setting.seed, SIZE)
+        call: Callable[[Report], object] = partial(_draw, setting)
         before = [add("data", drawing(), call, [], DRAWING_SECONDS)]
     made: dict[str, str] = {}  # checkpoint folder -> the stage that makes it
-    if tiny:
+    if setting.tiny:
         title = "Pre-train a tiny LLaVA from scratch: the foundation model"
         made[str(setting.out / "base")] = add("base", title, partial(_pretrain, setting), before, PRETRAINING_SECONDS)
     for training in trainings:
@@ -206,7 +227,7 @@ def stages(setting: Setting, trainings: Sequence[Training], *, drawn: bool, tiny
             if len(training.targets) > 1:
                 name, title = f"{name}-{target}", f"{title}, target {target}"
             after = [add(name, title, call, waits, SCORING_SECONDS)]  # one after the other in the folder of a model
-    return found
+    return graph
 
 
 def drawing() -> str:
@@ -214,11 +235,15 @@ def drawing() -> str:
     return f"Draw the benchmark: {SIZE['people']} people x {SIZE['events']} events, {SIZE['image_size']} px"
 
 
-def draw(data: Path, seed: int, size: Mapping[str, int], report: Report | None = None) -> None:
+def draw(data: Path, seed: int, size: Mapping[str, int]) -> None:
     """The benchmark of a run that was given none."""
     from pebench_tasks.build import build_synthetic
 
     build_synthetic(data, people=size["people"], events=size["events"], image_size=size["image_size"], seed=seed)
+
+
+def _draw(setting: Setting, report: Report) -> None:
+    draw(setting.data, setting.seed, SIZE)
 
 
 def _pretrain(setting: Setting, report: Report) -> None:
@@ -227,6 +252,7 @@ def _pretrain(setting: Setting, report: Report) -> None:
 
     own = setting.recipes if (Path(setting.recipes) / "pretrain.yaml").is_file() else "tiny"
     words = ["--output_dir", str(setting.out / "base"), "--seed", str(setting.seed), "--disable_tqdm", "true"]
+    words += _on_cpu(setting)
     pretrain(shared_benchmark(setting.data), [*recipe(own, "pretrain"), *words], report)
 
 
@@ -265,7 +291,7 @@ def _score_once(setting: Setting, checkpoint: Path, target: str, out: Path, goal
 
         run(
             [checkpoint], data=setting.data, forget=setting.forget, targets=[target], goal=goal, output_path=out,
-            batch_size=setting.batch_size, judge=LEXICAL,
+            batch_size=setting.batch_size, device="cpu" if setting.tiny else None, judge=LEXICAL,
         )  # fmt: skip
 
 

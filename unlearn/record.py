@@ -61,7 +61,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
-def peak_memory_bytes() -> int:
-    """The most memory this process, or a process it waited for, has held so far (resident; not the GPU's)."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+def peak_memory_bytes(*, alone: bool = False) -> int:
+    """The most memory that this process or, unless ``alone``, one it waited for has held so far.
+
+    Resident, not the GPU's.
+    """
+    whose = (resource.RUSAGE_SELF,) if alone else (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(who).ru_maxrss for who in whose)
     return peak if sys.platform == "darwin" else peak * 1024

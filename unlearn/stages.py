@@ -18,15 +18,16 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from multiprocessing import connection, get_context
+from functools import cache, partial
+from graphlib import CycleError, TopologicalSorter
+from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, reason
 from pebench_tasks.parent import end_with_parent
 from unlearn.record import peak_memory_bytes
 
@@ -66,33 +67,41 @@ class _Done(NamedTuple):
 
 
 class _Failed(NamedTuple):
+    title: str  # of what failed
     reason: str
-
-
-def available_cores() -> int:
-    """The cores that this process may use: its affinity, and the quota of its control group."""
-    cores = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):  # another operating system, no quota ("max")
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
+    log: Path
 
 
 def run(stages: Sequence[Stage], processes: Processes, logs: Path, console: Console) -> int:
     """Run all stages; returns the most bytes that the processes held, the peak of each added up.
 
-    Raises ``BenchmarkError`` for the first stage that fails, with its log's place in ``logs``.
+    Raises ``BenchmarkError`` for the first stage that fails, with its log's place in ``logs``, and ``ValueError`` for
+    stages that could never all be done.
     """
+    _check(stages)
     logs.mkdir(parents=True, exist_ok=True)
-    run_ = _Run(stages, processes, logs, console)
-    with run_.display:
+    state = _Run(stages, processes, logs, console)
+    with state.display:
         try:
-            while len(run_.done) < len(stages):
-                run_.start_stages()
-                run_.listen()
+            while len(state.done) < len(stages):
+                state.start_stages()
+                state.listen()
         finally:
-            run_.end()
-    return sum(process.peak_bytes for process in run_.processes)
+            state.end()
+    return sum(process.peak_bytes for process in state.processes)
+
+
+def _check(stages: Sequence[Stage]) -> None:
+    names = [stage.name for stage in stages]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Two stages are named {twice[0]!r}.")
+    for stage in stages:
+        if unknown := sorted(set(stage.after) - set(names)):
+            raise ValueError(f"The stage {stage.name!r} waits for {unknown[0]!r}, which is none.")
+    try:
+        TopologicalSorter({stage.name: stage.after for stage in stages}).prepare()
+    except CycleError as error:
+        raise ValueError(f"Stages wait for each other: {', '.join(error.args[1])}.") from None
 
 
 class _Process:
@@ -101,11 +110,13 @@ class _Process:
     def __init__(self, processes: Processes, log: Path) -> None:
         self.link, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_work, args=(theirs, processes, log))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is the program's to answer
+        resource_tracker.ensure_running()  # which unblocks the signal when it is started
+        # Inherited: Ctrl-C is the program's to answer, which does so when it is unblocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.ready = False
         self.stage: Stage | None = None
@@ -127,9 +138,11 @@ class _Run:
     def __init__(self, stages: Sequence[Stage], processes: Processes, logs: Path, console: Console) -> None:
         self.stages, self.logs, self.settings = stages, logs, processes
         self.ways = ways(stages)
+        self.number = min(processes.number, len(stages))
         self.done: set[str] = set()
         self.processes: list[_Process] = []
-        self.display = _Display(console, len(stages))
+        self.display = _Display(console, len(stages), logs)
+        self.last_estimate = 0.0  # when the time left was last worked out
         self.measured, self.expected = 0.0, 0.0  # seconds of finished stages that took steps, and what they should take
 
     @property
@@ -142,7 +155,7 @@ class _Run:
         ready = [stage for stage in waiting if self.done.issuperset(stage.after)]
         free = sum(not process.stage for process in self.processes)
         # One more than is needed now, which prepares itself meanwhile.
-        while free <= len(ready) and len(self.processes) < min(self.settings.number, len(self.stages)):
+        while free <= len(ready) and len(self.processes) < self.number:
             self.processes.append(_Process(self.settings, self.logs / "start.log"))
             free += 1
         for stage in sorted(ready, key=lambda stage: -self.ways[stage.name])[:free]:
@@ -168,12 +181,13 @@ class _Run:
                 process.step = message
                 self.display.step(process, message)
             elif isinstance(message, _Failed):
-                assert process.stage is not None
-                log = self.logs / f"{process.stage.name}.log"
-                raise BenchmarkError(f"{process.stage.title}: {message.reason} (What it printed: {log})")
+                raise BenchmarkError(f"{message.title}: {message.reason} (What it printed: {message.log})")
             else:
                 self._finish(process, message)
-        self.display.left(self._seconds_left())
+        now = time.monotonic()
+        if self.display.is_shown and now - self.last_estimate >= 1:  # a step can take less time than this
+            self.last_estimate = now
+            self.display.left(self._seconds_left())
 
     def _finish(self, process: _Process, message: _Done) -> None:
         stage = process.stage
@@ -182,18 +196,21 @@ class _Run:
         if process.step.done:
             self.measured, self.expected = self.measured + seconds, self.expected + stage.seconds
         process.stage, process.peak_bytes = None, message.peak_bytes
+        self.last_estimate = 0.0
         self.done.add(stage.name)
         self.display.end(stage, seconds, len(self.done))
 
     def _lost(self, process: _Process) -> BenchmarkError:
         process.process.join()
         code = process.process.exitcode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGKILL:
+            how = "was killed (SIGKILL), as happens when memory runs out"
+            advice = "Try --processes 1; the same command goes on where it stopped."
+        else:
+            how = f"ended by itself ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+            advice = "Its last words are above or in its log; the same command goes on where it stopped."
         titles = "; ".join(other.stage.title for other in self.running.values() if other.stage) or "nothing yet"
-        return BenchmarkError(
-            f"A process ended by itself ({how}), as happens when memory runs out. Running were: {titles}. Try "
-            f"--processes 1; the same command goes on where it stopped. (What they printed: {self.logs})"
-        )
+        return BenchmarkError(f"A process {how}. Running were: {titles}. {advice} (What they printed: {self.logs})")
 
     def _seconds_left(self) -> float | None:
         """Until the end, if the other stages take as much longer or shorter than expected as those so far."""
@@ -208,7 +225,8 @@ class _Run:
                     left[stage.name] *= 1 - share
         if not expected:
             return None
-        return makespan(self.stages, left, self.done, set(self.running), len(self.processes)) * measured / expected
+        rest = makespan(self.stages, self.ways, left, self.done, set(self.running), self.number)
+        return rest * measured / expected
 
     def end(self) -> None:
         """End the processes, whatever they are doing."""
@@ -220,21 +238,26 @@ class _Run:
 
 
 class _Display:
-    """The stages that run and the time left on a terminal; elsewhere a line for every stage that ended."""
+    """The stages that run and the time left on a terminal; elsewhere the place of the logs, and a line a stage."""
 
-    def __init__(self, console: Console, stages: int) -> None:
+    def __init__(self, console: Console, stages: int, logs: Path) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
         )
-        self._console, self._stages = console, stages
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._console, self._stages, self._logs = console, stages, logs
+        self.is_shown = console.is_terminal
+        self._progress = Progress(*columns, console=console, transient=True, disable=not self.is_shown)
         self._whole = self._progress.add_task("[bold]all stages", total=stages, note=f"0 of {stages}")
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> None:
+        if not self.is_shown:
+            self._console.print(
+                f"{self._stages} stages; what each prints: {self._logs}", highlight=False, soft_wrap=True
+            )
         self._progress.start()
 
     def __exit__(self, *_: object) -> None:
@@ -280,10 +303,17 @@ def ways(stages: Sequence[Stage]) -> dict[str, float]:
 
 
 def makespan(
-    stages: Sequence[Stage], left: Mapping[str, float], done: Collection[str], running: Collection[str], processes: int
+    stages: Sequence[Stage],
+    order: Mapping[str, float],
+    left: Mapping[str, float],
+    done: Collection[str],
+    running: Collection[str],
+    processes: int,
 ) -> float:
-    """How long the rest takes in so many processes, where each stage has so many seconds ``left``."""
-    order = ways(stages)
+    """How long the rest takes in so many processes, where each stage has so many seconds ``left``.
+
+    ``order``: their ``ways``.
+    """
     waiting = sorted((s for s in stages if s.name not in {*done, *running}), key=lambda stage: -order[stage.name])
     ends = [(left[name], name) for name in running]
     heapq.heapify(ends)
@@ -299,9 +329,13 @@ def makespan(
 
 def _work(link: connection.Connection, processes: Processes, log: Path) -> None:
     """What a process does: prepare itself while there is nothing to do, and one stage after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # in those that are started here, too
     end_with_parent()
     multiprocessing.set_start_method(None, force=True)  # of what is started here: as in any program
-    _print_to(log)
+    if failed := _attempt("Start of a process", log, lambda: None):
+        link.send(failed)
+        return
     sys.stdout = sys.stderr  # by the line, in the order in which it is printed
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if processes.threads:
@@ -310,14 +344,16 @@ def _work(link: connection.Connection, processes: Processes, log: Path) -> None:
     while True:
         if prepare and not link.poll(0.2):
             gc.disable()  # it would look through a million new objects again and again, and find nothing
-            prepare()
+            if failed := _attempt("Start of a process", log, prepare):
+                link.send(failed)
+                return
             gc.freeze()
             gc.enable()
             prepare = None
             link.send(_Ready())
         stage, own_log = link.recv()
-        _print_to(own_log)
-        link.send(_outcome(stage, lambda done, total: link.send(_Step(done, total))))
+        call = partial(stage.call, lambda done, total: link.send(_Step(done, total)))
+        link.send(_attempt(stage.title, own_log, call) or _Done(peak_memory_bytes()))
 
 
 def _print_to(log: Path) -> None:
@@ -331,13 +367,15 @@ def _print_to(log: Path) -> None:
     os.close(file)
 
 
-def _outcome(stage: Stage, report: Report) -> _Done | _Failed:
+def _attempt(title: str, log: Path, call: Callable[[], Any]) -> _Failed | None:
+    """Call something that prints to a log; returns how it failed, if it did."""
     try:
-        stage.call(report)
+        _print_to(log)
+        call()
     except (BenchmarkError, OSError) as error:
         traceback.print_exc()
-        return _Failed(str(error))
-    except Exception as error:
+        return _Failed(title, reason(error), log)
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
-        return _Failed(" ".join(f"{type(error).__name__}: {error}".split()))
-    return _Done(peak_memory_bytes())
+        return _Failed(title, " ".join(f"{type(error).__name__}: {error}".split()), log)
+    return None

@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> dict[int, list[Row]]:
         os.environ.pop(name, None)
     processes = protocol.processes(options.processes, tiny=True)
     lineups = [_one_seed(seed, options) for seed in _seeds(options.seeds)]
-    graph = [stage for lineup in lineups for stage in protocol.stages(*lineup, drawn=True, tiny=True)]
+    graph = [stage for lineup in lineups for stage in protocol.stage_graph(*lineup, drawn=True)]
     peak = stages.run(graph, processes, options.out / "logs", console)
     rows = {setting.seed: _rows(setting, trainings) for setting, trainings in lineups}
     _write(rows, options)
@@ -153,7 +153,7 @@ def _seeds(text: str) -> list[int]:
 def _one_seed(seed: int, options: argparse.Namespace) -> tuple[Setting, list[Training]]:
     name = f"seed-{seed}"
     out, forget = options.out / name, forget_name(options.forget)
-    setting = Setting(out, out / "data", forget, seed, options.recipes, options.batch_size, name)
+    setting = Setting(out, out / "data", forget, seed, options.recipes, options.batch_size, name, tiny=True)
     base = str(out / "base")
     trainings = [protocol.finetuning(setting, base, (*SINGLE, "joint"))]
     trainings += [protocol.unlearning(setting, method, target) for target in SINGLE for method in METHODS]

@@ -1,7 +1,6 @@
 """``pebench leaderboard check``: all submissions of a board, each computed again or covered by a receipt."""
 
 import argparse
-import os
 import signal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
 from pebench_tasks.leaderboard.twins import refuse_twins
+from pebench_tasks.machine import usable_cores
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark
@@ -131,7 +131,7 @@ def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
 
 def processes() -> int:
     """How many processes a command checks with."""
-    return min(os.cpu_count() or 1, MOST_PROCESSES)
+    return min(usable_cores(), MOST_PROCESSES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

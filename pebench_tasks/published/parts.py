@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pebench_tasks.folder import Row, image_writer, placement
+from pebench_tasks.machine import usable_cores
 from pebench_tasks.published.grid import Cell
 from pebench_tasks.published.scan import Skipped
 from pebench_tasks.splits import Plan
@@ -39,7 +39,7 @@ def store_parts(folder: Path, cells: Sequence[Cell], plan: Plan, schema: pa.Sche
     """
     folder.mkdir(exist_ok=True)
     people = [list(group) for _, group in groupby(cells, key=lambda cell: cell.person)]
-    pool = ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 8))
+    pool = ThreadPoolExecutor(min(usable_cores(), 8))
     try:
         yield from pool.map(lambda group: _store(folder, group, plan, schema), people)
     finally:

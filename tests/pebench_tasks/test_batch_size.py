@@ -7,7 +7,7 @@ import psutil
 import pytest
 import torch
 
-from pebench_tasks import batch_size
+from pebench_tasks import machine
 from pebench_tasks.batch_size import FIRST, MOST, BatchSize, free_bytes, is_out_of_memory, peak_bytes, reset_peak
 from pebench_tasks.errors import BenchmarkError
 
@@ -79,13 +79,13 @@ def test_the_harness_s_form_of_auto_is_auto() -> None:
 
 def test_free_is_what_the_system_can_make_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not what is unused: files that were read fill all memory."""
-    monkeypatch.setattr(batch_size, "CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5000, free=1))
     assert free_bytes(CPU) == 5000
 
 
 def test_free_is_no_more_than_the_container_may_take(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(batch_size, "CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5000))
     for name, text in {"memory.current": "900", "memory.stat": "anon 600\ninactive_file 300\n"}.items():
         (tmp_path / name).write_text(text)

@@ -1,8 +1,11 @@
+import resource
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pebench_templates
 import pytest
+from rich.console import Console
 
 from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
@@ -41,7 +44,7 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
     trainings = [protocol.finetuning(setting, base, protocol.SINGLE)]
     trainings += [protocol.goal(setting, base, target) for target in protocol.SINGLE]
     trainings.append(protocol.unlearning(setting, "gd", "event"))
-    found = protocol.stages(setting, trainings, drawn=True, tiny=True)
+    found = protocol.stage_graph(setting._replace(tiny=True), trainings, drawn=True)
     assert {stage.name: stage.after for stage in found} == {
         "data": (),
         "base": ("data",),
@@ -56,16 +59,54 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
         "score-goal-event": ("goal-event", "responses-event"),
         "score-gd-event": ("gd-event", "responses-event"),
     }
-    given = protocol.stages(setting._replace(run="seed-2"), trainings, drawn=False, tiny=False)
+    given = protocol.stage_graph(setting._replace(run="seed-2"), trainings, drawn=False)
     assert (given[0].name, given[0].after) == ("seed-2/finetuned", ())
 
 
 def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "available_cores", lambda: 8)
+    monkeypatch.setattr(protocol, "usable_cores", lambda: 8)
+    monkeypatch.setattr(protocol, "free_memory", lambda: 2**40)
     asked = {
         (number, tiny): protocol.processes(number, tiny=tiny)[:2] for number in (None, 2) for tiny in (True, False)
     }
     assert asked == {(None, True): (8, 1), (2, True): (2, 1), (None, False): (1, None), (2, False): (2, 4)}
+
+
+def test_the_tiny_model_takes_no_more_processes_than_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.5 GiB each: 5 GiB hold three; one runs in any case, and so many as are asked for."""
+    monkeypatch.setattr(protocol, "usable_cores", lambda: 8)
+    for free, number in ((5, 3), (1, 1)):
+        monkeypatch.setattr(protocol, "free_memory", lambda free=free: free * 2**30)
+        assert protocol.processes(None, tiny=True).number == number
+        assert protocol.processes(6, tiny=True).number == 6
+
+
+def test_the_tiny_model_stays_on_the_cpu(setting: Setting) -> None:
+    for tiny in (True, False):
+        words = " ".join(protocol.goal(setting._replace(tiny=tiny), "base", "event").words)
+        assert ("--use_cpu true" in words) == tiny
+
+
+def test_methods_share_reference_values_only_where_stages_run_one_by_one(setting: Setting) -> None:
+    """kl keeps to itself: its recipe may ask for the likeliest tokens alone (reference_top_k)."""
+
+    def folders(one_by_one: bool) -> list[str]:
+        here = setting._replace(one_by_one=one_by_one)
+        words = [protocol.unlearning(here, method, "event").words for method in ("npo", "dpo", "kl")]
+        return [Path(each[each.index("--reference_cache") + 1]).name for each in words]
+
+    assert folders(True) == ["event", "event", "kl-event"]
+    assert folders(False) == ["npo-event", "dpo-event", "kl-event"]
+
+
+def test_processes_that_have_ended_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 GiB of its own and 4 of the stages' are 5, though the largest process it waited for held 3 of these."""
+    peaks = {resource.RUSAGE_SELF: 2**30, resource.RUSAGE_CHILDREN: 3 * 2**30}
+    kilobytes = {whose: SimpleNamespace(ru_maxrss=peak // 1024) for whose, peak in peaks.items()}
+    monkeypatch.setattr(resource, "getrusage", kilobytes.__getitem__)
+    monkeypatch.setattr(protocol, "console", Console(record=True))
+    protocol.print_resources(0.0, 4 * 2**30)
+    assert "peak memory 5.0 GiB" in protocol.console.export_text()
 
 
 def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -> None:

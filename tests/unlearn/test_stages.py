@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,14 @@ def prepare() -> None:
     print("prepared")
 
 
+def import_what_is_not_there() -> None:
+    raise ImportError("no module of that name")
+
+
+def exit_at_once(report: Report) -> None:
+    os._exit(5)
+
+
 def run(found: list[Stage], tmp_path: Path, number: int = 1, console: Console = QUIET) -> int:
     return stages.run(found, Processes(number, 1, prepare), tmp_path / "logs", console)
 
@@ -94,9 +104,10 @@ def test_the_time_left_is_that_of_the_rest_in_so_many_processes() -> None:
     graph = (("a", ()), ("b", ()), ("c", ("a",)), ("d", ("c",)))
     found = [Stage(name, name, take_steps, after) for name, after in graph]
     left = {"a": 4.0, "b": 6.0, "c": 3.0, "d": 1.0}
-    assert makespan(found, left, set(), {"a"}, 2) == 8
-    assert makespan(found, left, set(), {"a"}, 1) == 14
-    assert makespan(found, left, {"a", "b"}, set(), 2) == 4
+    order = ways(found)
+    assert makespan(found, order, left, set(), {"a"}, 2) == 8
+    assert makespan(found, order, left, set(), {"a"}, 1) == 14
+    assert makespan(found, order, left, {"a", "b"}, set(), 2) == 4
 
 
 def test_what_a_stage_prints_is_in_its_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -113,12 +124,34 @@ def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(tm
     assert "/10" in terminal.getvalue()
     assert "1 of 2, about" in terminal.getvalue()
     run(found, tmp_path, console=Console(file=file))
-    lines = file.getvalue().splitlines()
+    first, *lines = file.getvalue().splitlines()
+    assert first == f"2 stages; what each prints: {tmp_path / 'logs'}"
     assert [line.rpartition(":")[0] for line in lines] == ["  1 of 2  Train", "  2 of 2  Train more"]
 
 
+def test_the_time_left_is_worked_out_for_a_terminal_and_not_for_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four processes may run, of which two are needed: ten steps and more, half a second, at most three estimates."""
+    asked = []
+    monkeypatch.setattr(stages, "makespan", lambda *rest: asked.append(rest[-1]) or 0.0)
+    found = [Stage("1", "Train", take_steps), Stage("2", "Train more", take_steps, ("1",))]
+    run(found, tmp_path, 4)
+    assert asked == []
+    run(found, tmp_path, 4, console=Console(file=io.StringIO(), force_terminal=True))
+    assert set(asked) == {2}
+    assert len(asked) < 10
+
+
 @pytest.mark.parametrize(
-    ("error", "said"), [(BenchmarkError("no such model"), "no such model"), (KeyError("key"), "KeyError: 'key'")]
+    ("error", "said"),
+    [
+        (BenchmarkError("no such model"), "no such model"),
+        (KeyError("key"), "KeyError: 'key'"),
+        (SystemExit(3), "SystemExit: 3"),
+        (OSError(28, "No space left on device", "model.bin"), "model.bin: No space left on device."),
+        (OSError("Can't load it.\n\nTry again."), "Can't load it. Try again."),
+    ],
 )
 def test_an_error_names_the_stage_and_its_log(tmp_path: Path, error: Exception, said: str) -> None:
     with pytest.raises(BenchmarkError) as caught:
@@ -147,7 +180,66 @@ def test_a_process_that_is_killed_is_one_line_that_names_what_ran(tmp_path: Path
     message = str(caught.value)
     assert "SIGKILL" in message
     assert "Running were: Train a Goal." in message
+    assert "memory runs out" in message
     assert "--processes 1" in message
+
+
+def test_a_process_that_exits_is_not_said_to_lack_memory(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        run([Stage("1", "Train a Goal", exit_at_once)], tmp_path)
+    message = str(caught.value)
+    assert "exit code 5" in message
+    assert "memory" not in message
+    assert str(tmp_path / "logs") in message
+
+
+def test_an_error_before_the_first_stage_is_its_own_words_and_not_a_lack_of_memory(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(BenchmarkError) as caught:
+        stages.run(
+            [Stage("1", "Long", partial(sleep_long, pid)), Stage("2", "More", partial(sleep_long, pid), ("1",))],
+            Processes(2, 1, import_what_is_not_there), tmp_path / "logs", QUIET,
+        )  # fmt: skip
+    log = tmp_path / "logs" / "start.log"
+    assert str(caught.value) == f"Start of a process: ImportError: no module of that name (What it printed: {log})"
+
+
+def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "goal.log").mkdir(parents=True)
+    with pytest.raises(BenchmarkError, match=r"Train a Goal: .*goal\.log: Is a directory\."):
+        run([Stage("goal", "Train a Goal", print_everywhere)], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        ({"a": ("b",)}, "The stage 'a' waits for 'b', which is none"),
+        ({"a": ("b",), "b": ("c",), "c": ("b",)}, "wait for each other: [bc], [bc], [bc]"),
+    ],
+)
+def test_stages_that_could_never_be_done_are_refused(
+    tmp_path: Path, graph: dict[str, tuple[str, ...]], said: str
+) -> None:
+    found = [Stage(name, name, print_everywhere, after) for name, after in graph.items()]
+    with pytest.raises(ValueError, match=said):
+        run(found, tmp_path)
+
+
+def test_ctrl_c_while_a_process_starts_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = stages.SPAWN.Process.start
+
+    def start_and_interrupt(process: BaseProcess) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        start(process)
+
+    monkeypatch.setattr(stages.SPAWN.Process, "start", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run([Stage("1", "Loud", print_everywhere)], tmp_path)
+
+
+def test_stages_run_in_a_thread_of_a_program(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, [Stage("1", "Loud", print_everywhere)], tmp_path).result() > 0
 
 
 def program(folder: Path) -> int:
