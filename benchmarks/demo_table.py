@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = parser.parse_args(argv).out
 
     def command() -> int:
-        run = Run(demo.run(demo.options(["--out", str(out)])), here())
+        run = Run(demo.run(demo.parse(["--out", str(out)])), here())
         keep(run)
         for name in ("csv", "md"):
             shutil.copy(out / f"table.{name}", KEPT.with_suffix(f".{name}"))

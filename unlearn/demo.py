@@ -40,7 +40,7 @@ TINY = "These are scores of a tiny model on drawings: they show that the mechani
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run every stage that is not done yet; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
 
     def command() -> int:
         run(options)
@@ -109,7 +109,8 @@ def _trainings(setting: Setting, names: Sequence[str], base: str, second_goal: b
     return trainings
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a command line."""
     parser = argparse.ArgumentParser(
         prog="python -m unlearn.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -128,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="train a second Goal model for events and score it against the first: the ceiling of event Efficacy",
     )
-    return parser
+    return parser.parse_args(argv)
 
 
 def _unlearning_methods(text: str) -> list[str]:

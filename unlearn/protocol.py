@@ -35,8 +35,8 @@ SINGLE = ("person", "event")
 PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"
 SIZE = {"people": 20, "events": 10, "image_size": 64}  # of the benchmark that is drawn
 # Seconds of the tiny model's stages on one core, to begin with the longest way and to say how much is left.
-TRAINING_SECONDS = {"finetune": 75.0, "goal": 75.0}
-DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 8.0, 110.0, 10.0, 12.0
+TRAINING_SECONDS = {"finetune": 100.0, "goal": 100.0}
+DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 3.0, 160.0, 4.0, 3.0
 TINY_BYTES = 3 * 2**29  # of memory that a process with the tiny model takes, and some more
 console = Console()
 
@@ -201,7 +201,7 @@ def stage_graph(setting: Setting, trainings: Sequence[Training], *, drawn: bool)
 
     before: list[str] = []
     if drawn:
-        call: Callable[[Report], object] = partial(_draw, setting)
+        call: Callable[[Report], object] = partial(_draw, setting.data, setting.seed, SIZE)
         before = [add("data", drawing(), call, [], DRAWING_SECONDS)]
     made: dict[str, str] = {}  # checkpoint folder -> the stage that makes it
     if setting.tiny:
@@ -242,8 +242,8 @@ def draw(data: Path, seed: int, size: Mapping[str, int]) -> None:
     build_synthetic(data, people=size["people"], events=size["events"], image_size=size["image_size"], seed=seed)
 
 
-def _draw(setting: Setting, report: Report) -> None:
-    draw(setting.data, setting.seed, SIZE)
+def _draw(data: Path, seed: int, size: Mapping[str, int], report: Report) -> None:
+    draw(data, seed, size)
 
 
 def _pretrain(setting: Setting, report: Report) -> None:
