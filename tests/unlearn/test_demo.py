@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,10 @@ def test_side_by_side_and_interrupted_twice_it_leaves_the_bytes_of_one_by_one(
     """Ctrl-C while it trains, ``kill -9`` while it scores: no process lives on, and the same command goes on."""
     command = [sys.executable, "-m", "unlearn.demo", "--out", str(tmp_path / "run"), *miniature, "--processes", "2"]
     for number, moment in ((signal.SIGINT, "finetuned"), (signal.SIGKILL, "scores")):
-        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+        run = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored in background jobs
+        )  # fmt: skip
         while not (tmp_path / "run" / moment).exists():
             assert run.poll() is None
             time.sleep(0.05)

@@ -233,8 +233,12 @@ def test_ctrl_c_while_a_process_starts_is_not_lost(tmp_path: Path, monkeypatch: 
         start(process)
 
     monkeypatch.setattr(stages.SPAWN.Process, "start", start_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run([Stage("1", "Loud", print_everywhere)], tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run([Stage("1", "Loud", print_everywhere)], tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_stages_run_in_a_thread_of_a_program(tmp_path: Path) -> None:
@@ -244,6 +248,7 @@ def test_stages_run_in_a_thread_of_a_program(tmp_path: Path) -> None:
 
 def program(folder: Path) -> int:
     """A program of one stage that takes minutes."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     return exit_code(lambda: run([Stage("long", "Long", partial(sleep_long, folder / "pid"))], folder))
 
 
