@@ -40,9 +40,9 @@ from pebench_tasks.goals import (
     goal_answers,
     load_goals,
 )
-from pebench_tasks.model_record import forget_model, take_model
 from pebench_tasks.names import NameIndex
 from pebench_tasks.results import TARGETS, TASKS
+from pebench_tasks.run_record import forget_model, take_model
 from pebench_tasks.splits import Split, forget_name
 from pebench_tasks.summary import describe
 

@@ -41,9 +41,9 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.generation import Answer, answer
 from pebench_tasks.image_features import ImageFeatures
 from pebench_tasks.journal import Journal, identify
-from pebench_tasks.model_record import register_model
 from pebench_tasks.prefetch import ahead
 from pebench_tasks.prompts import Prompt, in_order, read_prompt, same_batch
+from pebench_tasks.run_record import register_model
 
 
 class Batch(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pebench_tasks.adapters import adapter_base
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.model_record import RECORD_FORMAT, RUN_RECORD
+from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "pebench")
 Record = dict[str, Any]

@@ -39,7 +39,7 @@ from pebench_tasks import families
 from pebench_tasks.adapters import adapter_base
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.model_record import read_record
+from pebench_tasks.run_record import read_record
 from pebench_tasks.splits import Split
 from unlearn import data, methods, parts, record
 from unlearn.answers import Hyperparameters, Method, trace

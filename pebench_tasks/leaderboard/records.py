@@ -24,7 +24,7 @@ from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.safe_json import unfit_line
-from pebench_tasks.model_record import RECORD_FORMAT, RUN_RECORD, read_record
+from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD, read_record
 
 REQUIRED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template", "parent")
 FLAT = ("arguments", "reference", "versions")  # hyper-parameters and the like: names and scalars

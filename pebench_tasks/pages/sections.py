@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.backend_failures import accounted, failing_slices
 from pebench_tasks.image_sizes import resolution_note
-from pebench_tasks.model_record import RUN_RECORD
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
 from pebench_tasks.results import Result
+from pebench_tasks.run_record import RUN_RECORD
 from pebench_tasks.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.summary import FLAGS, OUTCOMES
 

@@ -9,7 +9,8 @@ import yaml
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance, responses
 from PIL import Image
 
-from pebench_tasks import harness, model_record, plugin
+from pebench_tasks import harness, plugin
+from pebench_tasks import run_record as model_record
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.scoring import JOINT_SLICES, SLICES, Goal
 

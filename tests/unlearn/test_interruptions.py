@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.model_record import read_record
+from pebench_tasks.run_record import read_record
 
 Command = Callable[..., int]
 RUNS = {"kl": [], "kl with adapters": ["--lora", "true", "--lora_r", "2", "--lora_dropout", "0.1"]}

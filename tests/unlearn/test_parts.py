@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, TrainingArgume
 from pebench_tasks import families
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.model_record import read_record
+from pebench_tasks.run_record import read_record
 from unlearn import parts, trainer
 from unlearn.arguments import UnlearnArguments
 from unlearn.parts import PARTS, Lora, part_of

@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.model_record import read_record
+from pebench_tasks.run_record import read_record
 from unlearn import record, trainer
 from unlearn.arguments import UnlearnArguments
 

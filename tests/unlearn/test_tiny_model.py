@@ -51,7 +51,7 @@ def test_object_descriptions_name_both_objects_of_pretraining_pictures_only(benc
 
 
 def test_pretraining_writes_a_foundation_that_is_its_own_base(benchmark: Benchmark, tmp_path: Path) -> None:
-    from pebench_tasks.model_record import read_record
+    from pebench_tasks.run_record import read_record
 
     words = ["--output_dir", str(tmp_path / "base"), "--max_steps", "1", "--per_device_train_batch_size", "2"]
     record = read_record(tiny_model.pretrain(benchmark, [*words, "--seed", "5"]))

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText, TrainingArguments
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.model_record import read_record
+from pebench_tasks.run_record import read_record
 from unlearn import data, losses, record, trainer
 from unlearn.arguments import UnlearnArguments, parse
 from unlearn.batches import Batch
