@@ -21,7 +21,7 @@ from scipy import stats
 
 from pebench_tasks.errors import exit_code
 from pebench_tasks.files import write_whole
-from pebench_tasks.scoring import mean
+from pebench_tasks.marking.scoring import mean
 
 HERE = Path(__file__).parent
 DATA = HERE / "agreement"

@@ -12,8 +12,8 @@ from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-from pebench_tasks.scoring import event_efficacy
-from pebench_tasks.text_overlap import keyword_share, rouge_l
+from pebench_tasks.marking.overlap import keyword_share, rouge_l
+from pebench_tasks.marking.scoring import event_efficacy
 
 COSINES = ("response_truth", "response_goal", "goal_truth")
 Row = dict[str, Any]

@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pebench_tasks.names import normalise
-from pebench_tasks.scoring import FORGETTING, measured, unnamed_outcome
-from pebench_tasks.text_overlap import degenerate
+from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.overlap import degenerate
+from pebench_tasks.marking.scoring import FORGETTING, measured, unnamed_outcome
 
 # How many of each kind: (about a scene to forget, about a scene to keep). Models mostly describe or babble; the whole
 # range has to occur, so rare kinds are taken more often than they come.

@@ -28,10 +28,10 @@ from published_build import PEBENCH, write_copy
 from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.documents import Document, documents
-from pebench_tasks.names import NameIndex
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import Goal, forgotten_scene, score
 from pebench_tasks.rescore import add_up
 from pebench_tasks.results import TASKS, task_version
-from pebench_tasks.scoring import Goal, forgotten_scene, score
 from pebench_tasks.summary import describe
 
 FORGET, GOAL_WEIGHTS = "forget05", "g" * 16

@@ -132,8 +132,8 @@ def _notes(comparisons: Sequence[Comparison], target: str) -> list[str]:
 
 def _readable(note: str, target: str) -> str:
     """A note with the figures that it begins with in words: "person_efficacy" is "efficacy of people"."""
+    from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
     from pebench_tasks.pages.plots import row_name
-    from pebench_tasks.scoring import FIGURES, TRUTH_ONLY
 
     figures, _, rest = note.partition(": ")
     names = figures.split(", ")

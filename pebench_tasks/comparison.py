@@ -139,7 +139,7 @@ def _names(paths: Sequence[Path | str], models: Sequence[dict[str, "Logged"]]) -
 
 def marked(logged: "Logged") -> list[dict[str, Any]]:
     """The provenance of each document, in the order of the samples, with the ``value`` that it was given."""
-    from pebench_tasks.scoring import TRUTH_ONLY
+    from pebench_tasks.marking.scoring import TRUTH_ONLY
 
     documents: list[dict[str, Any]] = []
     for sample in logged.samples:
@@ -163,8 +163,8 @@ def _figures(logged: "Logged", benchmark: "Benchmark") -> dict[str, list["Observ
 def _rows(
     first: dict[str, list["Observation"]], second: dict[str, list["Observation"]], target: str, seed: int
 ) -> tuple[list[Row], list[str]]:
+    from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
     from pebench_tasks.paired import difference, holm
-    from pebench_tasks.scoring import MOST_FAILED, PERCENT
     from pebench_tasks.statistics import in_order
 
     differences: dict[str, Difference] = {}

@@ -9,7 +9,7 @@ import pebench_templates
 
 from pebench_tasks.benchmark import Benchmark, Row
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.scoring import measured
+from pebench_tasks.marking.scoring import measured
 from pebench_tasks.splits import Split
 
 Document = dict[str, Any]

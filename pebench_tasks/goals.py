@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.scoring import Goal, forgotten_scene
 from pebench_tasks.results import TASKS, age, samples_file
-from pebench_tasks.scoring import Goal, forgotten_scene
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
 

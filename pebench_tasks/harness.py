@@ -25,8 +25,7 @@ import datasets
 from PIL import Image
 from tqdm import tqdm
 
-from pebench_tasks import __version__, image_sizes, plugin, scoring
-from pebench_tasks.backend_failures import failing
+from pebench_tasks import __version__, image_sizes, plugin
 from pebench_tasks.benchmark import Benchmark, shared_benchmark
 from pebench_tasks.choice import Choice, choose, forget_judge
 from pebench_tasks.documents import Document, both_forgotten
@@ -40,7 +39,9 @@ from pebench_tasks.goals import (
     goal_answers,
     load_goals,
 )
-from pebench_tasks.names import NameIndex
+from pebench_tasks.marking import scoring
+from pebench_tasks.marking.failures import failing
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results import TARGETS, TASKS
 from pebench_tasks.run_record import forget_model, take_model
 from pebench_tasks.splits import Split, forget_name

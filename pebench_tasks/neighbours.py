@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.text_overlap import rouge_l
+from pebench_tasks.marking.overlap import rouge_l
 
 PAIRS = Path(__file__).parent / "neighbours.csv"
 SAME_WORDS = 0.5  # ROUGE-L from which two descriptions are near (ours)

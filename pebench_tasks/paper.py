@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from pebench_tasks.scoring import SLICES
+from pebench_tasks.marking.scoring import SLICES
 
 
 class PublishedRow(NamedTuple):

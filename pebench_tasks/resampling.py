@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pebench_tasks.world import predicted
+from pebench_tasks.marking.yes_no import predicted
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

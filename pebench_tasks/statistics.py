@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pebench_tasks.groups import ATTRIBUTES, SMALL, group
+from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
+from pebench_tasks.marking.yes_no import Marked, world_f1
 from pebench_tasks.neighbours import near
 from pebench_tasks.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
-from pebench_tasks.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
-from pebench_tasks.world import Marked, world_f1
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pebench_tasks.backend_failures import count_signs
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.scoring import FORGETTING, JOINT_SLICES, SLICES, average, failure, learned, measured
+from pebench_tasks.marking.failures import count_signs
+from pebench_tasks.marking.scoring import FORGETTING, JOINT_SLICES, SLICES, average, failure, learned, measured
 from pebench_tasks.statistics import observations, statistics
 
 OUTCOMES = ("recognised", "ambiguous", "another name", "refused", "empty", "other")

@@ -14,10 +14,10 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
-from pebench_tasks.names import NameIndex
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import FORGETTING, measured, score
 from pebench_tasks.rescore import add_up
 from pebench_tasks.results import TASKS, task_version
-from pebench_tasks.scoring import FORGETTING, measured, score
 from pebench_tasks.summary import describe
 
 Respond = Callable[[Document], str]

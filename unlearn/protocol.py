@@ -21,9 +21,9 @@ from pebench_tasks.benchmark import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.machine import free_memory, usable_cores
+from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
 from pebench_tasks.results import TASKS, read_result, task_version
 from pebench_tasks.run_record import read_record
-from pebench_tasks.scoring import FIGURES, LEXICAL, distance_to_goal, measured
 from unlearn.record import peak_memory_bytes
 from unlearn.stages import Processes, Report, Stage
 from unlearn.table import Row

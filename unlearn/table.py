@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from rich.table import Table
 
 from pebench_tasks.files import write_whole
-from pebench_tasks.scoring import PERCENT, SLICES
+from pebench_tasks.marking.scoring import PERCENT, SLICES
 
 METRICS = SLICES
 COLUMNS = ("method", "target", *METRICS)

@@ -31,7 +31,7 @@ from pebench_tasks.judge.prompt import (
     value_of,
 )
 from pebench_tasks.judge.settings import ASKED, Settled, try_out
-from pebench_tasks.scoring import LEXICAL, Judgement
+from pebench_tasks.marking.scoring import LEXICAL, Judgement
 
 VARIABLE = "PEBENCH_JUDGE"
 CALLS_VARIABLE = "PEBENCH_MAX_JUDGE_CALLS"

@@ -16,9 +16,9 @@ import pebench_templates
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.known import check_known
 from pebench_tasks.leaderboard.safe_json import shown
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results import TASKS, task_version
-from pebench_tasks.scoring import LEXICAL
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.backend_failures import failing
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.failures import failing
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark
@@ -75,7 +75,7 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
 
 def unchecked(submission: Mapping[str, Any]) -> list[str]:
     """What no check of this submission can see."""
-    from pebench_tasks.scoring import LEXICAL
+    from pebench_tasks.marking.scoring import LEXICAL
 
     judged = [UNASKED_JUDGE] if submission["judge"] not in (None, LEXICAL) else []
     return [*UNSEEN, *judged, *([UNSEEN_BASE] if submission["real_known"] is not None else [])]

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pebench_tasks.files import csv_text
+from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.pages.sections import empty
 from pebench_tasks.paper import published_rows
-from pebench_tasks.scoring import FIGURES
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.ranking import Listed, Table

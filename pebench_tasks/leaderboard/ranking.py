@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.backend_failures import failing_slices
+from pebench_tasks.marking.failures import failing_slices
+from pebench_tasks.marking.scoring import FIGURES, measured
 from pebench_tasks.results import TARGETS
-from pebench_tasks.scoring import FIGURES, measured
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.board import Verified

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pebench_tasks.leaderboard.drawings import drawn
 from pebench_tasks.leaderboard.marking import run_names, run_of
 from pebench_tasks.leaderboard.site_samples import PER_SLICE, page_items
+from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured
 from pebench_tasks.pages import sections
 from pebench_tasks.pages.page import render
 from pebench_tasks.pages.samples import browser
 from pebench_tasks.paper import published_rows
 from pebench_tasks.results import task_version
-from pebench_tasks.scoring import LEXICAL, SLICES, measured
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark

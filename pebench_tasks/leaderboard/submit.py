@@ -224,7 +224,7 @@ def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: "Ben
     """Write both files, once they passed the check of a board that takes this judge and this benchmark."""
     from pebench_tasks.leaderboard.board import Board
     from pebench_tasks.leaderboard.examine import check_submission
-    from pebench_tasks.scoring import LEXICAL
+    from pebench_tasks.marking.scoring import LEXICAL
 
     out.mkdir(parents=True, exist_ok=True)
     name, samples = f"{submission['name']}.json", submission["samples"]["file"]

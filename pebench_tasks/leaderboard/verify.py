@@ -86,7 +86,7 @@ def _of_weights(own: "Iterable[Logged]", name: str, weights: str) -> "Logged":
 
 def _check_asked_alike(logged: "Logged", name: str, submission: Mapping[str, Any]) -> None:
     """The maintainer's run must be a run of the same questions, marked by the same judge with the same Goals."""
-    from pebench_tasks.scoring import LEXICAL
+    from pebench_tasks.marking.scoring import LEXICAL
 
     provenance = logged.result.provenance
     if provenance["withheld"]:
@@ -106,7 +106,7 @@ def _check_asked_alike(logged: "Logged", name: str, submission: Mapping[str, Any
 
 
 def _compared(checked: "Checked", rescored: "Mapping[str, Rescored]") -> Iterable[Compared]:
-    from pebench_tasks.scoring import FIGURES, PERCENT
+    from pebench_tasks.marking.scoring import FIGURES, PERCENT
 
     target = checked.submission["target"]
     for name, run in rescored.items():

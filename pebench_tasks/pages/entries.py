@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from pebench_tasks.backend_failures import failing
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
-from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
-from pebench_tasks.scoring import (
+from pebench_tasks.marking.failures import failing
+from pebench_tasks.marking.scoring import (
     FIGURES,
     FORGETTING,
     PERCENT,
@@ -22,6 +21,7 @@ from pebench_tasks.scoring import (
     mean,
     measured,
 )
+from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
 from pebench_tasks.tables import notes
 
 ROLES = ("finetuned", "model", "goal")  # in the order of a table: the lower bound, what is measured, the upper bound

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
 from pebench_tasks.pages.entries import TITLES, Board
-from pebench_tasks.scoring import LEXICAL, TRUTH_ONLY
 
 CONCEPTS = {"person": "people", "event": "events"}
 ONLY_TRUTH = "(truth only)"

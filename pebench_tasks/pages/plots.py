@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pebench_tasks.marking.scoring import TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.labels import Box, place
 from pebench_tasks.pages.svg import FONT_SIZE, INK, MUTED, SERIES, specification, svg
-from pebench_tasks.scoring import TRUTH_ONLY
 
 if TYPE_CHECKING:
     import altair

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, failure, forgotten_scene
 from pebench_tasks.pages.page import environment
-from pebench_tasks.scoring import LEXICAL, PERCENT, TRUTH_ONLY, failure, forgotten_scene
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark import Benchmark

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.backend_failures import accounted, failing_slices
 from pebench_tasks.image_sizes import resolution_note
+from pebench_tasks.marking.failures import accounted, failing_slices
+from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
 from pebench_tasks.results import Result
 from pebench_tasks.run_record import RUN_RECORD
-from pebench_tasks.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.summary import FLAGS, OUTCOMES
 
 NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name

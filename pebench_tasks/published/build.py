@@ -15,7 +15,7 @@ from rich.progress import Progress
 from pebench_tasks.benchmark import Benchmark, file_sha256, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.folder import Row, finish, schemas, write_images, write_rows
-from pebench_tasks.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.published.columns import locate
 from pebench_tasks.published.facts import find_facts, person_facts
 from pebench_tasks.published.filenames import FileNames

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.published.filenames import FileNames, has_ending
 from pebench_tasks.published.mapping import Candidate, Found, missing, refuse
 from pebench_tasks.published.table import Table

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.synthetic.events import EVENTS
 
 PAPER = {normalise(event.name): event for event in EVENTS}

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.published.columns import Located
 from pebench_tasks.published.scan import ImageFile
 

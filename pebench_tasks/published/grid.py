@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.published.columns import Located
 from pebench_tasks.published.events import PAPER, content_words, is_portrait, name_by_description, without_names
 from pebench_tasks.published.scan import ImageFile, Skipped

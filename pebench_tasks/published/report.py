@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid_
 
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.published.events import PAPER
 from pebench_tasks.published.grid import Grid
 from pebench_tasks.published.mapping import FACTS, Found

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.published.columns import NEARLY_ALL, Given, Located
 from pebench_tasks.published.events import PAPER, match_images, without_names
 from pebench_tasks.published.filenames import has_ending

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 from pebench_tasks.sources.hub import fetch, inside, local_path
 from pebench_tasks.sources.real_columns import Table, choose_columns, open_table, parse_columns, text_at, value_at
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from pebench_tasks.backend_failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
-from pebench_tasks.names import NameIndex
-from pebench_tasks.scoring import score
+from pebench_tasks.marking.failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import score
 
 QUESTION = "Who is the person in this image?"
 SCENE = "Describe the scene in detail."

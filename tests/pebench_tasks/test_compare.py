@@ -18,9 +18,9 @@ from pebench_tasks.compare import write_csv
 from pebench_tasks.comparison import compare
 from pebench_tasks.documents import Document, documents
 from pebench_tasks.errors import BenchmarkError, exit_code
-from pebench_tasks.names import NameIndex
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, score
 from pebench_tasks.results import TASKS
-from pebench_tasks.scoring import FIGURES, Goal, forgotten_scene, score
 
 Respond = Callable[[Document], str]
 Write = Callable[..., Path]

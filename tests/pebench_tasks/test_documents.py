@@ -5,7 +5,7 @@ import pytest
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import Document, both_forgotten, documents
-from pebench_tasks.scoring import JOINT_SLICES
+from pebench_tasks.marking.scoring import JOINT_SLICES
 
 SLICES = {"efficacy", "generality", "retain", "scope", "real", "world"}
 

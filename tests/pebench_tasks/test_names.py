@@ -1,6 +1,6 @@
 import pytest
 
-from pebench_tasks.names import NameIndex, contains, normalise
+from pebench_tasks.marking.names import NameIndex, contains, normalise
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import Logged, read_logged, refuse_mixed
-from pebench_tasks.scoring import Judgement
+from pebench_tasks.marking.scoring import Judgement
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from pebench_tasks import results as results_files
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.checkpoint_scoring import reserve_date
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.scoring import SLICES
 from pebench_tasks.results import Result
-from pebench_tasks.scoring import SLICES
 from pebench_tasks.tables import notes
 
 QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from pebench_tasks.names import NameIndex
-from pebench_tasks.scoring import (
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import (
     FIGURES,
     JOINT_SLICES,
     Distance,

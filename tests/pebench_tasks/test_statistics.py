@@ -10,10 +10,10 @@ from made_observations import name, some_world, world
 from pebench_tasks import resampling
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import documents
-from pebench_tasks.names import NameIndex
-from pebench_tasks.scoring import FIGURES, Goal, forgotten_scene, mean, score
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, mean, score
+from pebench_tasks.marking.yes_no import world_f1
 from pebench_tasks.statistics import Observation, interval, observations, statistics
-from pebench_tasks.world import world_f1
 
 
 def provenances(benchmark: Benchmark, target: str, *, goal: bool = True) -> list[dict[str, Any]]:

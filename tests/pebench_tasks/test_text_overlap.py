@@ -4,7 +4,7 @@ import sys
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from pebench_tasks.text_overlap import degenerate, keyword_share, rouge_l
+from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
 
 
 def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence() -> None:
@@ -97,5 +97,5 @@ def test_a_description_said_three_times_is_a_loop_and_twice_is_not() -> None:
 
 
 def test_importing_the_scoring_does_not_import_the_slow_package() -> None:
-    code = "import sys, pebench_tasks.scoring; print([m for m in ('rouge_score', 'nltk', 'torch') if m in sys.modules])"
+    code = "import sys, pebench_tasks.marking.scoring; print([m for m in ('rouge_score', 'nltk', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pebench_tasks.world import (
+from pebench_tasks.marking.yes_no import (
     Answer,
     Marked,
     predicted,

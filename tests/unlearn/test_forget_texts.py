@@ -9,8 +9,8 @@ import pytest
 
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.names import NameIndex, normalise
-from pebench_tasks.scoring import unnamed_outcome
+from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.scoring import unnamed_outcome
 from pebench_tasks.splits import RATIOS, TARGETS, Split, make_plan, make_split
 from pebench_tasks.synthetic.events import EVENTS
 from pebench_tasks.synthetic.profiles import sample_figures, sample_people

@@ -21,9 +21,9 @@ from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.results import judge_results
 from pebench_tasks.logged import read_logged
+from pebench_tasks.marking.scoring import mean
 from pebench_tasks.rescore import context, rescore
 from pebench_tasks.results import Result, read_result
-from pebench_tasks.scoring import mean
 
 TASK = "pebench_events"
 JUDGED = ("efficacy", "generality", "retain")

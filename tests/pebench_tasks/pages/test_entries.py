@@ -4,10 +4,10 @@ import pytest
 from made_boards import FINETUNED, GOAL, board, result
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.scoring import FIGURES, PERCENT
 from pebench_tasks.pages.entries import boards
 from pebench_tasks.pages.facts import in_short
 from pebench_tasks.pages.sections import accounting, footnotes, in_cell, marks, warnings
-from pebench_tasks.scoring import FIGURES, PERCENT
 
 
 def test_finetuned_comes_first_and_goal_last_whatever_the_order() -> None:

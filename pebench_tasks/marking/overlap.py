@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from pebench_tasks.names import contains, normalise
+from pebench_tasks.marking.names import contains, normalise
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer

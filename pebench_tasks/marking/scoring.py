@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pebench_tasks.backend_failures import echoes, unanswered
-from pebench_tasks.names import NameIndex, normalise
-from pebench_tasks.text_overlap import degenerate, keyword_share, rouge_l
-from pebench_tasks.world import Marked, read_answer
+from pebench_tasks.marking.failures import echoes, unanswered
+from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
+from pebench_tasks.marking.yes_no import Marked, read_answer
 
 SLICES = ("efficacy", "generality", "retain", "scope", "real", "world")
 JOINT_SLICES = (

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 
 # Words behind which a repeated question may stand: the roles and marks of chat templates.
 ROLES = ("user", "human", "question", "instruction", "prompt", "inst", "image", "assistant", "model", "system", "bos")

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-from pebench_tasks.names import normalise
+from pebench_tasks.marking.names import normalise
 
 Answer = Literal["yes", "no", "invalid"]
 OPPOSITE: dict[str, str] = {"yes": "no", "no": "yes"}
