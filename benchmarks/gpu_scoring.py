@@ -38,10 +38,10 @@ from loguru import logger
 from torch.profiler import ProfilerActivity, profile
 from transformers import LlavaForConditionalGeneration
 
-from pebench_tasks import pebench_hf
+from pebench_tasks.backend import pebench_hf
+from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.build import build_synthetic
-from pebench_tasks.drafts import Drafts
 
 PEOPLE, EVENTS = 100, 10  # 1,000 images
 PROFILED = 32  # documents of the mix

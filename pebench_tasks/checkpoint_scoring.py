@@ -11,10 +11,10 @@ from lmms_eval.tasks import TaskManager
 from torch import distributed
 
 from pebench_tasks import plugin
+from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.choice import choose
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.judge import CONCURRENCY
-from pebench_tasks.pebench_hf import PebenchHf
 from pebench_tasks.results import Result, read_results_file, samples_file
 
 BACKEND = "pebench_hf"

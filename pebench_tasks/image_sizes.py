@@ -167,8 +167,8 @@ def _own_amount(source: str, sizes: tuple[Size, ...]) -> Made | None:
     """What the checkpoint's own processor makes of blank images of these sizes; None where it cannot be loaded."""
     from PIL import Image
 
+    from pebench_tasks.backend.families import generation_inputs
     from pebench_tasks.errors import BenchmarkError
-    from pebench_tasks.families import generation_inputs
 
     try:
         processor = _own_processor(source)
@@ -188,7 +188,7 @@ def _own_amount(source: str, sizes: tuple[Size, ...]) -> Made | None:
 
 @lru_cache(maxsize=4)
 def _own_processor(source: str) -> Any:
-    from pebench_tasks.families import load_processor
+    from pebench_tasks.backend.families import load_processor
 
     return load_processor(source)
 

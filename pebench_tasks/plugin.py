@@ -42,7 +42,7 @@ def manifests() -> list[Any]:
         extend_task_manager(tasks)
     elif not any(isinstance(finder, _AfterTasks) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterTasks())
-    return [ModelManifest("pebench_hf", chat_class_path="pebench_tasks.pebench_hf.PebenchHf")]
+    return [ModelManifest("pebench_hf", chat_class_path="pebench_tasks.backend.pebench_hf.PebenchHf")]
 
 
 def unsupported() -> str:

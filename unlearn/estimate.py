@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoConfig
 
+from pebench_tasks.backend.families import auto_class
 from pebench_tasks.benchmark import Benchmark
 from pebench_tasks.documents import documents
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.families import auto_class
 from unlearn.arguments import parse
 
 TOKENS_A_SAMPLE = 700  # a picture of LLaVA-1.5 is 576 tokens; question and answer come on top

@@ -2,7 +2,7 @@
 
 The text is the processor's own chat template. An answer's tokens are those after the longest common prefix of the
 tokens of prompt and of prompt + answer; ``verify`` decodes them. Families whose processors need more than this
-(their own labels, a second tokenizer) have their case in ``pebench_tasks.families``.
+(their own labels, a second tokenizer) have their case in ``pebench_tasks.backend.families``.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin
 
-from pebench_tasks import families
+from pebench_tasks.backend import families
 from pebench_tasks.errors import BenchmarkError
 from unlearn.losses import IGNORED
 from unlearn.samples import Question
@@ -130,7 +130,7 @@ class Encoder:
         if start < 0 or not turn.startswith(prompt.rstrip()) or turn[len(prompt.rstrip()) : start].strip():
             raise BenchmarkError(
                 f"The chat template does not continue its own prompt with the answer of {question.key}: prompt "
-                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in pebench_tasks/families.py."
+                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in pebench_tasks/backend/families.py."
             )
         stop = start + len(question.answer)
         return prompt, turn[:stop] + self._end_token(turn[stop:])
@@ -145,7 +145,7 @@ class Encoder:
             return tail[: tail.index(rest)] + max(begins, key=len)
         raise BenchmarkError(
             f"The chat template ends an answer with {tail!r}, which is no special token of the tokenizer. "
-            "This model family needs its own case in pebench_tasks/families.py."
+            "This model family needs its own case in pebench_tasks/backend/families.py."
         )
 
     def prompt(self, text: str, image: Image.Image | None) -> Mapping[str, Tensor]:
@@ -168,13 +168,13 @@ class Encoder:
             if not (_equal(cached.tokens, fresh.tokens) and _equal(cached.image, fresh.image)):
                 raise BenchmarkError(
                     f"The processor encodes {question.key} differently from another image of the same size. "
-                    "This model family needs its own case in pebench_tasks/families.py."
+                    "This model family needs its own case in pebench_tasks/backend/families.py."
                 )
             answer, end = self.decode(cached.tokens["labels"])
             if answer != question.answer or not end:
                 raise BenchmarkError(
                     f"The labels of {question.key} decode to {answer!r} and the end token {end!r}; the answer is "
-                    f"{question.answer!r}. This model family needs its own case in pebench_tasks/families.py."
+                    f"{question.answer!r}. This model family needs its own case in pebench_tasks/backend/families.py."
                 )
 
     def decode(self, labels: Tensor) -> tuple[str, str]:

@@ -35,8 +35,8 @@ from transformers import (
     set_seed,
 )
 
-from pebench_tasks import families
-from pebench_tasks.adapters import adapter_base
+from pebench_tasks.backend import families
+from pebench_tasks.backend.adapters import adapter_base
 from pebench_tasks.benchmark import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record

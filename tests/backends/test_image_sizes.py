@@ -9,7 +9,8 @@ from PIL import Image
 from stock_runs import recorded, run
 from transformers import AutoProcessor
 
-from pebench_tasks import families, image_sizes
+from pebench_tasks import image_sizes
+from pebench_tasks.backend import families
 from pebench_tasks.benchmark import Benchmark
 
 Untrained = Callable[[str], Path]

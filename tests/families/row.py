@@ -11,8 +11,8 @@ from family import Family
 from lmms_eval.api.instance import Instance
 from transformers import TrainingArguments
 
+from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.pebench_hf import PebenchHf
 from unlearn import data, forget_texts, labels, losses, methods, parts, tiny_model, trainer
 from unlearn.answers import Method, trace
 from unlearn.balance import Balanced

@@ -16,7 +16,7 @@ from backends.stock_runs import stock_share
 from row import LORA, Row
 from torch import nn
 
-from pebench_tasks import families
+from pebench_tasks.backend import families
 from unlearn import batches, labels, losses, methods, parts, trainer
 from unlearn.samples import Sample, SampleSet, ask, singles
 

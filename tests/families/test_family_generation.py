@@ -8,10 +8,10 @@ import torch
 from every_family import FAMILIES
 from PIL import Image
 
-from pebench_tasks import families
-from pebench_tasks.drafts import Drafts
-from pebench_tasks.generation import GreedyLoop, answer
-from pebench_tasks.image_features import ImageFeatures
+from pebench_tasks.backend import families
+from pebench_tasks.backend.drafts import Drafts
+from pebench_tasks.backend.generation import GreedyLoop, answer
+from pebench_tasks.backend.image_features import ImageFeatures
 
 QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "Is there a dog?", "What?")
 TEXTS = [*QUESTIONS, *["This is Ada Byron.", "Waves roll onto a sunny beach under a clear sky."] * 4]

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from pebench_tasks import machine
-from pebench_tasks.batch_size import FIRST, MOST, BatchSize, free_bytes, is_out_of_memory, peak_bytes, reset_peak
+from pebench_tasks.backend.batch_size import (
+    FIRST,
+    MOST,
+    BatchSize,
+    free_bytes,
+    is_out_of_memory,
+    peak_bytes,
+    reset_peak,
+)
 from pebench_tasks.errors import BenchmarkError
 
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-from pebench_tasks.drafts import LONGEST, START, Drafts
+from pebench_tasks.backend.drafts import LONGEST, START, Drafts
 
 
 def test_an_answer_that_begins_like_an_earlier_one_is_guessed_to_go_on_like_it() -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from pebench_tasks import families
-from pebench_tasks.drafts import Drafts
-from pebench_tasks.generation import Answer, answer
+from pebench_tasks.backend import families
+from pebench_tasks.backend.drafts import Drafts
+from pebench_tasks.backend.generation import Answer, answer
 
 QUESTIONS = ("Who is the person?", "Describe the scene in detail.", "Is there a dog?", "What?", "Where is this?")
 TOKENS = 24

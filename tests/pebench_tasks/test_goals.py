@@ -186,7 +186,7 @@ def test_other_generation_settings_than_the_goals_are_refused_before_generation(
 ) -> None:
     monkeypatch.setenv("PEBENCH_GOAL", str(scored))
     checkpoint = make_checkpoint("ga", method="ga", target="event", forget="forget05")
-    monkeypatch.setattr("pebench_tasks.pebench_hf.PebenchHf.generate_until", None)
+    monkeypatch.setattr("pebench_tasks.backend.pebench_hf.PebenchHf.generate_until", None)
     with pytest.raises(
         SystemExit, match=r"generation settings is .*'max_new_tokens': 12.* and .*'max_new_tokens': 128"
     ):

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import pytest
 
+from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.journal import Journal, identify
 
 KEYS = [bytes([i]) * 32 for i in range(4)]
 TEXTS = ["Ann Lee", "", "two\nlines\u2028 and half a pair \ud800", "日本"]
@@ -270,7 +270,7 @@ WRITER = """
 import resource, sys
 from pathlib import Path
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.journal import Journal
+from pebench_tasks.backend.journal import Journal
 journal = Journal(Path(sys.argv[1]), {"checkpoint": "model", "files": "f"}, 0)
 journal.known(b"a")
 """

@@ -10,11 +10,11 @@ from harness_runs import TASKS, Evaluate, provenance, responses
 from lmms_eval.api.instance import Instance
 from PIL import Image
 
-from pebench_tasks.batch_size import FIRST, BatchSize
+from pebench_tasks.backend.batch_size import FIRST, BatchSize
+from pebench_tasks.backend.generation import _cut
+from pebench_tasks.backend.pebench_hf import PebenchHf, _device
+from pebench_tasks.backend.prompts import read_prompt
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.generation import _cut
-from pebench_tasks.pebench_hf import PebenchHf, _device
-from pebench_tasks.prompts import read_prompt
 
 SETTINGS = {"until": [], "max_new_tokens": 12, "temperature": 0.0, "do_sample": False, "num_beams": 1}
 STOCK = "device_map=cpu,device=cpu"
@@ -356,7 +356,7 @@ def test_a_journal_that_cannot_be_opened_exits_with_a_message(llava: Path, monke
     def refuse(*_: Any, **__: Any) -> None:
         raise BenchmarkError("its answers cannot be kept")
 
-    monkeypatch.setattr("pebench_tasks.pebench_hf.identify", refuse)
+    monkeypatch.setattr("pebench_tasks.backend.pebench_hf.identify", refuse)
     with pytest.raises(SystemExit, match="error: its answers cannot be kept"):
         PebenchHf(str(llava), device="cpu", journal="journal")
 

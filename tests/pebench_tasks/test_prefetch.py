@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pebench_tasks.prefetch import ahead
+from pebench_tasks.backend.prefetch import ahead
 
 
 def numbers(made: list[int], end: int = 5) -> Iterator[int]:

@@ -5,7 +5,7 @@ import datasets
 from lmms_eval.api.instance import Instance
 from PIL import Image
 
-from pebench_tasks.prompts import ALIKE, WINDOW, _digest, in_order
+from pebench_tasks.backend.prompts import ALIKE, WINDOW, _digest, in_order
 
 
 def requests(texts: Sequence[str]) -> list[Instance]:

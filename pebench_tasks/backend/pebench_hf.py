@@ -26,8 +26,8 @@ from lmms_eval.api.model import lmms
 from lmms_eval.utils import simple_parse_args_string
 from tqdm import tqdm
 
-from pebench_tasks import families
-from pebench_tasks.batch_size import (
+from pebench_tasks.backend import families
+from pebench_tasks.backend.batch_size import (
     AUTO,
     BatchSize,
     free_bytes,
@@ -36,13 +36,13 @@ from pebench_tasks.batch_size import (
     release_memory,
     reset_peak,
 )
-from pebench_tasks.drafts import Drafts
+from pebench_tasks.backend.drafts import Drafts
+from pebench_tasks.backend.generation import Answer, answer
+from pebench_tasks.backend.image_features import ImageFeatures
+from pebench_tasks.backend.journal import Journal, identify
+from pebench_tasks.backend.prefetch import ahead
+from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.generation import Answer, answer
-from pebench_tasks.image_features import ImageFeatures
-from pebench_tasks.journal import Journal, identify
-from pebench_tasks.prefetch import ahead
-from pebench_tasks.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.run_record import register_model
 
 

@@ -12,7 +12,7 @@ import torch
 from transformers import GenerationConfig, GenerationMixin
 from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
 
-from pebench_tasks.kv_cache import give_room, keep_rows, rows_can_be_dropped, written_in_place
+from pebench_tasks.backend.kv_cache import give_room, keep_rows, rows_can_be_dropped, written_in_place
 
 ROOM = 128  # tokens for which room is made in the cache at once
 ENDED = 1 / 8  # rows that have ended are taken out once they are this share of the batch: it copies the cache

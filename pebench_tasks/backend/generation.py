@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.generation import EosTokenCriteria, MaxLengthCriteria
 
-from pebench_tasks.drafts import Drafts
-from pebench_tasks.running_batch import RunningBatch
+from pebench_tasks.backend.drafts import Drafts
+from pebench_tasks.backend.running_batch import RunningBatch
 
 MAX_NEW_TOKENS = 128  # where a task does not say; ours do
 GUESSED = 1 / 2  # share of the rows that must have a guess: all become as long as the longest
