@@ -40,8 +40,8 @@ from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.backend import pebench_hf
 from pebench_tasks.backend.drafts import Drafts
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 PEOPLE, EVENTS = 100, 10  # 1,000 images
 PROFILED = 32  # documents of the mix

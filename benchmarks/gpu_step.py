@@ -46,7 +46,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import labels, methods, parts
 from unlearn import trainer as training

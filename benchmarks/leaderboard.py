@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.progress import track
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.board import BOARD, submission_files
 from pebench_tasks.leaderboard.check import check_board, open_benchmarks
 from pebench_tasks.leaderboard.loader import SampleLine, read_samples, read_submission

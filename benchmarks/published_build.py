@@ -21,7 +21,7 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
-from pebench_tasks.synthetic.events import EVENTS
+from pebench_tasks.benchmark.synthetic.events import EVENTS
 
 PEBENCH = "from pebench_tasks.cli import main; raise SystemExit(main())"
 SIZE, QUALITY, DIFFERENT = 512, 82, 200

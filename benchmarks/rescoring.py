@@ -26,8 +26,8 @@ from PIL import Image
 from published_build import PEBENCH, write_copy
 
 from pebench_tasks import __version__
-from pebench_tasks.benchmark import Benchmark, open_benchmark
-from pebench_tasks.documents import Document, documents
+from pebench_tasks.benchmark.documents import Document, documents
+from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import Goal, forgotten_scene, score
 from pebench_tasks.rescore import add_up

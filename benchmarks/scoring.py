@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 TASKS = {"names": ("pebench_people", "name"), "scenes": ("pebench_events", "scene")}
 TARGETS = {"llava_hf, batch 1": 8.0, "lfm2_5_vl, batch 32": 1.5}  # on the mix, on two CPU cores

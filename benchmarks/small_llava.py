@@ -20,8 +20,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from unlearn import data, methods, parts, tiny_model
 from unlearn.answers import Hyperparameters, trace
 from unlearn.data import SetOptions

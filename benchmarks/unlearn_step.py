@@ -27,7 +27,7 @@ import torch
 from plain_step import LOSSES, PlainStep
 from small_llava import OurStep, Sizes
 
-from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from unlearn.method_trainer import MethodTrainer
 from unlearn.reference import ReferenceCache
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.benchmark import Benchmark, choose_benchmark
-from pebench_tasks.documents import Document, documents
+from pebench_tasks.benchmark.documents import Document, documents
+from pebench_tasks.benchmark.known_figures import Known, load_known
+from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.judge import Judge, choose_judge
-from pebench_tasks.known import Known, load_known
 
 DEFAULT_FORGET = "forget05"
 

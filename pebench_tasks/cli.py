@@ -60,7 +60,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     real_commands = real.add_subparsers(title="commands", metavar="COMMAND", required=True)
     known = real_commands.add_parser("filter", help="list the public figures that a scored base model named")
     if argv[:1] == ["real"]:
-        _add_module(known, "pebench_tasks.known")
+        _add_module(known, "pebench_tasks.benchmark.known_figures")
 
     for name, (summary, module) in MODULES.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -128,7 +128,7 @@ def _build(arguments: argparse.Namespace) -> int:
             )
     existed = arguments.out.exists()
     if arguments.source == "synthetic":
-        from pebench_tasks.build import build_synthetic
+        from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
         sizes = {name: getattr(arguments, name) for name in SIZES}
         benchmark = build_synthetic(
@@ -137,7 +137,7 @@ def _build(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
         )
     else:
-        from pebench_tasks.published.build import build_published
+        from pebench_tasks.benchmark.published.build import build_published
 
         if arguments.source == "folder" and arguments.path is None:
             raise BenchmarkError("--source folder needs --path DIR: the folder that holds PEBench.csv and the images.")
@@ -159,9 +159,9 @@ def _show(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from pebench_tasks.benchmark import open_benchmark
-    from pebench_tasks.show import save_contact_sheet
-    from pebench_tasks.splits import forget_name
+    from pebench_tasks.benchmark.contact_sheet import save_contact_sheet
+    from pebench_tasks.benchmark.reading import open_benchmark
+    from pebench_tasks.benchmark.splits import forget_name
 
     benchmark = open_benchmark(arguments.directory)
     forget = forget_name(arguments.forget)
@@ -185,7 +185,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _use(arguments: argparse.Namespace) -> int:
-    from pebench_tasks.benchmark import open_benchmark, settings_path
+    from pebench_tasks.benchmark.reading import open_benchmark, settings_path
 
     benchmark = open_benchmark(arguments.directory)
     path = settings_path()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the command's options
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.logged import Logged
     from pebench_tasks.paired import Difference
     from pebench_tasks.statistics import Observation

@@ -26,9 +26,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from pebench_tasks import __version__, image_sizes, plugin
-from pebench_tasks.benchmark import Benchmark, shared_benchmark
+from pebench_tasks.benchmark.documents import Document, both_forgotten
+from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
+from pebench_tasks.benchmark.splits import Split, forget_name
 from pebench_tasks.choice import Choice, choose, forget_judge
-from pebench_tasks.documents import Document, both_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import (
     GOAL_TARGETS,
@@ -44,7 +45,6 @@ from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results import TARGETS, TASKS
 from pebench_tasks.run_record import forget_model, take_model
-from pebench_tasks.splits import Split, forget_name
 from pebench_tasks.summary import describe
 
 P = ParamSpec("P")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.benchmark import Benchmark, choose_benchmark, shared_benchmark
-from pebench_tasks.documents import Document, documents
+from pebench_tasks.benchmark.documents import Document, documents
+from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.goals import Goals, comparable, goal_answers, load_goals

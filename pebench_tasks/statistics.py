@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pebench_tasks.groups import ATTRIBUTES, SMALL, group
+from pebench_tasks.benchmark.groups import ATTRIBUTES, SMALL, group
+from pebench_tasks.benchmark.neighbours import near
 from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
 from pebench_tasks.marking.yes_no import Marked, world_f1
-from pebench_tasks.neighbours import near
 from pebench_tasks.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
-    from pebench_tasks.splits import Split
+    from pebench_tasks.benchmark.reading import Benchmark
+    from pebench_tasks.benchmark.splits import Split
 
 FEW = 10  # clusters; with fewer an interval over clusters is too short to be honest
 ASKED_ABOUT = {"name": "person", "scene": "event", "yesno": "image"}

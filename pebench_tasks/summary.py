@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.failures import count_signs
 from pebench_tasks.marking.scoring import FORGETTING, JOINT_SLICES, SLICES, average, failure, learned, measured
 from pebench_tasks.statistics import observations, statistics

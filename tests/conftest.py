@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 LONGEST = (
     "test_demo.py", "test_table1.py", "test_processes.py", "test_golden.py", "test_method_trainer.py",

@@ -11,8 +11,8 @@ from typing import Any
 from zlib import crc32
 
 from pebench_tasks import __version__
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import Document, documents
+from pebench_tasks.benchmark.documents import Document, documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, measured, score

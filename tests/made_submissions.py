@@ -10,8 +10,8 @@ from typing import Any
 
 import pebench_templates
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import Document
+from pebench_tasks.benchmark.documents import Document
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.conditions import task_settings
 from pebench_tasks.leaderboard.loader import SampleLine
 from pebench_tasks.leaderboard.marking import asked, claims, run_of

@@ -8,8 +8,8 @@ from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.splits import forget_name
 from unlearn import methods, parts
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import BALANCES, Balanced

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.splits import Split
 from unlearn import forget_texts
 from unlearn.samples import Sample, SampleSet, Unit, by_image, name_sample, scene_sample, singles, world_sample
 

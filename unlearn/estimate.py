@@ -9,8 +9,8 @@ from rich.table import Table
 from transformers import AutoConfig
 
 from pebench_tasks.backend.families import auto_class
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn.arguments import parse
 

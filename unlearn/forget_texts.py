@@ -12,11 +12,11 @@ from random import Random
 
 import pebench_templates
 
-from pebench_tasks.benchmark import Benchmark, Row
+from pebench_tasks.benchmark.reading import Benchmark, Row
+from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.overlap import keyword_share
-from pebench_tasks.splits import Split
 from unlearn.samples import Sample, name_sample, scene_sample
 
 REFUSALS = {"person_question": "person_refusal", "scene_question": "scene_refusal"}

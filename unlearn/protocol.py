@@ -17,7 +17,7 @@ import pebench_templates
 from rich.console import Console
 
 from pebench_tasks import __version__
-from pebench_tasks.benchmark import shared_benchmark
+from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.machine import free_memory, usable_cores
@@ -237,7 +237,7 @@ def drawing() -> str:
 
 def draw(data: Path, seed: int, size: Mapping[str, int]) -> None:
     """The benchmark of a run that was given none."""
-    from pebench_tasks.build import build_synthetic
+    from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
     build_synthetic(data, people=size["people"], events=size["events"], image_size=size["image_size"], seed=seed)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pebench_templates
 
-from pebench_tasks.benchmark import Row
+from pebench_tasks.benchmark.reading import Row
 from pebench_tasks.errors import BenchmarkError
 
 

@@ -37,10 +37,10 @@ from transformers import (
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.adapters import adapter_base
-from pebench_tasks.benchmark import Benchmark, open_benchmark
+from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
+from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from pebench_tasks.splits import Split
 from unlearn import data, methods, parts, record
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.arguments import UnlearnArguments

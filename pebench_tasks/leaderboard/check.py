@@ -12,7 +12,7 @@ from pebench_tasks.leaderboard.twins import refuse_twins
 from pebench_tasks.machine import usable_cores
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board
 
 MANY = 100  # submissions to compute, from which on further processes are worth their start
@@ -123,7 +123,7 @@ def _work(path: Path) -> Checked | Refused:
 
 def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
     """The benchmarks in these folders by fingerprint; with none named, the chosen one (``pebench data use``)."""
-    from pebench_tasks.benchmark import choose_benchmark, shared_benchmark
+    from pebench_tasks.benchmark.reading import choose_benchmark, shared_benchmark
 
     paths = list(folders) or [choose_benchmark(build=False)[0]]
     return {benchmark.fingerprint: benchmark for benchmark in map(shared_benchmark, paths)}

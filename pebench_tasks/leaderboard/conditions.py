@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pebench_templates
 
+from pebench_tasks.benchmark.known_figures import check_known
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.known import check_known
 from pebench_tasks.leaderboard.safe_json import shown
 from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results import TASKS, task_version
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board
     from pebench_tasks.leaderboard.loader import SampleLine
 

@@ -9,7 +9,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.failures import failing
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board
     from pebench_tasks.leaderboard.recompute import Answers
     from pebench_tasks.rescore import Rescored

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import Document, documents
+from pebench_tasks.benchmark.documents import Document, documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.goals import GOAL_TARGETS, GoalRun, Goals
 from pebench_tasks.leaderboard.loader import SampleLine, samples_name

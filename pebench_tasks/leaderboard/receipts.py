@@ -18,7 +18,7 @@ from pebench_tasks.leaderboard.safe_json import read_bytes
 from pebench_tasks.results import Result, task_version
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.examine import Checked
 
 

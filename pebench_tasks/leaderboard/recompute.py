@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import Document
+from pebench_tasks.benchmark.documents import Document
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.loader import SampleLine
 from pebench_tasks.leaderboard.marking import Submission, asked, by_run, check_complete, logged_run, marking_context

@@ -14,7 +14,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board, Verified
     from pebench_tasks.leaderboard.check import Checked
     from pebench_tasks.leaderboard.ranking import Listed, Row
@@ -115,7 +115,7 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
 
 
 def _write_page(job: _Job) -> None:
-    from pebench_tasks.benchmark import shared_benchmark
+    from pebench_tasks.benchmark.reading import shared_benchmark
     from pebench_tasks.leaderboard.site_pages import submission_page
 
     checked = job.checked

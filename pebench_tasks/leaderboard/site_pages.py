@@ -14,7 +14,7 @@ from pebench_tasks.paper import published_rows
 from pebench_tasks.results import task_version
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board
     from pebench_tasks.leaderboard.check import Checked
     from pebench_tasks.leaderboard.ranking import Listed, Row, Table

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.lineup import Lineup, Run
     from pebench_tasks.leaderboard.loader import SampleLine
     from pebench_tasks.logged import Sample
@@ -167,7 +167,7 @@ def _run(run: "Run") -> dict[str, Any]:
 
 def _known(chosen: "Lineup", path: Path | None, benchmark: "Benchmark") -> dict[str, Any] | None:
     """The content of the list of public figures that the results were asked about; None for all figures."""
-    from pebench_tasks.known import load_known
+    from pebench_tasks.benchmark.known_figures import load_known
 
     asked = chosen.model.logged.result.provenance["real_documents"]
     if asked == "all":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.examine import Checked
     from pebench_tasks.logged import Logged
     from pebench_tasks.rescore import Rescored

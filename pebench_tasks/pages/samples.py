@@ -15,7 +15,7 @@ from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, failure,
 from pebench_tasks.pages.page import environment
 
 if TYPE_CHECKING:
-    from pebench_tasks.benchmark import Benchmark
+    from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.logged import Logged
     from pebench_tasks.rescore import Context, Rescored
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from own_environment import own_environment
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 sys.path.append(str(Path(__file__).parents[1] / "families"))  # the builders of tiny models
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 
 TASK = "pebench_people"
 BOTH = "pebench_joint"  # asks as many names as scenes

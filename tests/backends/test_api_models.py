@@ -15,8 +15,8 @@ from model_server import Asked, ModelServer, Reply, fingerprint
 from PIL import Image, ImageChops
 from stock_runs import answers, recorded, run
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.logged import read_samples
 
 PEOPLE, EVENTS = "pebench_people", "pebench_events"

@@ -11,7 +11,7 @@ from transformers import AutoProcessor
 
 from pebench_tasks import image_sizes
 from pebench_tasks.backend import families
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 
 Untrained = Callable[[str], Path]
 CPU = "pretrained={path},device=cpu,device_map=cpu"

@@ -7,7 +7,7 @@ import pytest
 from served_model import serve
 from stock_runs import answers, run
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 
 pytestmark = pytest.mark.slow
 SHORT = {"limit": 8, "gen_kwargs": "max_new_tokens=12"}

@@ -13,7 +13,7 @@ import torch
 from gpu_step import Meter
 from transformers import LlavaForConditionalGeneration
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import batches, labels, parts, trainer
 
 SIZES = small_llava.sizes(gpu_step.WORDS, tiny=True)  # 16 image tokens

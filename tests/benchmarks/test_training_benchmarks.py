@@ -13,7 +13,7 @@ import unlearn_step
 from plain_step import LOSSES, PlainStep
 from small_llava import OurStep
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import methods
 from unlearn.method_trainer import MethodTrainer
 from unlearn.reference import ReferenceCache

@@ -12,7 +12,7 @@ import pytest
 from made_pages import DESKTOP, OpenPage
 from made_results import HOSTILE, Respond, forgets, hostile, knows, never_saw, write_cast, write_result
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.compare_page import write_comparison
 from pebench_tasks.comparison import compare_models, read_models
 from pebench_tasks.leaderboard.site import build_site

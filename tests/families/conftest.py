@@ -11,8 +11,8 @@ import torch
 from every_family import FAMILIES
 from row import Row
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 CHEAP = (  # run for every family in every test run
     "test_labels_are_the_answer_and_its_end_token",

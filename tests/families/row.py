@@ -12,7 +12,7 @@ from lmms_eval.api.instance import Instance
 from transformers import TrainingArguments
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import data, forget_texts, labels, losses, methods, parts, tiny_model, trainer
 from unlearn.answers import Method, trace
 from unlearn.balance import Balanced

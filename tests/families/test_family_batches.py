@@ -10,7 +10,7 @@ from PIL import Image
 from row import Row
 from torch import Tensor
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import labels
 from unlearn.batches import Batch, collate_set, first, parts_by_length
 from unlearn.labels import Encoder

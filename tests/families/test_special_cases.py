@@ -11,7 +11,7 @@ from transformers import AutoProcessor, BatchFeature, PreTrainedModel
 from transformers.models.smolvlm import processing_smolvlm
 
 from pebench_tasks.backend import families
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import labels, losses, parts, tiny_model
 from unlearn.labels import Encoder, common_prefix

@@ -3,7 +3,7 @@
 ``python -m golden_set OUT`` does it in a process of its own, whose environment ``tests/test_golden.py`` sets, and in
 the current folder, so that commands name short relative paths. Nothing here knows where a module of the package lies
 beyond the names that are public (``pebench_tasks.cli:main``, the modules of ``python -m``), but for two that
-``trained`` imports, since no command pre-trains the tiny model alone: ``pebench_tasks.benchmark:open_benchmark`` and
+``trained`` imports, since no command pre-trains the tiny model alone: ``pebench_tasks.benchmark.reading:open_benchmark`` and
 ``unlearn.tiny_model:pretrain``. Where these move, ``trained`` follows.
 """
 

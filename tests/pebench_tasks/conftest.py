@@ -10,7 +10,7 @@ import torch
 from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint
 from own_environment import own_environment
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pebench_tasks.benchmark import Benchmark, choose_benchmark, open_benchmark, settings_path
+from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark, open_benchmark, settings_path
 from pebench_tasks.errors import BenchmarkError
 
 
@@ -116,7 +116,7 @@ def test_a_changed_forget_list_is_noticed(copy: Path) -> None:
 
 
 def _patch_file(manifest: dict, path: Path) -> None:
-    from pebench_tasks.benchmark import file_sha256
+    from pebench_tasks.benchmark.reading import file_sha256
 
     manifest["files"][path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 

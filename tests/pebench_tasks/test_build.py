@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pebench_tasks import build
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS
+from pebench_tasks.benchmark.synthetic import build
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.splits import RATIOS, TARGETS
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pebench_tasks.benchmark import Benchmark, choose_benchmark
+from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark
 from pebench_tasks.cli import main
 
 

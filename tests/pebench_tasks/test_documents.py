@@ -3,8 +3,8 @@ from collections import Counter
 import pebench_templates
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import Document, both_forgotten, documents
+from pebench_tasks.benchmark.documents import Document, both_forgotten, documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.scoring import JOINT_SLICES
 
 SLICES = {"efficacy", "generality", "retain", "scope", "real", "world"}

@@ -8,7 +8,7 @@ from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenan
 
 from pebench_tasks import goals, score
 from pebench_tasks import results as results_files
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.tables import notes
 

@@ -1,7 +1,7 @@
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.groups import ATTRIBUTES, age_band, group
+from pebench_tasks.benchmark.groups import ATTRIBUTES, age_band, group
+from pebench_tasks.benchmark.reading import Benchmark
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pebench_tasks import harness, plugin
 from pebench_tasks import run_record as model_record
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
 
 KWARGS = {"pre_prompt": "", "post_prompt": "", "generation": {"max_new_tokens": 12}}

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from harness_runs import EVERY_FIGURE, MakeCheckpoint
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.known_figures import add_arguments, find_known, load_known, main, write_known
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.known import add_arguments, find_known, load_known, main, write_known
 from pebench_tasks.score import run
 
 
@@ -47,7 +47,7 @@ def knows_three(scored: Path, benchmark: Benchmark, tmp_path: Path) -> Path:
 
 def edited(file: Path, **change: Any) -> Path:
     """The list with some values changed, and a fingerprint that fits them."""
-    from pebench_tasks import known
+    from pebench_tasks.benchmark import known_figures as known
 
     content = json.loads(file.read_text()) | change
     del content["fingerprint"]
@@ -88,7 +88,7 @@ def test_the_same_results_give_the_same_bytes_wherever_they_lie(knows_three: Pat
 
 
 def test_only_the_figures_on_the_list_are_asked(knows_three: Path, benchmark: Benchmark, tmp_path: Path) -> None:
-    from pebench_tasks.documents import documents
+    from pebench_tasks.benchmark.documents import documents
 
     write_known(find_known(knows_three), tmp_path / "known.json")
     known = load_known(tmp_path / "known.json", benchmark)
@@ -196,7 +196,7 @@ def test_the_command_says_how_many_are_known_and_where_the_list_is(
 
 def test_its_options_import_nothing_heavy() -> None:
     code = (
-        "import sys, argparse, pebench_tasks.known as known; known.add_arguments(argparse.ArgumentParser()); "
+        "import sys, argparse, pebench_tasks.benchmark.known_figures as known; known.add_arguments(argparse.ArgumentParser()); "
         "heavy = {'torch', 'pyarrow', 'numpy', 'datasets', 'transformers', 'lmms_eval', 'PIL'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -1,9 +1,9 @@
 import csv
 from itertools import combinations
 
+from pebench_tasks.benchmark.neighbours import PAIRS, are_near, listed_pairs, near
+from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.marking.overlap import rouge_l
-from pebench_tasks.neighbours import PAIRS, are_near, listed_pairs, near
-from pebench_tasks.synthetic.events import EVENTS
 
 ROWS = [{"id": event.id, "name": event.name, "description": event.description} for event in EVENTS]
 IDS = {row["name"]: row["id"] for row in ROWS}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pebench_tasks import plugin
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 
 NAMES = ["pebench_events", "pebench_joint", "pebench_people"]
 

@@ -8,8 +8,8 @@ import pytest
 from made_results import HOSTILE, Respond, destroyed, forgets, hostile, knows, never_saw, write_cast, write_result
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.pages.plain import CSV_COLUMNS
 from pebench_tasks.report import FILES, write_report

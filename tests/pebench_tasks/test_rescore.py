@@ -7,8 +7,8 @@ import pytest
 from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
 
 from pebench_tasks import cli, harness, rescore, score
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.build import build_synthetic
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import Logged, read_logged, refuse_mixed
 from pebench_tasks.marking.scoring import Judgement

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from pebench_tasks import cli, score
 from pebench_tasks import results as results_files
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.checkpoint_scoring import reserve_date
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import SLICES

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, forget_count, forget_name, make_plan, make_split
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.splits import RATIOS, TARGETS, Split, forget_count, forget_name, make_plan, make_split
 
 SIZES = st.tuples(st.integers(4, 30), st.integers(3, 14), st.integers(0, 5))
 

@@ -8,8 +8,8 @@ import pytest
 from made_observations import name, some_world, world
 
 from pebench_tasks import resampling
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, mean, score
 from pebench_tasks.marking.yes_no import world_f1

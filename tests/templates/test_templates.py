@@ -7,12 +7,12 @@ import jinja2
 import pebench_templates
 import pytest
 
+from pebench_tasks.benchmark.synthetic.events import EVENTS, STAND_INS
+from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.marking.names import NameIndex, contains, normalise
 from pebench_tasks.marking.overlap import degenerate
 from pebench_tasks.marking.scoring import unnamed_outcome
-from pebench_tasks.synthetic.events import EVENTS, STAND_INS
-from pebench_tasks.synthetic.profiles import sample_figures, sample_people
 
 SNAPSHOTS = {
     ("person_question", 0): "Who is the person in this image?",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, LlavaProcessor, TrainingArguments
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import data, labels, losses, methods, parts, tiny_model, trainer
 from unlearn.answers import Method, trace
 from unlearn.arguments import UnlearnArguments

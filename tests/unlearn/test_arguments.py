@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import arguments, methods
 from unlearn.__main__ import main

@@ -13,7 +13,7 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import reference
 from unlearn.__main__ import main
 from unlearn.method_trainer import MethodTrainer

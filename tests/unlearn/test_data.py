@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import data, methods
 from unlearn.balance import Balanced

@@ -17,7 +17,7 @@ import pytest
 from brief_answers import answer_in_one_word
 from demo_claims import CLAIMS, Table
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.report import FILES
 from pebench_tasks.results import read_result
 from unlearn import demo
@@ -112,7 +112,7 @@ def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options for a base, a benchmark and recipes of one's own: every stage takes a few seconds."""
-    from pebench_tasks.build import build_synthetic
+    from pebench_tasks.benchmark.synthetic.build import build_synthetic
     from unlearn import tiny_model
 
     folder: Path = tmp_path_factory.mktemp("miniature")

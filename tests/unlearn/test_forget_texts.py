@@ -7,13 +7,13 @@ from typing import Any
 import pebench_templates
 import pytest
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_plan, make_split
+from pebench_tasks.benchmark.synthetic.events import EVENTS
+from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.scoring import unnamed_outcome
-from pebench_tasks.splits import RATIOS, TARGETS, Split, make_plan, make_split
-from pebench_tasks.synthetic.events import EVENTS
-from pebench_tasks.synthetic.profiles import sample_figures, sample_people
 from unlearn import data, forget_texts
 from unlearn.samples import Sample, name_sample, scene_sample
 

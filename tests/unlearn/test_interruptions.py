@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.run_record import read_record
 
 Command = Callable[..., int]

@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 import unlearn
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.run_record import read_record
 from unlearn.__main__ import main
 from unlearn.record import Record

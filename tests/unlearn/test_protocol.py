@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pebench_tasks import __version__
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results import Result, task_version
 from unlearn import protocol

@@ -9,7 +9,7 @@ import pebench_templates
 import pytest
 from transformers import TrainingArguments
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn import record, trainer

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import data, tiny_model
 
 

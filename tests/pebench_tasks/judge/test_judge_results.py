@@ -17,7 +17,7 @@ from judge_server import Answer, JudgeServer, fails, says, slow, weighs
 from judges import KEY, judge_of
 
 from pebench_tasks import cli, score
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.results import judge_results
 from pebench_tasks.logged import read_logged

@@ -9,7 +9,7 @@ from judge_server import Answer, JudgeServer, fails, says, weighs
 from judges import KEY
 
 from pebench_tasks import score
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.logged import read_logged
 from pebench_tasks.rescore import context, rescore

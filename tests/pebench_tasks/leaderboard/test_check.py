@@ -9,8 +9,8 @@ import pytest
 from made_submissions import BASE, FINETUNED, MODEL, Made, make
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.known import FORMAT, _fingerprint
+from pebench_tasks.benchmark.known_figures import FORMAT, _fingerprint
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.board import BenchmarkFacts, Board
 from pebench_tasks.leaderboard.check import check_board
 from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_submissions import Made, make
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.board import Board
 from pebench_tasks.leaderboard.check import check_submission
 from pebench_tasks.leaderboard.examine import TOLERANCE, Refused

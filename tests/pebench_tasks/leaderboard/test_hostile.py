@@ -17,7 +17,7 @@ import pytest
 from made_results import HOSTILE
 from made_submissions import Made, make
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import loader
 from pebench_tasks.leaderboard.loader import read_samples, read_submission

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from made_submissions import Made, make
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import board, loader
 from pebench_tasks.leaderboard.loader import check_link, check_name, read_samples, read_submission

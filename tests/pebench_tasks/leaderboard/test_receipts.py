@@ -4,7 +4,7 @@ import pytest
 from made_submissions import Made, make
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard import check, receipts
 from pebench_tasks.leaderboard.board import read_board
 from pebench_tasks.leaderboard.check import Outcome, check_board

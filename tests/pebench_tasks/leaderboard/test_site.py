@@ -15,7 +15,7 @@ import pytest
 import yaml
 from made_submissions import Made, make
 
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import site as site_module
 from pebench_tasks.leaderboard.site import HERE, build_site

@@ -13,9 +13,9 @@ import pytest
 from made_results import BASE, forgets, knows, never_saw, write_cast, write_result
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.known_figures import find_known, write_known
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.known import find_known, write_known
 from pebench_tasks.leaderboard.board import Board
 from pebench_tasks.leaderboard.examine import check_submission
 from pebench_tasks.leaderboard.loader import read_samples, read_submission
@@ -258,7 +258,7 @@ def test_the_list_behind_real_comes_along(here: Path, benchmark: Benchmark) -> N
     content = find_known(here / "base" / "base")
     content["known"] = content["known"][:2]
     content.pop("fingerprint")
-    from pebench_tasks.known import _fingerprint
+    from pebench_tasks.benchmark.known_figures import _fingerprint
 
     content["base"] = content["weights"] = BASE
     content["fingerprint"] = _fingerprint(content)

@@ -7,7 +7,7 @@ import pytest
 from made_submissions import GOAL, MODEL, Made, make
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark import Benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.board import Board, is_verified, read_verified
 from pebench_tasks.leaderboard.examine import Checked, check_submission

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import Goal, Judgement, score
 from pebench_tasks.pages import samples

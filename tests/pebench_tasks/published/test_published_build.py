@@ -16,14 +16,14 @@ from PIL import Image
 from replica import EVENTS, FULL, PEOPLE, make_images, picture, write_table
 from rich.console import Console
 
-from pebench_tasks.benchmark import TABLES, Benchmark, open_benchmark
+from pebench_tasks.benchmark.contact_sheet import contact_sheet
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.published import parts
+from pebench_tasks.benchmark.published.build import build_published
+from pebench_tasks.benchmark.reading import TABLES, Benchmark, open_benchmark
+from pebench_tasks.benchmark.splits import TARGETS
 from pebench_tasks.cli import main
-from pebench_tasks.documents import documents
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.published import parts
-from pebench_tasks.published.build import build_published
-from pebench_tasks.show import contact_sheet
-from pebench_tasks.splits import TARGETS
 from unlearn.data import build_sets, everything, lacks
 
 MANY = [*PEOPLE, "Gus Hill", "Hana Mori", "Ivan Petrov", "Jo Klein"]
@@ -140,7 +140,7 @@ def test_a_file_that_disappears_is_skipped(copy: Path, tmp_path: Path, monkeypat
         (copy / "Dana Lee" / "02.jpg").unlink()
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pebench_tasks.published.build.store_parts", after_unlinking)
+    monkeypatch.setattr("pebench_tasks.benchmark.published.build.store_parts", after_unlinking)
     benchmark = build_published(tmp_path / "data", folder=copy)
     (reason,) = benchmark.manifest["reading"]["skipped"]
     assert reason == "an image that cannot be read (No such file or directory)"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replica import DETAILS, EVENTS, FULL, PEOPLE, Row, make_images, make_replica, write_table
 
+from pebench_tasks.benchmark.published.build import Understood, understand
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.published.build import Understood, understand
 
 ALIKE = {
     "absolute paths of another machine": {"a": "/home/author/data/PEBench/{relative}", "b": "{event}"},
@@ -141,7 +141,7 @@ def test_descriptions_of_each_image_are_kept_beside_the_events(tmp_path: Path) -
 
 
 def test_descriptions_of_each_image_with_the_papers_keywords_show_the_papers_events(tmp_path: Path) -> None:
-    from pebench_tasks.synthetic.events import EVENTS as PAPERS
+    from pebench_tasks.benchmark.synthetic.events import EVENTS as PAPERS
 
     named = {event.name: event for event in PAPERS}
     rows = make_images(tmp_path)

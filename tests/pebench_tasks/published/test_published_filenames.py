@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pebench_tasks.published.filenames import FileNames
-from pebench_tasks.published.scan import ImageFile
+from pebench_tasks.benchmark.published.filenames import FileNames
+from pebench_tasks.benchmark.published.scan import ImageFile
 
 
 def names(*paths: str) -> FileNames:

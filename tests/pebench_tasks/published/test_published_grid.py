@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from replica import EVENTS, FULL, PEOPLE, make_images, make_replica, picture, write_table
 
+from pebench_tasks.benchmark.published.build import Understood, understand
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.published.build import Understood, understand
 
 MANY = [*PEOPLE, "Gus Hill", "Hana Mori", "Ivan Petrov", "Jo Klein"]  # with 10 people, one image is 2 %
 

@@ -12,12 +12,12 @@ from hub_server import serve
 from replica import make_replica, picture
 
 from pebench_tasks import harness
-from pebench_tasks.benchmark import choose_benchmark, open_benchmark
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.published import cache
+from pebench_tasks.benchmark.published.build import DATASET
+from pebench_tasks.benchmark.reading import choose_benchmark, open_benchmark
 from pebench_tasks.cli import main
-from pebench_tasks.documents import documents
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.published import cache
-from pebench_tasks.published.build import DATASET
 
 THINGS = (("chair", "yes"), ("horse", "no"))
 
@@ -113,8 +113,8 @@ def test_selecting_a_task_builds_the_published_benchmark_with_all_that_it_asks(
 
 def test_of_several_processes_one_builds(repository: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
-        "from pebench_tasks.published import cache; cache.REAL = cache.WORLD = None\n"
-        "from pebench_tasks.benchmark import choose_benchmark, open_benchmark\n"
+        "from pebench_tasks.benchmark.published import cache; cache.REAL = cache.WORLD = None\n"
+        "from pebench_tasks.benchmark.reading import choose_benchmark, open_benchmark\n"
         "print(len(open_benchmark(choose_benchmark()[0]).images))"
     )
     with serve({DATASET: repository}) as hub:

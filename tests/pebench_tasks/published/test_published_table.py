@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replica import FULL, make_images, write_table
 
+from pebench_tasks.benchmark.published.build import understand
+from pebench_tasks.benchmark.published.table import read_table
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.published.build import understand
-from pebench_tasks.published.table import read_table
 
 HEADER = ["image", "naïve text", "note"]
 ROWS = [["a/1.jpg", 'He said "no",\nthen left; at once', "é"], ["a/2.jpg", "one\ttab | bar", ""]]

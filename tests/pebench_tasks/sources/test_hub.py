@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hub_server import GOOD_TOKEN, serve
 
+from pebench_tasks.benchmark.sources.hub import fetch, local_path
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.sources.hub import fetch, local_path
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_offline_with_half_of_the_files_in_the_cache_is_refused_too(
 
 
 def test_the_offline_switch_of_the_hub_library_is_respected_in_a_new_process(tmp_path: Path) -> None:
-    code = "from pebench_tasks.sources.hub import fetch; fetch('owner/name', ['*.parquet'])"
+    code = "from pebench_tasks.benchmark.sources.hub import fetch; fetch('owner/name', ['*.parquet'])"
     environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path), "PATH": ""}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert "BenchmarkError: The dataset owner/name is not on this machine" in result.stderr

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from lmms_eval.tasks.pope import utils as stock
 from PIL import Image, ImageDraw
 
-from pebench_tasks.benchmark import Benchmark
-from pebench_tasks.documents import documents
+from pebench_tasks.benchmark.documents import documents
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.sources.pope import SPLITS, choose_fixed, object_of, read_pope
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.yes_no import Marked, read_answer, world_accuracy, world_f1, world_invalid_rate
-from pebench_tasks.sources.pope import SPLITS, choose_fixed, object_of, read_pope
 
 Row = dict[str, Any]
 OBJECTS = ["dining table", "person", "apple", "car", "umbrella", "hair drier"]

@@ -13,8 +13,8 @@ import pytest
 from hub_server import serve
 from PIL import Image, ImageDraw
 
+from pebench_tasks.benchmark.sources.real import read_real
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.sources.real import read_real
 
 Row = dict[str, Any]
 NAMES = ["Ada Lovelace", "Grace Hopper", "José Martí", "Ada Lovelace"]

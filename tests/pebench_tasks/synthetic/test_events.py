@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from pebench_tasks.synthetic.events import EVENTS, NEIGHBOURS, STAND_INS, Event
+from pebench_tasks.benchmark.synthetic.events import EVENTS, NEIGHBOURS, STAND_INS, Event
 
 ALL = (*EVENTS, *STAND_INS)
 GENDERED = {

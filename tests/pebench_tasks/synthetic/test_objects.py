@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pebench_tasks.synthetic.objects import (
+from pebench_tasks.benchmark.synthetic.objects import (
     KINDS,
     PAIR_WEIGHTS,
     SPLITS,

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pebench_tasks.synthetic import looks
-from pebench_tasks.synthetic.casting import sample_looks
-from pebench_tasks.synthetic.clothes import ACCESSORIES, NECKLINES, PATTERNS
-from pebench_tasks.synthetic.compose import compose
-from pebench_tasks.synthetic.hair import BACK, FRONT
-from pebench_tasks.synthetic.headwear import GLASSES, HEADWEAR
-from pebench_tasks.synthetic.likeness import signature
-from pebench_tasks.synthetic.looks import Look, visible_differences
-from pebench_tasks.synthetic.portraits import POSES, Pose, draw_person
-from pebench_tasks.synthetic.profiles import sample_figures, sample_people
+from pebench_tasks.benchmark.synthetic import looks
+from pebench_tasks.benchmark.synthetic.casting import sample_looks
+from pebench_tasks.benchmark.synthetic.clothes import ACCESSORIES, NECKLINES, PATTERNS
+from pebench_tasks.benchmark.synthetic.compose import compose
+from pebench_tasks.benchmark.synthetic.hair import BACK, FRONT
+from pebench_tasks.benchmark.synthetic.headwear import GLASSES, HEADWEAR
+from pebench_tasks.benchmark.synthetic.likeness import signature
+from pebench_tasks.benchmark.synthetic.looks import Look, visible_differences
+from pebench_tasks.benchmark.synthetic.portraits import POSES, Pose, draw_person
+from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 
 GROUND = (200, 215, 225)
 

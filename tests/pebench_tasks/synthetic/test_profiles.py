@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pebench_tasks.synthetic import profiles
-from pebench_tasks.synthetic.profiles import plain, sample_figures, sample_people
+from pebench_tasks.benchmark.synthetic import profiles
+from pebench_tasks.benchmark.synthetic.profiles import plain, sample_figures, sample_people
 
 SYNTHETIC = Path(profiles.__file__).parent
 

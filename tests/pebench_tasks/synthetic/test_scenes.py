@@ -9,9 +9,9 @@ from itertools import combinations
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from pebench_tasks.synthetic.canvas import Canvas
-from pebench_tasks.synthetic.events import EVENTS, STAND_INS
-from pebench_tasks.synthetic.scenes import SCENES, draw_scene
+from pebench_tasks.benchmark.synthetic.canvas import Canvas
+from pebench_tasks.benchmark.synthetic.events import EVENTS, STAND_INS
+from pebench_tasks.benchmark.synthetic.scenes import SCENES, draw_scene
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_scene_is_drawn_the_same_every_time(thumbnails: dict[str, Image.Image]
 
 def test_a_scene_does_not_depend_on_the_hash_seed(thumbnails: dict[str, Image.Image]) -> None:
     program = (
-        "import hashlib; from pebench_tasks.synthetic.scenes import SCENES, draw_scene; "
+        "import hashlib; from pebench_tasks.benchmark.synthetic.scenes import SCENES, draw_scene; "
         "print(hashlib.sha256(b''.join(draw_scene(name, 64).tobytes() for name in SCENES)).hexdigest())"
     )
     here = hashlib.sha256(b"".join(picture.tobytes() for picture in thumbnails.values())).hexdigest()

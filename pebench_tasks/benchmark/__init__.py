@@ -1,0 +1,1 @@
+"""The benchmark folder: read, written, drawn, and read from published images."""

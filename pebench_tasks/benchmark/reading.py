@@ -1,0 +1,229 @@
+"""Read a benchmark folder: check it whole before anything else happens, then hand out rows and images."""
+
+import hashlib
+import io
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pyarrow.parquet as pq
+from PIL import Image
+
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split
+from pebench_tasks.errors import BenchmarkError
+
+FORMAT = "pebench-benchmark/1"
+TABLES = ("people", "events", "images", "real", "world")
+IMAGE_TABLES = ("images", "real", "world")
+BUILD_HINT = "pebench data build --source synthetic --people 20 --events 10 --image-size 64 --seed 0 --out DIR"
+Row = dict[str, Any]
+
+
+class Benchmark:
+    """A verified benchmark folder; rows are plain dicts, images are decoded when asked for."""
+
+    def __init__(self, directory: Path, manifest: Row, tables: Mapping[str, list[Row]]) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.name: str = manifest["name"]
+        self.fingerprint: str = manifest["fingerprint"]
+        self.people, self.events, self.images = tables["people"], tables["events"], tables["images"]
+        self.real = tables["real"]
+        self.world = [
+            {"key": row["key"], "part": row["part"], "question_key": _question_key(row["key"], question), **question}
+            for row in tables["world"]
+            for question in row["questions"]
+        ]
+        self._place = {row["key"]: (name, i) for name in IMAGE_TABLES for i, row in enumerate(tables[name])}
+        self._readers = {name: _ImageReader(directory / f"{name}.parquet") for name in IMAGE_TABLES}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Every name that the benchmark knows: its people, then the public figures."""
+        return [row["name"] for row in self.people] + list(dict.fromkeys(row["name"] for row in self.real))
+
+    def image(self, key: str) -> Image.Image:
+        """The RGB image behind a key of ``images``, ``real`` or ``world``; safe to call from several threads."""
+        try:
+            table, row = self._place[key]
+        except KeyError:
+            raise BenchmarkError(f"The benchmark in {self.directory} has no image {key!r}.") from None
+        return Image.open(io.BytesIO(self._readers[table].read(row))).convert("RGB")
+
+    def description(self, key: str) -> str:
+        """What the scene question about an image of the grid is answered by: its own description, or its event's."""
+        return self._descriptions[key]
+
+    @cached_property
+    def _descriptions(self) -> dict[str, str]:
+        usual = {row["id"]: row["description"] for row in self.events}
+        return {row["key"]: row.get("description") or usual[row["event"]] for row in self.images}
+
+    def split(self, target: str, forget: str | int) -> Split:
+        """Who is forgotten, and which images train, test and are retained; see ``pebench_tasks.benchmark.splits``."""
+        forget_ids = {name: {r: rows[r]["ids"] for r in RATIOS} for name, rows in self.manifest["splits"].items()}
+        return make_split(target, forget, images=self.images, forget_ids=forget_ids)
+
+
+def _question_key(image: str, question: Row) -> str:
+    """POPE asks for one object in several splits of an image; a drawn benchmark asks for it once."""
+    split = [question["split"]] if "fixed" in question else []
+    return "/".join([image, *split, question["object"]])
+
+
+class _ImageReader:
+    """Random access to the encoded images of one Parquet file, one row group in memory per thread-shared cache slot."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path, memory_map=True)
+        self._lock = threading.Lock()
+        self._starts = [0]
+        for group in range(self._file.num_row_groups):
+            self._starts.append(self._starts[-1] + self._file.metadata.row_group(group).num_rows)
+        self._group = lru_cache(maxsize=8)(self._read_group)
+
+    def _read_group(self, group: int) -> list[bytes]:
+        column = self._file.read_row_group(group, columns=["image"], use_threads=False).column("image")
+        return [value["bytes"] for value in column.to_pylist()]
+
+    def read(self, row: int) -> bytes:
+        with self._lock:
+            group = next(g for g in range(len(self._starts) - 1) if row < self._starts[g + 1])
+            return self._group(group)[row - self._starts[group]]
+
+
+def open_benchmark(directory: Path | str) -> Benchmark:
+    """Open and verify a benchmark folder.
+
+    Raises ``BenchmarkError`` when the folder is missing, half-written, of another format, or differs from what its
+    manifest promises (bytes of every file, data fingerprint, split ids).
+    """
+    directory = Path(directory)
+    manifest = _read_manifest(directory)
+    for name in TABLES:
+        _verify_file(directory / f"{name}.parquet", manifest["files"][f"{name}.parquet"])
+    tables = {}
+    for name in TABLES:
+        columns = [c for c in pq.read_schema(directory / f"{name}.parquet").names if c != "image"]
+        tables[name] = pq.read_table(directory / f"{name}.parquet", columns=columns).to_pylist()
+    found = fingerprint(tables)
+    if found != manifest["fingerprint"]:
+        raise BenchmarkError(
+            f"{directory}: the data fingerprint is {found}, but the manifest says {manifest['fingerprint']}. "
+            "The folder was changed after it was built; build it again."
+        )
+    benchmark = Benchmark(directory, manifest, tables)
+    for target in TARGETS:
+        for ratio in RATIOS:
+            expected = manifest["splits"][target][ratio]["split_id"]
+            if benchmark.split(target, ratio).split_id != expected:
+                raise BenchmarkError(
+                    f"{directory}: the split {target}/{ratio} is not the one in the manifest; rebuild it."
+                )
+    return benchmark
+
+
+def shared_benchmark(directory: Path) -> Benchmark:
+    """``open_benchmark``, but only once for a folder that has not been written anew.
+
+    Verifying the files takes a while with thousands of images; all tasks and results of a command share it.
+    """
+    manifest = directory / "manifest.json"
+    return _open_once(directory, manifest.stat().st_mtime_ns if manifest.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _open_once(directory: Path, _changed: int) -> Benchmark:
+    return open_benchmark(directory)
+
+
+def choose_benchmark(*, build: bool = True) -> tuple[Path, str]:
+    """The benchmark folder to use and how it was chosen: ``PEBENCH_DATA``, ``pebench data use``, the user's cache.
+
+    With nothing chosen the published benchmark is downloaded and built into the user's cache, unless ``build`` is
+    false; ``BenchmarkError`` says what to do where there is none.
+    """
+    if chosen := os.environ.get("PEBENCH_DATA"):
+        return Path(chosen).expanduser(), "PEBENCH_DATA"
+    if settings_path().exists():
+        try:
+            return Path(json.loads(settings_path().read_text())["data"]), f"pebench data use ({settings_path()})"
+        except (ValueError, KeyError, TypeError):
+            raise BenchmarkError(f"{settings_path()} is damaged. Run: pebench data use DIR") from None
+    published = platformdirs.user_cache_path("pebench") / "published"
+    if not published.exists() and not build:
+        raise BenchmarkError(
+            "No benchmark is chosen. Name the one of these results:  --data DIR  or  pebench data use DIR"
+        )
+    if not published.exists():
+        from pebench_tasks.benchmark.published.cache import build_into_cache  # it reads what this module defines
+
+        build_into_cache(published)
+    return published, f"the published benchmark in {published}"
+
+
+def settings_path() -> Path:
+    """The file in which ``pebench data use`` remembers the user's default benchmark folder."""
+    return platformdirs.user_config_path("pebench") / "settings.json"
+
+
+def fingerprint(tables: Mapping[str, Iterable[Row]]) -> str:
+    """16 hexadecimal digits over all texts and the decoded pixels of all images.
+
+    ``tables`` maps table names to rows without their ``image`` column; ``rgb_sha256`` stands for the pixels. The
+    columns that only place an image in a split are left out: splits have identifiers of their own.
+    """
+    digest = hashlib.sha256(FORMAT.encode())
+    for name in TABLES:
+        for row in tables[name]:
+            content = {k: v for k, v in row.items() if k != "half" and not k.startswith("retain_")}
+            digest.update(json.dumps([name, content], sort_keys=True, ensure_ascii=False).encode())
+    return digest.hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(directory: Path) -> Row:
+    path = directory / "manifest.json"
+    if not directory.is_dir():
+        raise BenchmarkError(f"There is no benchmark folder {directory}. Build one:  {BUILD_HINT}")
+    if not path.is_file():
+        raise BenchmarkError(
+            f"{directory} is not a benchmark folder: it has no manifest.json. Build one:  {BUILD_HINT}"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise BenchmarkError(
+                f"{path} has the format {manifest['format']!r}; this version reads {FORMAT!r}. Rebuild it."
+            )
+        if missing := {"name", "fingerprint", "files", "splits"} - manifest.keys():
+            raise BenchmarkError(f"{path} lacks {', '.join(sorted(missing))}; build the folder again.")
+        for table in TABLES:
+            manifest["files"][f"{table}.parquet"]["sha256"], manifest["files"][f"{table}.parquet"]["bytes"]
+        for target in TARGETS:
+            for ratio in RATIOS:
+                manifest["splits"][target][ratio]["ids"], manifest["splits"][target][ratio]["split_id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchmarkError(f"{path} is damaged ({error}); build the folder again.") from None
+    return manifest
+
+
+def _verify_file(path: Path, expected: Row) -> None:
+    if not path.is_file():
+        raise BenchmarkError(f"{path} is missing: the folder is half-written. Build it again.")
+    size = path.stat().st_size
+    if size != expected["bytes"] or file_sha256(path) != expected["sha256"]:
+        raise BenchmarkError(
+            f"{path} is not the file that was built (its bytes differ from the manifest): images or texts were changed "
+            "or lost. Build the folder again."
+        )
