@@ -117,7 +117,7 @@ def embed(responses: Sequence[Row], model: Path) -> list[Row]:
 
 def figures(runs: Mapping[str, Path]) -> list[Row]:
     """Mean lexical event Efficacy and 1 - keyword share, 0-1, of every model the runs scored on events or jointly."""
-    from pebench_tasks.logged import read_logged
+    from pebench_tasks.results.samples import read_logged
 
     rows = []
     for name, run in runs.items():

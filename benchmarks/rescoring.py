@@ -30,9 +30,9 @@ from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import Goal, forgotten_scene, score
-from pebench_tasks.rescore import add_up
-from pebench_tasks.results import TASKS, task_version
-from pebench_tasks.summary import describe
+from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.rescore import add_up
+from pebench_tasks.results.summary import describe
 
 FORGET, GOAL_WEIGHTS = "forget05", "g" * 16
 

@@ -15,7 +15,7 @@ from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.choice import choose
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.judge import CONCURRENCY
-from pebench_tasks.results import Result, read_results_file, samples_file
+from pebench_tasks.results.files import Result, read_results_file, samples_file
 
 BACKEND = "pebench_hf"
 UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that is under way, or was interrupted

@@ -22,8 +22,8 @@ def main(argv: list[str] | None = None) -> int:
 # A command's module has ``add_arguments(parser)`` and ``main(arguments)``, and is imported when the command is named.
 MODULES = {
     "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.score"),
-    "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.rescore"),
-    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.judge.results"),
+    "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.results.rescore"),
+    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.results.judging"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
     "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.report"),
     "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit"),

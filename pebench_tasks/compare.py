@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pebench_tasks.comparison import Comparison, Row, compare_models, read_models
 from pebench_tasks.files import csv_text, write_whole
+from pebench_tasks.results.comparison import Comparison, Row, compare_models, read_models
 
 if TYPE_CHECKING:
     from rich.table import Table

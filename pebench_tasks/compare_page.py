@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.compare import HEADINGS, LEGEND, cells, write_csv
-from pebench_tasks.comparison import Comparison, Models, Row, by_task, marked
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
+from pebench_tasks.results.comparison import Comparison, Models, Row, by_task, marked
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from pebench_tasks.logged import Logged
     from pebench_tasks.pages.samples import Item
-    from pebench_tasks.rescore import Context, Rescored
+    from pebench_tasks.results.rescore import Context, Rescored
+    from pebench_tasks.results.samples import Logged
 
 SHOWN = 200  # documents of each slice in the page's browser, those that changed first
 THUMBNAIL = 160  # pixels
@@ -105,7 +105,7 @@ def _changed_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]
 def _section(task: str, having: Mapping[str, "Logged"], comparisons: Sequence[Comparison]) -> Section:
     from pebench_tasks.pages.entries import TITLES
     from pebench_tasks.pages.plots import row_name
-    from pebench_tasks.statistics import in_order
+    from pebench_tasks.results.intervals import in_order
 
     own = [comparison for comparison in comparisons if comparison.task == task]
     provenance = next(iter(having.values())).result.provenance
@@ -205,7 +205,7 @@ def _samples(
 
 def _context(logged: "Logged", data: Path | str | None) -> "tuple[Context, str]":
     """What a result was asked, with the Goal's answers if they are at hand; else a note says why they are not."""
-    from pebench_tasks.rescore import context
+    from pebench_tasks.results.rescore import context
 
     try:
         return context(logged, data), ""
@@ -216,7 +216,7 @@ def _context(logged: "Logged", data: Path | str | None) -> "tuple[Context, str]"
 
 def _as_logged(logged: "Logged") -> "Rescored":
     """A result with the marks that it was logged with, in the form of one that is marked again."""
-    from pebench_tasks.rescore import Rescored
+    from pebench_tasks.results.rescore import Rescored
 
     pairs = zip(logged.samples, marked(logged), strict=True)
     metrics = [{**sample.metrics, "provenance": {"value": None, **provenance}} for sample, provenance in pairs]

@@ -31,7 +31,11 @@ from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
 from pebench_tasks.choice import Choice, choose, forget_judge
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.goals import (
+from pebench_tasks.marking import scoring
+from pebench_tasks.marking.failures import failing
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.results.files import TARGETS, TASKS
+from pebench_tasks.results.goals import (
     GOAL_TARGETS,
     Goals,
     choose_goals,
@@ -40,12 +44,8 @@ from pebench_tasks.goals import (
     goal_answers,
     load_goals,
 )
-from pebench_tasks.marking import scoring
-from pebench_tasks.marking.failures import failing
-from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.results import TARGETS, TASKS
+from pebench_tasks.results.summary import describe
 from pebench_tasks.run_record import forget_model, take_model
-from pebench_tasks.summary import describe
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
     from pebench_tasks.pages.entries import Board
     from pebench_tasks.pages.marked import Marked
     from pebench_tasks.pages.samples import Item
-    from pebench_tasks.results import Result
+    from pebench_tasks.results.files import Result
 
 TITLE = "Unlearning results"
 SAMPLES = 200  # of a slice in the page's browser

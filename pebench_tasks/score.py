@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -199,7 +199,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
-    from pebench_tasks.tables import print_results
+    from pebench_tasks.results.tables import print_results
 
     results = run(
         arguments.checkpoints,

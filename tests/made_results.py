@@ -13,12 +13,12 @@ from zlib import crc32
 from pebench_tasks import __version__
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, measured, score
-from pebench_tasks.rescore import add_up
-from pebench_tasks.results import TASKS, task_version
-from pebench_tasks.summary import describe
+from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
+from pebench_tasks.results.rescore import add_up
+from pebench_tasks.results.summary import describe
 
 Respond = Callable[[Document], str]
 GENERATION = {"until": [], "max_new_tokens": 128, "temperature": 0.0, "do_sample": False, "num_beams": 1}

@@ -28,7 +28,7 @@ from unlearn.protocol import SINGLE, Scored, Setting, Training, console, timed
 from unlearn.table import Row, console_table, markdown, write_csv
 
 if TYPE_CHECKING:
-    from pebench_tasks.results import Result
+    from pebench_tasks.results.files import Result
 
 SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\

@@ -19,17 +19,17 @@ from rich.console import Console
 from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.machine import free_memory, usable_cores
 from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
-from pebench_tasks.results import TASKS, read_result, task_version
+from pebench_tasks.results.files import TASKS, read_result, task_version
+from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.run_record import read_record
 from unlearn.record import peak_memory_bytes
 from unlearn.stages import Processes, Report, Stage
 from unlearn.table import Row
 
 if TYPE_CHECKING:
-    from pebench_tasks.results import Result
+    from pebench_tasks.results.files import Result
 
 SINGLE = ("person", "event")
 PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"

@@ -24,7 +24,7 @@ from rich.table import Table
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
-from pebench_tasks.paper import published_rows
+from pebench_tasks.results.paper import published_rows
 from unlearn import protocol, stages
 from unlearn.protocol import SINGLE, Scored, Setting, Training, console
 from unlearn.table import METRICS, Row, by_concept, percent

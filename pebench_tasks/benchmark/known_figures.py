@@ -33,7 +33,7 @@ def find_known(results: Path | str) -> dict[str, Any]:
     value comes from the results, so the same results give the same list. Raises ``BenchmarkError`` where no name of a
     public figure was asked, scores were withheld, or only the figures of another list were asked.
     """
-    from pebench_tasks.logged import read_logged
+    from pebench_tasks.results.samples import read_logged
 
     by_task = {logged.result.task: logged for logged in read_logged(results)}
     task = next((task for task in SLICES if task in by_task), None)

@@ -18,7 +18,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.safe_json import shown
 from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.scoring import LEXICAL
-from pebench_tasks.results import TASKS, task_version
+from pebench_tasks.results.files import TASKS, task_version
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark

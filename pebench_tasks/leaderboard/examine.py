@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.board import Board
     from pebench_tasks.leaderboard.recompute import Answers
-    from pebench_tasks.rescore import Rescored
-    from pebench_tasks.results import Result
+    from pebench_tasks.results.files import Result
+    from pebench_tasks.results.rescore import Rescored
 
 TOLERANCE = 1e-8  # bounds are rounded to nine decimals, and the last one may differ between machines
 UNSEEN = (

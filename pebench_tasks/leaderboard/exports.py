@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pebench_tasks.files import csv_text
 from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.pages.sections import empty
-from pebench_tasks.paper import published_rows
+from pebench_tasks.results.paper import published_rows
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.ranking import Listed, Table

@@ -11,9 +11,9 @@ from pebench_tasks.image_sizes import resolution_note
 from pebench_tasks.leaderboard.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.loader import MAX_GOALS
 from pebench_tasks.leaderboard.records import REQUIRED, Record, complete_record, lineage, parent_weights
-from pebench_tasks.logged import Logged, read_logged, refuse_mixed
 from pebench_tasks.marking.scoring import LEXICAL
-from pebench_tasks.results import TARGETS, Result, age, read_results_file, task_version
+from pebench_tasks.results.files import TARGETS, Result, age, read_results_file, task_version
+from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 from pebench_tasks.run_record import RUN_RECORD
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.goals import GOAL_TARGETS, GoalRun, Goals
 from pebench_tasks.leaderboard.loader import SampleLine, samples_name
-from pebench_tasks.logged import Logged, Sample
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, forgotten_scene, measured
-from pebench_tasks.rescore import Context, Rescored
-from pebench_tasks.results import Result
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.goals import GOAL_TARGETS, GoalRun, Goals
+from pebench_tasks.results.rescore import Context, Rescored
+from pebench_tasks.results.samples import Logged, Sample
 
 Submission = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.marking.failures import failing_slices
 from pebench_tasks.marking.scoring import FIGURES, measured
-from pebench_tasks.results import TARGETS
+from pebench_tasks.results.files import TARGETS
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.board import Verified

@@ -15,7 +15,7 @@ from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.board import Board
 from pebench_tasks.leaderboard.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
 from pebench_tasks.leaderboard.safe_json import read_bytes
-from pebench_tasks.results import Result, task_version
+from pebench_tasks.results.files import Result, task_version
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark

@@ -16,9 +16,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.loader import SampleLine
 from pebench_tasks.leaderboard.marking import Submission, asked, by_run, check_complete, logged_run, marking_context
-from pebench_tasks.logged import Logged
-from pebench_tasks.rescore import Context, Rescored, add_up, mark
-from pebench_tasks.summary import describe
+from pebench_tasks.results.rescore import Context, Rescored, add_up, mark
+from pebench_tasks.results.samples import Logged
+from pebench_tasks.results.summary import describe
 
 KEPT = 16  # marked bounds, and sets of questions, that stay in memory for the submissions to come
 

@@ -10,8 +10,8 @@ from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured
 from pebench_tasks.pages import sections
 from pebench_tasks.pages.page import render
 from pebench_tasks.pages.samples import browser
-from pebench_tasks.paper import published_rows
-from pebench_tasks.results import task_version
+from pebench_tasks.results.files import task_version
+from pebench_tasks.results.paper import published_rows
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark

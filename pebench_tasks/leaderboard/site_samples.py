@@ -19,7 +19,7 @@ from pebench_tasks.leaderboard.marking import by_run, logged_run, marking_contex
 from pebench_tasks.leaderboard.recompute import KEPT, Questions, asked_once
 from pebench_tasks.leaderboard.safe_json import read_bytes
 from pebench_tasks.pages.samples import Item, chosen, items
-from pebench_tasks.rescore import Rescored, mark
+from pebench_tasks.results.rescore import Rescored, mark
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.examine import Checked

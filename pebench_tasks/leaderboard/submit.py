@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
     from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.lineup import Lineup, Run
     from pebench_tasks.leaderboard.loader import SampleLine
-    from pebench_tasks.logged import Sample
+    from pebench_tasks.results.samples import Sample
 
 
 class Submitted(NamedTuple):
@@ -59,7 +59,7 @@ def submit(
     from pebench_tasks.leaderboard.loader import check_link, check_name, samples_name, validate
     from pebench_tasks.leaderboard.marking import claims, run_of
     from pebench_tasks.leaderboard.recompute import recompute
-    from pebench_tasks.rescore import benchmark_of
+    from pebench_tasks.results.rescore import benchmark_of
 
     check_name(name)
     check_link(link, "--link")

@@ -16,8 +16,8 @@ from pebench_tasks.errors import BenchmarkError
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.leaderboard.examine import Checked
-    from pebench_tasks.logged import Logged
-    from pebench_tasks.rescore import Rescored
+    from pebench_tasks.results.rescore import Rescored
+    from pebench_tasks.results.samples import Logged
 
 TOLERANCE = 0.01  # of a figure's range
 
@@ -53,7 +53,7 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
     from pebench_tasks.leaderboard.loader import SampleLine, read_samples
     from pebench_tasks.leaderboard.marking import by_run, run_names, run_of
     from pebench_tasks.leaderboard.recompute import recompute
-    from pebench_tasks.logged import read_logged
+    from pebench_tasks.results.samples import read_logged
 
     submission = checked.submission
     own = [one for path in results for one in read_logged(path) if one.result.task == submission["task"]]

@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.logged import refuse_mixed
 from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.scoring import (
     FIGURES,
@@ -21,8 +20,9 @@ from pebench_tasks.marking.scoring import (
     mean,
     measured,
 )
-from pebench_tasks.results import DEFAULT_TARGETS, TASKS, Result
-from pebench_tasks.tables import notes
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.samples import refuse_mixed
+from pebench_tasks.results.tables import notes
 
 ROLES = ("finetuned", "model", "goal")  # in the order of a table: the lower bound, what is measured, the upper bound
 TITLES = {"person": "People", "event": "Events", "joint": "People and events at once"}

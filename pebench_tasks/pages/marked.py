@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.logged import Logged, read_logged, refuse_mixed
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.pages.entries import Board
 from pebench_tasks.pages.samples import Item, chosen, items, responses_of
-from pebench_tasks.rescore import Context, Rescored, context, rescore
-from pebench_tasks.results import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.rescore import Context, Rescored, context, rescore
+from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 
 CLOSE = 1e-9  # ours: figures nearer than this are equal; earlier versions summed in another order
 WITHOUT_GOAL = "was scored without Goal responses; its forgetting is marked here with those of the others"

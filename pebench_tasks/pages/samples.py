@@ -16,8 +16,8 @@ from pebench_tasks.pages.page import environment
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.logged import Logged
-    from pebench_tasks.rescore import Context, Rescored
+    from pebench_tasks.results.rescore import Context, Rescored
+    from pebench_tasks.results.samples import Logged
 
 
 QUALITY = 70  # of WebP: at 160 px about 4 KB a photograph

@@ -11,9 +11,9 @@ from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
-from pebench_tasks.results import Result
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.summary import FLAGS, OUTCOMES
 from pebench_tasks.run_record import RUN_RECORD
-from pebench_tasks.summary import FLAGS, OUTCOMES
 
 NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name
 ODD = (*FLAGS, "failed", "echoed", "unanswered")

@@ -17,7 +17,7 @@ from stock_runs import answers, recorded, run
 
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.logged import read_samples
+from pebench_tasks.results.samples import read_samples
 
 PEOPLE, EVENTS = "pebench_people", "pebench_events"
 BACKENDS = ("openai", "async_openai")

@@ -14,9 +14,9 @@ from made_results import HOSTILE, Respond, forgets, hostile, knows, never_saw, w
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.compare_page import write_comparison
-from pebench_tasks.comparison import compare_models, read_models
 from pebench_tasks.leaderboard.site import build_site
 from pebench_tasks.report import write_report
+from pebench_tasks.results.comparison import compare_models, read_models
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

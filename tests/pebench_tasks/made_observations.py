@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from pebench_tasks.marking.yes_no import Marked
-from pebench_tasks.statistics import Observation
+from pebench_tasks.results.intervals import Observation
 
 
 def name(person: int, event: int, value: float | None, slice_name: str = "retain") -> Observation:

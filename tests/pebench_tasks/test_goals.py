@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance
 
-from pebench_tasks import goals, score
-from pebench_tasks import results as results_files
+from pebench_tasks import score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.tables import notes
+from pebench_tasks.results import files as results_files
+from pebench_tasks.results import goals
+from pebench_tasks.results.tables import notes
 
 EVENTS = TASKS[1]
 

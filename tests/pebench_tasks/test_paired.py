@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_observations import name, some_world, world
 
-from pebench_tasks.paired import Difference, difference, holm
-from pebench_tasks.statistics import Observation, interval
+from pebench_tasks.results.intervals import Observation, interval
+from pebench_tasks.results.paired import Difference, difference, holm
 
 
 def compared(first: list[Observation], second: list[Observation]) -> Difference:

@@ -1,7 +1,7 @@
 """The paper's figures, as the package ships them."""
 
 from pebench_tasks.marking.scoring import SLICES
-from pebench_tasks.paper import published_rows
+from pebench_tasks.results.paper import published_rows
 
 
 def test_every_row_of_both_tables_is_there_once() -> None:

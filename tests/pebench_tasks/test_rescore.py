@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
 
-from pebench_tasks import cli, harness, rescore, score
+from pebench_tasks import cli, harness, score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.logged import Logged, read_logged, refuse_mixed
 from pebench_tasks.marking.scoring import Judgement
+from pebench_tasks.results import rescore
+from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +323,7 @@ def test_a_figure_with_too_many_failed_judgements_is_withheld(results: Path) -> 
 
 def test_withheld_scores_of_some_processes_do_not_lose_the_whole_result(results: Path, benchmark: Benchmark) -> None:
     """With torchrun one process may withhold its documents' scores, and another may have asked the judge."""
-    from pebench_tasks.summary import describe
+    from pebench_tasks.results.summary import describe
 
     one, _ = judged(results, failing=0)
     provenances = [s.provenance | ({"withheld": "never read"} if i % 2 else {}) for i, s in enumerate(one.samples)]

@@ -16,7 +16,7 @@ from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint, responses
 from pebench_tasks import score
 from pebench_tasks.backend.journal import Journal
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.results import Result, read_results_file
+from pebench_tasks.results.files import Result, read_results_file
 
 OPTIONS: dict[str, Any] = {"device": "cpu", "limit": LIMIT}
 CLOCKS = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "throughput", "efficiency", "usage")

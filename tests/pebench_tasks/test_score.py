@@ -10,13 +10,13 @@ from harness_runs import LIMIT, TASKS, MakeCheckpoint
 from safetensors.torch import load_file, save_file
 
 from pebench_tasks import cli, score
-from pebench_tasks import results as results_files
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.checkpoint_scoring import reserve_date
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import SLICES
-from pebench_tasks.results import Result
-from pebench_tasks.tables import notes
+from pebench_tasks.results import files as results_files
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.tables import notes
 
 QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
 

@@ -17,7 +17,7 @@ from pebench_tasks.marking.scoring import (
     score,
     unnamed_outcome,
 )
-from pebench_tasks.summary import OUTCOMES, summarise
+from pebench_tasks.results.summary import OUTCOMES, summarise
 
 NAMES = NameIndex(["Ana López", "Ben Okoro", "Carla Weiß"])
 EVERYBODY = "Ana López, Ben Okoro, Carla Weiß"

@@ -13,7 +13,7 @@ from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.overlap import keyword_share, rouge_l
 from pebench_tasks.marking.scoring import Goal, distance_to_goal, mean, score
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
-from pebench_tasks.summary import summarise
+from pebench_tasks.results.summary import summarise
 
 quick = settings(max_examples=60, deadline=None)
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from made_observations import name, some_world, world
 
-from pebench_tasks import resampling
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, mean, score
 from pebench_tasks.marking.yes_no import world_f1
-from pebench_tasks.statistics import Observation, interval, observations, statistics
+from pebench_tasks.results import resampling
+from pebench_tasks.results.intervals import Observation, interval, observations, statistics
 
 
 def provenances(benchmark: Benchmark, target: str, *, goal: bool = True) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from demo_claims import CLAIMS, Table
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.report import FILES
-from pebench_tasks.results import read_result
+from pebench_tasks.results.files import read_result
 from unlearn import demo
 
 COLUMNS = ["method", "target", "efficacy", "generality", "retain", "scope", "real", "world"]

@@ -10,7 +10,7 @@ from rich.console import Console
 from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.results import Result, task_version
+from pebench_tasks.results.files import Result, task_version
 from unlearn import protocol
 from unlearn.protocol import Setting
 

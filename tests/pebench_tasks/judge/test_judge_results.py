@@ -19,11 +19,11 @@ from judges import KEY, judge_of
 from pebench_tasks import cli, score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge.results import judge_results
-from pebench_tasks.logged import read_logged
 from pebench_tasks.marking.scoring import mean
-from pebench_tasks.rescore import context, rescore
-from pebench_tasks.results import Result, read_result
+from pebench_tasks.results.files import Result, read_result
+from pebench_tasks.results.judging import judge_results
+from pebench_tasks.results.rescore import context, rescore
+from pebench_tasks.results.samples import read_logged
 
 TASK = "pebench_events"
 JUDGED = ("efficacy", "generality", "retain")

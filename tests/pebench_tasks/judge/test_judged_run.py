@@ -11,10 +11,10 @@ from judges import KEY
 from pebench_tasks import score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.logged import read_logged
-from pebench_tasks.rescore import context, rescore
-from pebench_tasks.results import Result
-from pebench_tasks.tables import notes
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.rescore import context, rescore
+from pebench_tasks.results.samples import read_logged
+from pebench_tasks.results.tables import notes
 
 JUDGED = ("efficacy", "generality", "retain")
 

@@ -16,8 +16,8 @@ from pebench_tasks.leaderboard.check import check_board
 from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
 from pebench_tasks.leaderboard.marking import asked, by_run, logged_run, marking_context
 from pebench_tasks.marking.scoring import FIGURES
-from pebench_tasks.rescore import rescore
-from pebench_tasks.tables import notes, tables
+from pebench_tasks.results.rescore import rescore
+from pebench_tasks.results.tables import notes, tables
 
 JUDGE = "judge-of-these-tests"
 

@@ -16,7 +16,7 @@ from pebench_tasks.leaderboard.examine import TOLERANCE, Refused
 from pebench_tasks.leaderboard.loader import SampleLine
 from pebench_tasks.leaderboard.marking import run_names
 from pebench_tasks.leaderboard.recompute import recompute
-from pebench_tasks.summary import FLAGS
+from pebench_tasks.results.summary import FLAGS
 
 EXAMPLES = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

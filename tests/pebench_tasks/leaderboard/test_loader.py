@@ -14,7 +14,7 @@ from pebench_tasks.leaderboard import board, loader
 from pebench_tasks.leaderboard.loader import check_link, check_name, read_samples, read_submission
 from pebench_tasks.leaderboard.safe_json import parse
 from pebench_tasks.marking.scoring import FIGURES
-from pebench_tasks.results import TASKS
+from pebench_tasks.results.files import TASKS
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pebench_tasks.leaderboard.board import Verified
 from pebench_tasks.leaderboard.ranking import Listed, Unlike, rank, tables
 from pebench_tasks.marking.scoring import SLICES, Distance
 from pebench_tasks.pages.entries import Board, Entry, Figure
-from pebench_tasks.results import Result
+from pebench_tasks.results.files import Result
 
 
 def entry(role: str, distance: float | None, **facts: Any) -> Entry:

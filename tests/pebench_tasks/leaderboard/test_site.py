@@ -20,7 +20,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard import site as site_module
 from pebench_tasks.leaderboard.site import HERE, build_site
 from pebench_tasks.pages.facts import real_in_words
-from pebench_tasks.paper import published_rows
+from pebench_tasks.results.paper import published_rows
 
 LINK = "https://example.org/made"
 # What a schema lets through: markup, ends of elements and strings, a template's own signs.

@@ -20,8 +20,8 @@ from pebench_tasks.leaderboard.board import Board
 from pebench_tasks.leaderboard.examine import check_submission
 from pebench_tasks.leaderboard.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit import submit
-from pebench_tasks.logged import read_logged
-from pebench_tasks.results import TASKS, read_result
+from pebench_tasks.results.files import TASKS, read_result
+from pebench_tasks.results.samples import read_logged
 
 LINK = "https://example.org/method"
 Edit = Callable[[dict[str, Any]], None]

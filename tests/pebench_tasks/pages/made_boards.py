@@ -5,7 +5,7 @@ from typing import Any
 
 from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, boards
-from pebench_tasks.results import TASKS, Result
+from pebench_tasks.results.files import TASKS, Result
 
 SPLIT, DATA = "5" * 16, "d" * 16
 GOAL = {"efficacy": 100.0, "generality": 100.0, "retain": 98.0, "scope": 1.0, "real": 95.0, "world": 90.0}

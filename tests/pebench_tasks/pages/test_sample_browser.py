@@ -15,8 +15,8 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import Goal, Judgement, score
 from pebench_tasks.pages import samples
 from pebench_tasks.pages.samples import Answer, Item
-from pebench_tasks.rescore import Context, Rescored
-from pebench_tasks.results import Result
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.rescore import Context, Rescored
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028\u2029 \u202e \x00 \ud800 & <img src=x onerror=alert(2)>"
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results import TASKS, age, samples_file
+from pebench_tasks.results.files import TASKS, age, samples_file
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pebench_tasks.marking.yes_no import predicted
-from pebench_tasks.resampling import CHUNK, DIGITS, RESAMPLES, Tally, bootstrap, bounds, tally
-from pebench_tasks.statistics import Observation, figure, resampled
+from pebench_tasks.results.intervals import Observation, figure, resampled
+from pebench_tasks.results.resampling import CHUNK, DIGITS, RESAMPLES, Tally, bootstrap, bounds, tally
 
 EXACT = 12  # clusters: 2^12 = 4,096 swaps
 SWAPS = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.failures import count_signs
 from pebench_tasks.marking.scoring import FORGETTING, JOINT_SLICES, SLICES, average, failure, learned, measured
-from pebench_tasks.statistics import observations, statistics
+from pebench_tasks.results.intervals import observations, statistics
 
 OUTCOMES = ("recognised", "ambiguous", "another name", "refused", "empty", "other")
 FLAGS = ("partial", "degenerate", "near", "invalid")

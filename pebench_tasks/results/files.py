@@ -27,7 +27,7 @@ class Result(NamedTuple):
 @cache
 def task_version() -> str:
     """The version of our tasks (``metadata.version``), as results of this package carry it."""
-    base = (Path(__file__).parent / "tasks" / "_pebench_base").read_text(encoding="utf-8")
+    base = (Path(__file__).parents[1] / "tasks" / "_pebench_base").read_text(encoding="utf-8")
     return base.rpartition("version:")[2].strip()
 
 

@@ -15,15 +15,15 @@ from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-from pebench_tasks.goals import Goals, comparable, goal_answers, load_goals
 from pebench_tasks.judge.prompt import value_of
-from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, average, score
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
-from pebench_tasks.results import TARGETS, Result, task_version
-from pebench_tasks.summary import describe
-from pebench_tasks.tables import print_results
+from pebench_tasks.results.files import TARGETS, Result, task_version
+from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals
+from pebench_tasks.results.samples import Logged, read_logged
+from pebench_tasks.results.summary import describe
+from pebench_tasks.results.tables import print_results
 
 # How a metric's values become its figure: as the task's YAML has it, tested against it.
 AGGREGATIONS = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.prompt import value_of
-from pebench_tasks.results import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
 
 OURS = "is not a sample of ours"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld

@@ -9,9 +9,9 @@ from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the command's options
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.logged import Logged
-    from pebench_tasks.paired import Difference
-    from pebench_tasks.statistics import Observation
+    from pebench_tasks.results.intervals import Observation
+    from pebench_tasks.results.paired import Difference
+    from pebench_tasks.results.samples import Logged
 
 
 class Row(NamedTuple):
@@ -73,7 +73,7 @@ def compare(paths: Sequence[Path | str], *, data: Path | str | None = None, seed
 
 def read_models(paths: Sequence[Path | str]) -> Models:
     """The results behind each path, in their order; ``BenchmarkError`` for one model, or one given twice."""
-    from pebench_tasks.logged import read_logged
+    from pebench_tasks.results.samples import read_logged
 
     if len(paths) < 2:
         raise BenchmarkError("A comparison needs the results of at least two models.")
@@ -83,7 +83,7 @@ def read_models(paths: Sequence[Path | str]) -> Models:
 
 def compare_models(models: Models, *, data: Path | str | None = None, seed: int = 0) -> list[Comparison]:
     """``compare`` for results that are read already."""
-    from pebench_tasks.rescore import benchmark_of
+    from pebench_tasks.results.rescore import benchmark_of
 
     comparisons = []
     for task, having in by_task(models).items():
@@ -104,7 +104,7 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
 
 def _doubts(provenance: Mapping[str, Any]) -> list[str]:
     """Why a model's responses must not be compared."""
-    from pebench_tasks.tables import failures
+    from pebench_tasks.results.tables import failures
 
     withheld = [provenance["withheld"]] if provenance["withheld"] else []
     return withheld + failures(provenance)
@@ -115,7 +115,7 @@ def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
 
     Raises ``BenchmarkError`` without such a task, and where results of one differ in more than the model.
     """
-    from pebench_tasks.logged import refuse_mixed
+    from pebench_tasks.results.samples import refuse_mixed
 
     first, *others = models
     tasks = [task for task in models[first] if any(task in models[name] for name in others)]
@@ -152,7 +152,7 @@ def marked(logged: "Logged") -> list[dict[str, Any]]:
 
 def _figures(logged: "Logged", benchmark: "Benchmark") -> dict[str, list["Observation"]]:
     """The observations of each figure; none where the result's scores are withheld."""
-    from pebench_tasks.statistics import observations
+    from pebench_tasks.results.intervals import observations
 
     figures: defaultdict[str, list[Observation]] = defaultdict(list)
     for observation in observations([] if logged.result.provenance["withheld"] else marked(logged), benchmark):
@@ -164,8 +164,8 @@ def _rows(
     first: dict[str, list["Observation"]], second: dict[str, list["Observation"]], target: str, seed: int
 ) -> tuple[list[Row], list[str]]:
     from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
-    from pebench_tasks.paired import difference, holm
-    from pebench_tasks.statistics import in_order
+    from pebench_tasks.results.intervals import in_order
+    from pebench_tasks.results.paired import difference, holm
 
     differences: dict[str, Difference] = {}
     notes: defaultdict[str, list[str]] = defaultdict(list)
@@ -189,7 +189,7 @@ def _rows(
 
 def _marks(first: Sequence["Observation"], second: Sequence["Observation"]) -> dict[str, tuple[float, float]]:
     """What both models got for each document of one figure that both answered."""
-    from pebench_tasks.paired import mark
+    from pebench_tasks.results.paired import mark
 
     before, after = ({o.key: mark(o) for o in model if o.value is not None} for model in (first, second))
     return {key: (before[key], after[key]) for key in sorted(before.keys() & after.keys())}

@@ -21,7 +21,7 @@ from pebench_tasks.benchmark.groups import ATTRIBUTES, SMALL, group
 from pebench_tasks.benchmark.neighbours import near
 from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
 from pebench_tasks.marking.yes_no import Marked, world_f1
-from pebench_tasks.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
+from pebench_tasks.results.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark

@@ -28,12 +28,12 @@ from pebench_tasks.judge.judge import (
     choose_judge,
 )
 from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
-from pebench_tasks.logged import Logged, read_logged
 from pebench_tasks.marking.scoring import Judgement
-from pebench_tasks.rescore import Context, add_up, context, mark
-from pebench_tasks.results import Result, read_results_file, samples_file
-from pebench_tasks.summary import describe
-from pebench_tasks.tables import print_results
+from pebench_tasks.results.files import Result, read_results_file, samples_file
+from pebench_tasks.results.rescore import Context, add_up, context, mark
+from pebench_tasks.results.samples import Logged, read_logged
+from pebench_tasks.results.summary import describe
+from pebench_tasks.results.tables import print_results
 
 
 class Reader(NamedTuple):

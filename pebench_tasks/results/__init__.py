@@ -1,0 +1,1 @@
+"""What lmms-eval wrote: results and samples files, figures computed again, intervals and comparisons."""
