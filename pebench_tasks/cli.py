@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 # A command's module has ``add_arguments(parser)`` and ``main(arguments)``, and is imported when the command is named.
 MODULES = {
-    "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.score"),
+    "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.evaluation.checkpoints"),
     "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.results.rescore"),
     "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.results.judging"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),

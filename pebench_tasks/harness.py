@@ -25,12 +25,13 @@ import datasets
 from PIL import Image
 from tqdm import tqdm
 
-from pebench_tasks import __version__, image_sizes, plugin
+from pebench_tasks import __version__, plugin
 from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
-from pebench_tasks.choice import Choice, choose, forget_judge
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import image_sizes
+from pebench_tasks.evaluation.choice import Choice, choose, forget_judge
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.names import NameIndex

@@ -182,7 +182,7 @@ def processes(asked: int | None, *, tiny: bool) -> Processes:
 
 
 def _import_what_stages_need() -> None:
-    for module in ("unlearn.tiny_model", "pebench_tasks.checkpoint_scoring"):
+    for module in ("unlearn.tiny_model", "pebench_tasks.evaluation.checkpoint"):
         import_module(module)
 
 
@@ -287,7 +287,7 @@ def _responses(setting: Setting, goal_model: Path) -> Path:
 def _score_once(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> None:
     """Score a checkpoint on one target, unless there is a result of the same weights, questions and responses."""
     if _known(setting, checkpoint, target, out, goal) is None:
-        from pebench_tasks.score import run
+        from pebench_tasks.evaluation.checkpoints import run
 
         run(
             [checkpoint], data=setting.data, forget=setting.forget, targets=[target], goal=goal, output_path=out,

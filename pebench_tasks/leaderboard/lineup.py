@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pebench_templates
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.image_sizes import resolution_note
+from pebench_tasks.evaluation.image_sizes import resolution_note
 from pebench_tasks.leaderboard.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.loader import MAX_GOALS
 from pebench_tasks.leaderboard.records import REQUIRED, Record, complete_record, lineage, parent_weights

@@ -9,9 +9,9 @@ from PIL import Image
 from stock_runs import recorded, run
 from transformers import AutoProcessor
 
-from pebench_tasks import image_sizes
 from pebench_tasks.backend import families
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.evaluation import image_sizes
 
 Untrained = Callable[[str], Path]
 CPU = "pretrained={path},device=cpu,device_map=cpu"

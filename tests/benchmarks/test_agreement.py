@@ -186,8 +186,8 @@ def test_the_committed_study_is_what_the_committed_files_give(
 
 
 def test_figures_of_models_that_a_judge_scored_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pebench_tasks.evaluation.checkpoints import Result
     from pebench_tasks.results import samples as logged
-    from pebench_tasks.score import Result
 
     facts = {"judge": "openai:some-model/1a2b3c4d"}
     result = Result(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance
 
-from pebench_tasks import score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.results import files as results_files
 from pebench_tasks.results import goals
 from pebench_tasks.results.tables import notes

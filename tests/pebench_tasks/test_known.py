@@ -14,7 +14,7 @@ from harness_runs import EVERY_FIGURE, MakeCheckpoint
 from pebench_tasks.benchmark.known_figures import add_arguments, find_known, load_known, main, write_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.score import run
+from pebench_tasks.evaluation.checkpoints import run
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
 
-from pebench_tasks import cli, harness, score
+from pebench_tasks import cli, harness
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.marking.scoring import Judgement
 from pebench_tasks.results import rescore
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed

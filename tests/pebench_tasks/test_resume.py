@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint, responses
 
-from pebench_tasks import score
 from pebench_tasks.backend.journal import Journal
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.results.files import Result, read_results_file
 
 OPTIONS: dict[str, Any] = {"device": "cpu", "limit": LIMIT}

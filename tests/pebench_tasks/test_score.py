@@ -9,10 +9,11 @@ import pytest
 from harness_runs import LIMIT, TASKS, MakeCheckpoint
 from safetensors.torch import load_file, save_file
 
-from pebench_tasks import cli, score
+from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.checkpoint_scoring import reserve_date
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import checkpoints as score
+from pebench_tasks.evaluation.checkpoint import reserve_date
 from pebench_tasks.marking.scoring import SLICES
 from pebench_tasks.results import files as results_files
 from pebench_tasks.results.files import Result

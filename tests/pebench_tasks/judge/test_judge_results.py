@@ -16,9 +16,10 @@ from harness_runs import LIMIT, MakeCheckpoint
 from judge_server import Answer, JudgeServer, fails, says, slow, weighs
 from judges import KEY, judge_of
 
-from pebench_tasks import cli, score
+from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.marking.scoring import mean
 from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.judging import judge_results

@@ -8,9 +8,9 @@ from harness_runs import LIMIT, MakeCheckpoint
 from judge_server import Answer, JudgeServer, fails, says, weighs
 from judges import KEY
 
-from pebench_tasks import score
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.rescore import context, rescore
 from pebench_tasks.results.samples import read_logged

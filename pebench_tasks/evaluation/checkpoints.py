@@ -142,7 +142,7 @@ def _checkpoint_scoring() -> ModuleType:
     """
     gc.disable()
     try:
-        return import_module("pebench_tasks.checkpoint_scoring")
+        return import_module("pebench_tasks.evaluation.checkpoint")
     finally:
         gc.freeze()
         gc.enable()

@@ -12,8 +12,8 @@ from torch import distributed
 
 from pebench_tasks import plugin
 from pebench_tasks.backend.pebench_hf import PebenchHf
-from pebench_tasks.choice import choose
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.judge.judge import CONCURRENCY
 from pebench_tasks.results.files import Result, read_results_file, samples_file
 

@@ -1,0 +1,1 @@
+"""One run: what is asked of which checkpoints, and with which choices."""
