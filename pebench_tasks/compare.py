@@ -97,7 +97,7 @@ def main(arguments: argparse.Namespace) -> int:
         write_csv(comparisons, arguments.csv)
         console.print(str(arguments.csv), highlight=False, soft_wrap=True, markup=False)
     if arguments.out is not None:
-        from pebench_tasks.compare_page import write_comparison
+        from pebench_tasks.pages.comparison import write_comparison
 
         page = write_comparison(models, comparisons, arguments.out, data=arguments.data)
         console.print(str(page), highlight=False, soft_wrap=True, markup=False)

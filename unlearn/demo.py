@@ -21,8 +21,8 @@ from pebench_tasks.benchmark.reading import open_benchmark, shared_benchmark
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.pages.report import write_report
 from pebench_tasks.parent import end_with_parent
-from pebench_tasks.report import write_report
 from unlearn import methods, protocol, stages
 from unlearn.protocol import SINGLE, Scored, Setting, Training, console, timed
 from unlearn.table import Row, console_table, markdown, write_csv

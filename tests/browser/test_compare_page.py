@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_pages import OpenPage, check_harmless, choose, column, expect_sample, expect_shown, samples, sort
 
-from pebench_tasks.compare_page import write_comparison
+from pebench_tasks.pages.comparison import write_comparison
 from pebench_tasks.results.comparison import compare_models, read_models
 
 

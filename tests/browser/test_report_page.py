@@ -18,7 +18,7 @@ from made_pages import (
 )
 from made_results import CAST, HOSTILE
 
-from pebench_tasks.report import write_report
+from pebench_tasks.pages.report import write_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

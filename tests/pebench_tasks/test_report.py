@@ -12,7 +12,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.pages.plain import CSV_COLUMNS
-from pebench_tasks.report import FILES, write_report
+from pebench_tasks.pages.report import FILES, write_report
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from brief_answers import answer_in_one_word
 from demo_claims import CLAIMS, Table
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.report import FILES
+from pebench_tasks.pages.report import FILES
 from pebench_tasks.results.files import read_result
 from unlearn import demo
 
