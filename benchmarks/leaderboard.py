@@ -23,12 +23,12 @@ from typing import Any
 from rich.progress import track
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard.board import BOARD, submission_files
-from pebench_tasks.leaderboard.check import check_board, open_benchmarks
-from pebench_tasks.leaderboard.loader import SampleLine, read_samples, read_submission
-from pebench_tasks.leaderboard.marking import claims
-from pebench_tasks.leaderboard.recompute import recompute
-from pebench_tasks.leaderboard.site import build_site
+from pebench_tasks.leaderboard.check.board import BOARD, submission_files
+from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks
+from pebench_tasks.leaderboard.entry.loader import SampleLine, read_samples, read_submission
+from pebench_tasks.leaderboard.entry.marking import claims
+from pebench_tasks.leaderboard.entry.recompute import recompute
+from pebench_tasks.leaderboard.site.site import build_site
 
 CHANGED = 0.05  # of the unlearned model's responses
 READY = """() => {

@@ -26,7 +26,7 @@ MODULES = {
     "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.results.judging"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
     "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.pages.report"),
-    "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit"),
+    "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit.submit"),
     "leaderboard": ("check submissions and build the site", "pebench_tasks.leaderboard.command"),
 }
 

@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 
 from pebench_tasks import cli
-from pebench_tasks.leaderboard.board import read_board
-from pebench_tasks.leaderboard.check import check_board, open_benchmarks
+from pebench_tasks.leaderboard.check.board import read_board
+from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks
 
 BOARD = Path(__file__).parents[2] / "benchmarks" / "leaderboard"
 

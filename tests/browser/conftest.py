@@ -13,7 +13,7 @@ from made_pages import DESKTOP, OpenPage
 from made_results import HOSTILE, Respond, forgets, hostile, knows, never_saw, write_cast, write_result
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard.site import build_site
+from pebench_tasks.leaderboard.site.site import build_site
 from pebench_tasks.pages.comparison import write_comparison
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.results.comparison import compare_models, read_models

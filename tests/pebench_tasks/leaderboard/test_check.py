@@ -11,10 +11,10 @@ from made_submissions import BASE, FINETUNED, MODEL, Made, make
 from pebench_tasks import cli
 from pebench_tasks.benchmark.known_figures import FORMAT, _fingerprint
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard.board import BenchmarkFacts, Board
-from pebench_tasks.leaderboard.check import check_board
-from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
-from pebench_tasks.leaderboard.marking import asked, by_run, logged_run, marking_context
+from pebench_tasks.leaderboard.check.board import BenchmarkFacts, Board
+from pebench_tasks.leaderboard.check.check import check_board
+from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.entry.marking import asked, by_run, logged_run, marking_context
 from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.results.rescore import rescore
 from pebench_tasks.results.tables import notes, tables
@@ -76,7 +76,7 @@ def test_what_the_samples_give_passes(valid: dict[str, Made], target: str, tmp_p
 
 @pytest.mark.parametrize("target", ["person", "event", "joint"])
 def test_it_is_computed_as_rescore_computes_it(valid: dict[str, Made], target: str, tmp_path: Path) -> None:
-    from pebench_tasks.leaderboard.loader import read_samples, read_submission
+    from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 
     checked = check(valid[target].copy(), tmp_path)
     submission = read_submission(checked.file)
@@ -727,7 +727,7 @@ def test_in_which_numbers_a_run_was_scored_comes_along(event: Made, dtype: str, 
 def test_several_processes_find_the_same(
     event: Made, person: Made, benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pebench_tasks.leaderboard import check as module
+    from pebench_tasks.leaderboard.check import check as module
 
     person.run()["n"] += 1
     monkeypatch.setattr(module, "MANY", 2)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard.board import Board
-from pebench_tasks.leaderboard.check import check_submission
-from pebench_tasks.leaderboard.examine import TOLERANCE, Refused
-from pebench_tasks.leaderboard.loader import SampleLine
-from pebench_tasks.leaderboard.marking import run_names
-from pebench_tasks.leaderboard.recompute import recompute
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.check import check_submission
+from pebench_tasks.leaderboard.check.examine import TOLERANCE, Refused
+from pebench_tasks.leaderboard.entry.loader import SampleLine
+from pebench_tasks.leaderboard.entry.marking import run_names
+from pebench_tasks.leaderboard.entry.recompute import recompute
 from pebench_tasks.results.summary import FLAGS
 
 EXAMPLES = settings(

@@ -19,8 +19,8 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard import loader
-from pebench_tasks.leaderboard.loader import read_samples, read_submission
+from pebench_tasks.leaderboard.entry import loader
+from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 
 MEMORY = 128 << 20  # bytes that a refusal may take
 SECONDS = 20.0  # of this process, whatever else the machine does; memory is traced, which takes three times as long

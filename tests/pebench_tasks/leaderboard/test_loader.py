@@ -10,9 +10,10 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard import board, loader
-from pebench_tasks.leaderboard.loader import check_link, check_name, read_samples, read_submission
-from pebench_tasks.leaderboard.safe_json import parse
+from pebench_tasks.leaderboard.check import board
+from pebench_tasks.leaderboard.entry import loader
+from pebench_tasks.leaderboard.entry.loader import check_link, check_name, read_samples, read_submission
+from pebench_tasks.leaderboard.entry.safe_json import parse
 from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.results.files import TASKS
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from pebench_tasks.leaderboard.board import Verified
-from pebench_tasks.leaderboard.ranking import Listed, Unlike, rank, tables
+from pebench_tasks.leaderboard.check.board import Verified
+from pebench_tasks.leaderboard.site.ranking import Listed, Unlike, rank, tables
 from pebench_tasks.marking.scoring import SLICES, Distance
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.results.files import Result

@@ -5,9 +5,9 @@ from made_submissions import Made, make
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard import check, receipts
-from pebench_tasks.leaderboard.board import read_board
-from pebench_tasks.leaderboard.check import Outcome, check_board
+from pebench_tasks.leaderboard.check import check, receipts
+from pebench_tasks.leaderboard.check.board import read_board
+from pebench_tasks.leaderboard.check.check import Outcome, check_board
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard import records
-from pebench_tasks.leaderboard.loader import validator
+from pebench_tasks.leaderboard.entry import records
+from pebench_tasks.leaderboard.entry.loader import validator
 
 WEIGHTS = "a" * 16
 RECORD = {

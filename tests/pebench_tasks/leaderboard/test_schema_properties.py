@@ -16,9 +16,9 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard import board
-from pebench_tasks.leaderboard.loader import read_samples, read_submission, validator
-from pebench_tasks.leaderboard.safe_json import parse
+from pebench_tasks.leaderboard.check import board
+from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission, validator
+from pebench_tasks.leaderboard.entry.safe_json import parse
 
 SETTINGS = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 

@@ -17,8 +17,8 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard import site as site_module
-from pebench_tasks.leaderboard.site import HERE, build_site
+from pebench_tasks.leaderboard.site import site as site_module
+from pebench_tasks.leaderboard.site.site import HERE, build_site
 from pebench_tasks.pages.facts import real_in_words
 from pebench_tasks.results.paper import published_rows
 

@@ -16,10 +16,10 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.known_figures import find_known, write_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.board import Board
-from pebench_tasks.leaderboard.examine import check_submission
-from pebench_tasks.leaderboard.loader import read_samples, read_submission
-from pebench_tasks.leaderboard.submit import submit
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.examine import check_submission
+from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
+from pebench_tasks.leaderboard.submit.submit import submit
 from pebench_tasks.results.files import TASKS, read_result
 from pebench_tasks.results.samples import read_logged
 
@@ -164,7 +164,7 @@ def test_every_goal_that_the_model_was_scored_with_is_in(here: Path, benchmark: 
 
 
 def test_more_goals_than_a_submission_holds_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pebench_tasks.leaderboard.lineup.MAX_GOALS", 0)
+    monkeypatch.setattr("pebench_tasks.leaderboard.submit.lineup.MAX_GOALS", 0)
     assert "gd was scored with 1 Goal models; a submission holds at most 0" in refused("event")
     assert "gd has 1 Goal models; a submission holds at most 0. Choose some:  --goal RESULTS" in refused("person")
 
@@ -179,7 +179,7 @@ def test_every_run_says_in_which_numbers_it_was_scored(here: Path) -> None:
 
 
 def test_every_response_is_marked_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pebench_tasks.leaderboard import recompute
+    from pebench_tasks.leaderboard.entry import recompute
 
     marked: list[str] = []
 
@@ -332,7 +332,7 @@ def test_results_that_no_board_takes_are_refused(here: Path, change: dict[str, A
 
 
 def test_results_of_another_version_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pebench_tasks.leaderboard.lineup.task_version", lambda: "9.9")
+    monkeypatch.setattr("pebench_tasks.leaderboard.submit.lineup.task_version", lambda: "9.9")
     assert "Score it again with this version" in refused("person")
 
 

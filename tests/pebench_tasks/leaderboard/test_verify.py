@@ -9,10 +9,10 @@ from made_submissions import GOAL, MODEL, Made, make
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.board import Board, is_verified, read_verified
-from pebench_tasks.leaderboard.examine import Checked, check_submission
-from pebench_tasks.leaderboard.marking import run_names
-from pebench_tasks.leaderboard.verify import Again, compare
+from pebench_tasks.leaderboard.check.board import Board, is_verified, read_verified
+from pebench_tasks.leaderboard.check.examine import Checked, check_submission
+from pebench_tasks.leaderboard.check.verify import Again, compare
+from pebench_tasks.leaderboard.entry.marking import run_names
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
 
 
 def documents(made: Made, name: str) -> list[dict[str, Any]]:
-    from pebench_tasks.leaderboard.loader import SampleLine
-    from pebench_tasks.leaderboard.recompute import recompute
+    from pebench_tasks.leaderboard.entry.loader import SampleLine
+    from pebench_tasks.leaderboard.entry.recompute import recompute
 
     rows = [SampleLine(line["run"], line["key"], line["response"], None) for line in made.lines]
     return recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored[name].metrics

@@ -10,7 +10,7 @@ from pebench_tasks.pages.sections import empty
 from pebench_tasks.results.paper import published_rows
 
 if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.ranking import Listed, Table
+    from pebench_tasks.leaderboard.site.ranking import Listed, Table
     from pebench_tasks.pages.entries import Entry
 
 FORMAT = "pebench-site/1"  # of the site's board.json; it also says that a folder is a site of ours

@@ -14,8 +14,15 @@ from typing import Any, NamedTuple
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.loader import SampleLine
-from pebench_tasks.leaderboard.marking import Submission, asked, by_run, check_complete, logged_run, marking_context
+from pebench_tasks.leaderboard.entry.loader import SampleLine
+from pebench_tasks.leaderboard.entry.marking import (
+    Submission,
+    asked,
+    by_run,
+    check_complete,
+    logged_run,
+    marking_context,
+)
 from pebench_tasks.results.rescore import Context, Rescored, add_up, mark
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.loader import MAX_SUBMISSION, check_link, check_name, samples_name
-from pebench_tasks.leaderboard.safe_json import parse, read_bytes, shown, texts, unfit_text
+from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, check_link, check_name, samples_name
+from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_text
 from pebench_tasks.marking.scoring import LEXICAL
 
 BOARD, VERIFIED = "board.json", "verified.json"

@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from pebench_tasks.leaderboard.marking import run_names, run_of
+from pebench_tasks.leaderboard.entry.marking import run_names, run_of
 
 if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.examine import Checked
+    from pebench_tasks.leaderboard.check.examine import Checked
 
 
 def bounds_id(checked: "Checked") -> str:

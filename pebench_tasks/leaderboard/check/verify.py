@@ -15,7 +15,7 @@ from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.examine import Checked
+    from pebench_tasks.leaderboard.check.examine import Checked
     from pebench_tasks.results.rescore import Rescored
     from pebench_tasks.results.samples import Logged
 
@@ -50,9 +50,9 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
 
     Raises ``BenchmarkError`` where a run's weights are not among ``results``, or were asked or judged in another way.
     """
-    from pebench_tasks.leaderboard.loader import SampleLine, read_samples
-    from pebench_tasks.leaderboard.marking import by_run, run_names, run_of
-    from pebench_tasks.leaderboard.recompute import recompute
+    from pebench_tasks.leaderboard.entry.loader import SampleLine, read_samples
+    from pebench_tasks.leaderboard.entry.marking import by_run, run_names, run_of
+    from pebench_tasks.leaderboard.entry.recompute import recompute
     from pebench_tasks.results.samples import read_logged
 
     submission = checked.submission
@@ -127,9 +127,9 @@ def write_verified(folder: Path, checked: "Checked", by: str, note: str, on: str
     import json
 
     from pebench_tasks.files import write_whole
-    from pebench_tasks.leaderboard.board import VERIFIED, Verified, read_verified
-    from pebench_tasks.leaderboard.loader import MAX_SUBMISSION
-    from pebench_tasks.leaderboard.receipts import sha256
+    from pebench_tasks.leaderboard.check.board import VERIFIED, Verified, read_verified
+    from pebench_tasks.leaderboard.check.receipts import sha256
+    from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION
 
     words = read_verified(folder) | {checked.name: Verified(sha256(checked.file, MAX_SUBMISSION), by, on, note)}
     content = {name: words[name]._asdict() for name in sorted(words)}
@@ -155,10 +155,10 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from pebench_tasks.leaderboard.board import read_board
-    from pebench_tasks.leaderboard.check import open_benchmarks
-    from pebench_tasks.leaderboard.examine import check_submission
-    from pebench_tasks.leaderboard.safe_json import shown, unfit_line
+    from pebench_tasks.leaderboard.check.board import read_board
+    from pebench_tasks.leaderboard.check.check import open_benchmarks
+    from pebench_tasks.leaderboard.check.examine import check_submission
+    from pebench_tasks.leaderboard.entry.safe_json import shown, unfit_line
 
     for option in ("by", "note"):
         text = getattr(arguments, option)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.leaderboard.drawings import drawn
-from pebench_tasks.leaderboard.marking import run_names, run_of
-from pebench_tasks.leaderboard.site_samples import PER_SLICE, page_items
+from pebench_tasks.leaderboard.entry.marking import run_names, run_of
+from pebench_tasks.leaderboard.site.drawings import drawn
+from pebench_tasks.leaderboard.site.site_samples import PER_SLICE, page_items
 from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured
 from pebench_tasks.pages import sections
 from pebench_tasks.pages.page import render
@@ -15,9 +15,9 @@ from pebench_tasks.results.paper import published_rows
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.leaderboard.check import Checked
-    from pebench_tasks.leaderboard.ranking import Listed, Row, Table
+    from pebench_tasks.leaderboard.check.board import Board
+    from pebench_tasks.leaderboard.check.check import Checked
+    from pebench_tasks.leaderboard.site.ranking import Listed, Row, Table
     from pebench_tasks.pages.entries import Entry
 
 TARGETS = {"person": "People", "event": "Events", "joint": "People and events at once"}

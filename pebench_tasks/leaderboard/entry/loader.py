@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.safe_json import parse, read_bytes, shown, texts, unfit_line, unfit_text, values
+from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_line, unfit_text, values
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

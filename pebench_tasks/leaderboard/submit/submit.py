@@ -21,8 +21,8 @@ from pebench_tasks.errors import BenchmarkError
 
 if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.lineup import Lineup, Run
-    from pebench_tasks.leaderboard.loader import SampleLine
+    from pebench_tasks.leaderboard.entry.loader import SampleLine
+    from pebench_tasks.leaderboard.submit.lineup import Lineup, Run
     from pebench_tasks.results.samples import Sample
 
 
@@ -54,11 +54,11 @@ def submit(
     asked about; ``data`` the benchmark (else the one that the results name, else the chosen one). Raises
     ``BenchmarkError`` for everything that a board would refuse, with what to do.
     """
-    from pebench_tasks.leaderboard.conditions import check_length
-    from pebench_tasks.leaderboard.lineup import line_up
-    from pebench_tasks.leaderboard.loader import check_link, check_name, samples_name, validate
-    from pebench_tasks.leaderboard.marking import claims, run_of
-    from pebench_tasks.leaderboard.recompute import recompute
+    from pebench_tasks.leaderboard.check.conditions import check_length
+    from pebench_tasks.leaderboard.entry.loader import check_link, check_name, samples_name, validate
+    from pebench_tasks.leaderboard.entry.marking import claims, run_of
+    from pebench_tasks.leaderboard.entry.recompute import recompute
+    from pebench_tasks.leaderboard.submit.lineup import line_up
     from pebench_tasks.results.rescore import benchmark_of
 
     check_name(name)
@@ -105,7 +105,7 @@ def pack(lines: Sequence["SampleLine"]) -> bytes:
 
 def _facts(chosen: "Lineup", benchmark: "Benchmark") -> dict[str, Any]:
     """What was asked, of whom, and how it was marked: the same for all runs."""
-    from pebench_tasks.leaderboard.records import flat
+    from pebench_tasks.leaderboard.entry.records import flat
 
     result = chosen.model.logged.result
     provenance, versions = result.provenance, result.provenance["versions"]
@@ -137,7 +137,7 @@ def _facts(chosen: "Lineup", benchmark: "Benchmark") -> dict[str, Any]:
 
 def _base_name(finetuned: "Run") -> str:
     """What the foundation model is called, as far as the Finetuned model's record says."""
-    from pebench_tasks.leaderboard.records import without_paths
+    from pebench_tasks.leaderboard.entry.records import without_paths
 
     record = finetuned.record
     parent, arguments = record.get("parent") or {}, record.get("arguments") or {}
@@ -147,8 +147,8 @@ def _base_name(finetuned: "Run") -> str:
 
 def _run(run: "Run") -> dict[str, Any]:
     """A run without its figures."""
-    from pebench_tasks.leaderboard.lineup import weights_of
-    from pebench_tasks.leaderboard.records import public, without_paths
+    from pebench_tasks.leaderboard.entry.records import public, without_paths
+    from pebench_tasks.leaderboard.submit.lineup import weights_of
 
     result = run.logged.result
     scored = result.provenance["model"]
@@ -196,8 +196,8 @@ def _lines(chosen: "Lineup") -> Iterator["SampleLine"]:
 
 def _line(run: str, sample: "Sample") -> "SampleLine":
     """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
-    from pebench_tasks.leaderboard.loader import SampleLine
-    from pebench_tasks.leaderboard.records import without_paths
+    from pebench_tasks.leaderboard.entry.loader import SampleLine
+    from pebench_tasks.leaderboard.entry.records import without_paths
 
     response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     record = sample.provenance.get("judgement")
@@ -210,8 +210,8 @@ def _line(run: str, sample: "Sample") -> "SampleLine":
 
 def _refuse_other(path: Path, chosen: "Lineup") -> None:
     """Raise ``BenchmarkError`` where another submission already has this name."""
-    from pebench_tasks.leaderboard.lineup import weights_of
-    from pebench_tasks.leaderboard.loader import read_submission
+    from pebench_tasks.leaderboard.entry.loader import read_submission
+    from pebench_tasks.leaderboard.submit.lineup import weights_of
 
     if not path.exists():
         return
@@ -222,8 +222,8 @@ def _refuse_other(path: Path, chosen: "Lineup") -> None:
 
 def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: "Benchmark") -> Path:
     """Write both files, once they passed the check of a board that takes this judge and this benchmark."""
-    from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.leaderboard.examine import check_submission
+    from pebench_tasks.leaderboard.check.board import Board
+    from pebench_tasks.leaderboard.check.examine import check_submission
     from pebench_tasks.marking.scoring import LEXICAL
 
     out.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,9 @@ from pebench_tasks.files import write_whole
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.board import Board, Verified
-    from pebench_tasks.leaderboard.check import Checked
-    from pebench_tasks.leaderboard.ranking import Listed, Row
+    from pebench_tasks.leaderboard.check.board import Board, Verified
+    from pebench_tasks.leaderboard.check.check import Checked
+    from pebench_tasks.leaderboard.site.ranking import Listed, Row
 
 HERE = Path(__file__).parent
 WORKFLOW, SCHEMA = "check_workflow.yml", "submission.schema.json"
@@ -31,8 +31,8 @@ def build_site(board: Path, out: Path, *, data: Sequence[Path] = (), title: str 
     ``data``: the benchmarks' folders. Nothing is written unless every submission passes the check. Raises
     ``BenchmarkError`` where one does not, and where ``out`` holds anything but a site of ours.
     """
-    from pebench_tasks.leaderboard.board import read_board
-    from pebench_tasks.leaderboard.check import check_board, open_benchmarks, processes
+    from pebench_tasks.leaderboard.check.board import read_board
+    from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks, processes
 
     _refuse_foreign(out)
     config = read_board(board)
@@ -59,9 +59,9 @@ def _write(
     """All files of the site into the new folder ``site``."""
     from rich.progress import track
 
-    from pebench_tasks.leaderboard import exports, site_pages
-    from pebench_tasks.leaderboard.board import read_verified
-    from pebench_tasks.leaderboard.ranking import tables
+    from pebench_tasks.leaderboard.check.board import read_verified
+    from pebench_tasks.leaderboard.site import exports, site_pages
+    from pebench_tasks.leaderboard.site.ranking import tables
     from pebench_tasks.pages.page import write_assets
 
     verified = read_verified(folder)
@@ -106,7 +106,7 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
     if len(jobs) < MANY:
         yield from map(_write_page, jobs)
         return
-    from pebench_tasks.leaderboard.check import processes
+    from pebench_tasks.leaderboard.check.check import processes
 
     context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
     # An interrupt is this process's to handle; leaving the block ends the others.
@@ -116,7 +116,7 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
 
 def _write_page(job: _Job) -> None:
     from pebench_tasks.benchmark.reading import shared_benchmark
-    from pebench_tasks.leaderboard.site_pages import submission_page
+    from pebench_tasks.leaderboard.site.site_pages import submission_page
 
     checked = job.checked
     page = submission_page(job.row, job.of, checked, shared_benchmark(job.data), job.board)
@@ -127,9 +127,9 @@ def _write_page(job: _Job) -> None:
 
 def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
     """A submission with its runs as a board of their own, under the names that its page calls them by."""
-    from pebench_tasks.leaderboard.board import is_verified
-    from pebench_tasks.leaderboard.bounds import bounds_id
-    from pebench_tasks.leaderboard.ranking import Listed
+    from pebench_tasks.leaderboard.check.board import is_verified
+    from pebench_tasks.leaderboard.check.bounds import bounds_id
+    from pebench_tasks.leaderboard.site.ranking import Listed
     from pebench_tasks.pages.entries import boards
 
     results, names = [], []
@@ -144,7 +144,7 @@ def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
 
 
 def _refuse_foreign(out: Path) -> None:
-    from pebench_tasks.leaderboard.exports import FORMAT
+    from pebench_tasks.leaderboard.site.exports import FORMAT
 
     if not out.exists():
         return

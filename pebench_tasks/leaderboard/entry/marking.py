@@ -12,7 +12,7 @@ from typing import Any
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.loader import SampleLine, samples_name
+from pebench_tasks.leaderboard.entry.loader import SampleLine, samples_name
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, forgotten_scene, measured
 from pebench_tasks.results.files import Result

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.safe_json import unfit_line
+from pebench_tasks.leaderboard.entry.safe_json import unfit_line
 from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD, read_record
 
 REQUIRED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template", "parent")

@@ -15,15 +15,15 @@ import pebench_templates
 
 from pebench_tasks.benchmark.known_figures import check_known
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.safe_json import shown
+from pebench_tasks.leaderboard.entry.safe_json import shown
 from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results.files import TASKS, task_version
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.leaderboard.loader import SampleLine
+    from pebench_tasks.leaderboard.check.board import Board
+    from pebench_tasks.leaderboard.entry.loader import SampleLine
 
 Submission = Mapping[str, Any]
 WORDS, CHARACTERS = 2, 128  # that a token is at most counted as: ours, and generous

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.examine import Checked, Refused, check_submission
-from pebench_tasks.leaderboard.twins import refuse_twins
+from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.check.twins import refuse_twins
 from pebench_tasks.machine import usable_cores
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.board import Board
+    from pebench_tasks.leaderboard.check.board import Board
 
 MANY = 100  # submissions to compute, from which on further processes are worth their start
 MOST_PROCESSES = 4
@@ -42,8 +42,8 @@ def check_board(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pebench_tasks.leaderboard.board import read_board, submission_files
-    from pebench_tasks.leaderboard.receipts import Receipts
+    from pebench_tasks.leaderboard.check.board import read_board, submission_files
+    from pebench_tasks.leaderboard.check.receipts import Receipts
 
     board, files = read_board(folder), submission_files(folder)
     if unknown := sorted(set(only) - {path.stem for path in files}):

@@ -10,8 +10,8 @@ from pebench_tasks.marking.failures import failing
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.board import Board
-    from pebench_tasks.leaderboard.recompute import Answers
+    from pebench_tasks.leaderboard.check.board import Board
+    from pebench_tasks.leaderboard.entry.recompute import Answers
     from pebench_tasks.results.files import Result
     from pebench_tasks.results.rescore import Rescored
 
@@ -50,10 +50,10 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
 
     ``benchmarks``: those at hand, by fingerprint.
     """
-    from pebench_tasks.leaderboard import conditions
-    from pebench_tasks.leaderboard.lineage import check_lineage
-    from pebench_tasks.leaderboard.loader import read_samples, read_submission
-    from pebench_tasks.leaderboard.recompute import recompute
+    from pebench_tasks.leaderboard.check import conditions
+    from pebench_tasks.leaderboard.entry.lineage import check_lineage
+    from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
+    from pebench_tasks.leaderboard.entry.recompute import recompute
 
     try:
         submission = read_submission(path)
@@ -83,7 +83,7 @@ def unchecked(submission: Mapping[str, Any]) -> list[str]:
 
 def _check_run(name: str, run: "Rescored", submission: Mapping[str, Any]) -> None:
     """What one run's responses give must be worth showing, and what the submission claims."""
-    from pebench_tasks.leaderboard.marking import claims, run_of
+    from pebench_tasks.leaderboard.entry.marking import claims, run_of
 
     provenance = run.result.provenance
     if found := failing(provenance):

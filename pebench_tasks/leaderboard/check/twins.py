@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.examine import Checked, Refused
+from pebench_tasks.leaderboard.check.examine import Checked, Refused
 
 if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.recompute import Answers
+    from pebench_tasks.leaderboard.entry.recompute import Answers
 
 Submission = Mapping[str, Any]
 
@@ -69,7 +69,7 @@ def _identity(submission: Submission) -> tuple[str, ...]:
 
 def _bounds(submission: Submission, answers: "Mapping[str, Answers]") -> "Iterator[tuple[str, Answers]]":
     """The bounds of a submission: weights, and what they answered."""
-    from pebench_tasks.leaderboard.marking import run_of
+    from pebench_tasks.leaderboard.entry.marking import run_of
 
     for name, theirs in answers.items():
         if name != "model":
@@ -89,8 +89,8 @@ def _in_conflict(path: Path, checked: Mapping[str, Checked]) -> bool:
 
 def _claimed(path: Path) -> _Claimed | None:
     """What the file says; None for what cannot be read, and for what is no submission at first sight."""
-    from pebench_tasks.leaderboard.loader import MAX_SUBMISSION
-    from pebench_tasks.leaderboard.safe_json import parse, read_bytes
+    from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION
+    from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes
 
     try:
         content = parse(read_bytes(path, MAX_SUBMISSION), str(path))
@@ -115,9 +115,9 @@ def _claimed(path: Path) -> _Claimed | None:
 
 def _answers_otherwise(path: Path, checked: Mapping[str, Checked]) -> bool:
     """Whether a bound of the submission in ``path`` answered other than that of a checked one; its samples are read."""
-    from pebench_tasks.leaderboard.loader import read_samples, read_submission
-    from pebench_tasks.leaderboard.marking import by_run
-    from pebench_tasks.leaderboard.recompute import hashed
+    from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
+    from pebench_tasks.leaderboard.entry.marking import by_run
+    from pebench_tasks.leaderboard.entry.recompute import hashed
 
     try:
         submission = read_submission(path)

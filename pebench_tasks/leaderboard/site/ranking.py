@@ -9,7 +9,7 @@ from pebench_tasks.marking.scoring import FIGURES, measured
 from pebench_tasks.results.files import TARGETS
 
 if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.board import Verified
+    from pebench_tasks.leaderboard.check.board import Verified
     from pebench_tasks.pages.entries import Board, Entry
 
 DIGITS = 9  # distances that agree to so many decimals share a rank

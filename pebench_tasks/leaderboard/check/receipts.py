@@ -12,14 +12,14 @@ import platformdirs
 from pebench_tasks import __version__
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-from pebench_tasks.leaderboard.board import Board
-from pebench_tasks.leaderboard.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
-from pebench_tasks.leaderboard.safe_json import read_bytes
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
+from pebench_tasks.leaderboard.entry.safe_json import read_bytes
 from pebench_tasks.results.files import Result, task_version
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.examine import Checked
+    from pebench_tasks.leaderboard.check.examine import Checked
 
 
 class Receipts:
@@ -37,8 +37,8 @@ class Receipts:
 
     def find(self, path: Path) -> "Checked | None":
         """What was computed of the submission in ``path``; None where there is no receipt, or it is of other bytes."""
-        from pebench_tasks.leaderboard.examine import Checked, unchecked
-        from pebench_tasks.leaderboard.recompute import Answers
+        from pebench_tasks.leaderboard.check.examine import Checked, unchecked
+        from pebench_tasks.leaderboard.entry.recompute import Answers
 
         try:
             receipt = json.loads((self.folder / path.name).read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def sha256(path: Path, limit: int) -> str:
 
 
 def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, provenance: Any) -> Result:
-    from pebench_tasks.leaderboard.marking import run_of
+    from pebench_tasks.leaderboard.entry.marking import run_of
 
     beside = path.with_name(samples_name(path.stem))
     checkpoint = run_of(submission, name)["name"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.records import lineage
+from pebench_tasks.leaderboard.entry.records import lineage
 
 Submission = Mapping[str, Any]
 BOUNDS = ("finetune", "finetuned", "goal", "pretrain", "pretrained")  # methods that unlearn nothing

@@ -1,0 +1,1 @@
+"""A submission's figures, computed again from its samples."""
