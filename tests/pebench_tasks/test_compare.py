@@ -10,11 +10,11 @@ import made_results
 import pytest
 from made_results import write_result
 
-from pebench_tasks import compare as compare_module
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
-from pebench_tasks.compare import write_csv
+from pebench_tasks.cli import compare as compare_module
+from pebench_tasks.cli.compare import write_csv
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, score

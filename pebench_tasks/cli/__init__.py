@@ -24,10 +24,10 @@ MODULES = {
     "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.evaluation.checkpoints"),
     "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.results.rescore"),
     "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.results.judging"),
-    "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.compare"),
+    "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.cli.compare"),
     "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.pages.report"),
     "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit.submit"),
-    "leaderboard": ("check submissions and build the site", "pebench_tasks.leaderboard.command"),
+    "leaderboard": ("check submissions and build the site", "pebench_tasks.cli.leaderboard"),
 }
 
 
