@@ -45,9 +45,10 @@ families: $(READY)  ## every model family, about half an hour: benchmarks/result
 		--outcomes $(FAMILIES); found=$$?; \
 		$(BIN)/python tests/families/support_page.py $(FAMILIES) benchmarks/results/families.md && exit $$found
 
-check: $(READY)  ## lint, format, types
+check: $(READY)  ## lint, format, layers, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache setup.cfg
 	@$(BIN)/mypy
 
 browser:  ## Debian's Chromium, which the tests of the pages open

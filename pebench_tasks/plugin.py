@@ -16,16 +16,11 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib.abc import MetaPathFinder
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pebench_tasks import __version__
-
-TASKS = Path(__file__).parent / "tasks"
-TESTED = "0.7."
-INSTALL = "pip install 'lmms-eval==0.7.3'"
+from pebench_tasks.evaluation.tested import TASKS, unsupported
 
 
 def manifests() -> list[Any]:
@@ -43,14 +38,6 @@ def manifests() -> list[Any]:
     elif not any(isinstance(finder, _AfterTasks) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterTasks())
     return [ModelManifest("pebench_hf", chat_class_path="pebench_tasks.backend.pebench_hf.PebenchHf")]
-
-
-def unsupported() -> str:
-    """One line about an lmms-eval that was not tested with this package; empty for a tested one."""
-    found = version("lmms-eval")
-    if found.startswith(TESTED):
-        return ""
-    return f"PEBench {__version__} is tested with lmms-eval {TESTED}x, not {found}; install that:  {INSTALL}."
 
 
 class _AfterTasks(MetaPathFinder):
@@ -116,7 +103,7 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
         names = match_tasks(self, task_list)
         ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS)]
         if ours:
-            from pebench_tasks.harness import check_before_model
+            from pebench_tasks.evaluation.run import check_before_model
 
             check_before_model(ours)
         return names

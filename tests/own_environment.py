@@ -11,14 +11,14 @@ import pytest
 @contextmanager
 def own_environment(monkeypatch: pytest.MonkeyPatch, folder: Path, *prefixes: str) -> Iterator[None]:
     """No variable that begins with one of ``prefixes``; the user's folders lie in ``folder``."""
-    from pebench_tasks import harness
+    from pebench_tasks.evaluation import run
 
     for name in [*os.environ]:
         if name.startswith(prefixes):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    harness.start_run()
-    harness._say_once.cache_clear()
+    run.start_run()
+    run._say_once.cache_clear()
     yield
-    harness.start_run()
+    run.start_run()

@@ -130,7 +130,8 @@ class Encoder:
         if start < 0 or not turn.startswith(prompt.rstrip()) or turn[len(prompt.rstrip()) : start].strip():
             raise BenchmarkError(
                 f"The chat template does not continue its own prompt with the answer of {question.key}: prompt "
-                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in pebench_tasks/backend/families.py."
+                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in "
+                "pebench_tasks/backend/families.py."
             )
         stop = start + len(question.answer)
         return prompt, turn[:stop] + self._end_token(turn[stop:])

@@ -21,12 +21,12 @@ def main(argv: list[str] | None = None) -> int:
 
 # A command's module has ``add_arguments(parser)`` and ``main(arguments)``, and is imported when the command is named.
 MODULES = {
-    "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.evaluation.checkpoints"),
-    "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.results.rescore"),
-    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.results.judging"),
+    "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.cli.score"),
+    "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.cli.rescore"),
+    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.cli.judge"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.cli.compare"),
-    "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.pages.report"),
-    "submit": ("write a leaderboard submission from results", "pebench_tasks.leaderboard.submit.submit"),
+    "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.cli.report"),
+    "submit": ("write a leaderboard submission from results", "pebench_tasks.cli.submit"),
     "leaderboard": ("check submissions and build the site", "pebench_tasks.cli.leaderboard"),
 }
 
@@ -60,7 +60,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     real_commands = real.add_subparsers(title="commands", metavar="COMMAND", required=True)
     known = real_commands.add_parser("filter", help="list the public figures that a scored base model named")
     if argv[:1] == ["real"]:
-        _add_module(known, "pebench_tasks.benchmark.known_figures")
+        _add_module(known, "pebench_tasks.cli.real")
 
     for name, (summary, module) in MODULES.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -185,7 +185,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _use(arguments: argparse.Namespace) -> int:
-    from pebench_tasks.benchmark.reading import open_benchmark, settings_path
+    from pebench_tasks.benchmark.choosing import settings_path
+    from pebench_tasks.benchmark.reading import open_benchmark
 
     benchmark = open_benchmark(arguments.directory)
     path = settings_path()

@@ -4,9 +4,9 @@ import argparse
 from importlib import import_module
 
 COMMANDS = {
-    "check": ("compute every submission's figures again from its samples", "pebench_tasks.leaderboard.check.check"),
-    "build": ("build the static site of a board", "pebench_tasks.leaderboard.site.site"),
-    "verify": ("note that a maintainer scored the weights again", "pebench_tasks.leaderboard.check.verify"),
+    "check": ("compute every submission's figures again from its samples", "pebench_tasks.cli.leaderboard_check"),
+    "build": ("build the static site of a board", "pebench_tasks.cli.leaderboard_build"),
+    "verify": ("note that a maintainer scored the weights again", "pebench_tasks.cli.leaderboard_verify"),
 }
 
 

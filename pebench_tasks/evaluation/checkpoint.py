@@ -10,10 +10,10 @@ from lmms_eval.loggers import EvaluationTracker
 from lmms_eval.tasks import TaskManager
 from torch import distributed
 
-from pebench_tasks import plugin
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.evaluation.tested import TASKS
 from pebench_tasks.judge.judge import CONCURRENCY
 from pebench_tasks.results.files import Result, read_results_file, samples_file
 
@@ -23,7 +23,7 @@ UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that i
 
 def own_tasks() -> TaskManager:
     """The harness's index of tasks with ours alone; indexing its own takes it 6 seconds."""
-    return TaskManager("WARNING", include_path=str(plugin.TASKS), include_defaults=False, model_name=BACKEND)
+    return TaskManager("WARNING", include_path=str(TASKS), include_defaults=False, model_name=BACKEND)
 
 
 def score_checkpoint(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.known_figures import Known, load_known
-from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.judge import Judge, choose_judge
 

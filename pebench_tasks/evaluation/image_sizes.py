@@ -16,6 +16,8 @@ from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from pebench_tasks.marking.failures import resolution_note
+
 CALLS = 8  # of each image processor that are compared: the settings of a run do not change
 LARGEST = 256  # images of one batch that are compared where the backend resized them before
 
@@ -90,16 +92,6 @@ def found() -> dict[str, Any] | None:
     image processor was seen.
     """
     return None if _watched is None else _watched.found
-
-
-def resolution_note(record: Mapping[str, Any] | None) -> str:
-    """What is wrong with the images of a result, from its ``image_size``; empty where nothing is known to be."""
-    if not record or record["made"] == record["own"]:
-        return ""
-    return (
-        f"the backend made {record['made']} {record['unit']} of an image of {record['image'][0]} x "
-        f"{record['image'][1]} pixels, of which the checkpoint's own settings make {record['own']}"
-    )
 
 
 def _loading(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:

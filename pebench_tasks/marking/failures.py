@@ -121,3 +121,13 @@ def accounted(provenance: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         name: {**counts, **{sign: found.get(name, 0) for sign, found in beside.items()}}
         for name, counts in (provenance.get("slices") or {}).items()
     }
+
+
+def resolution_note(record: Mapping[str, Any] | None) -> str:
+    """What is wrong with the images of a result, from its ``image_size``; empty where nothing is known to be."""
+    if not record or record["made"] == record["own"]:
+        return ""
+    return (
+        f"the backend made {record['made']} {record['unit']} of an image of {record['image'][0]} x "
+        f"{record['image'][1]} pixels, of which the checkpoint's own settings make {record['own']}"
+    )

@@ -4,10 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.cli.compare import HEADINGS, LEGEND, cells, write_csv
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.results.comparison import Comparison, Models, Row, by_task, marked
+from pebench_tasks.results.comparison import (
+    HEADINGS,
+    LEGEND,
+    Comparison,
+    Models,
+    Row,
+    by_task,
+    cells,
+    marked,
+    write_csv,
+)
 
 if TYPE_CHECKING:
     from markupsafe import Markup

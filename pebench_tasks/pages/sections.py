@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.evaluation.image_sizes import resolution_note
-from pebench_tasks.marking.failures import accounted, failing_slices
+from pebench_tasks.marking.failures import accounted, failing_slices, resolution_note
 from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title

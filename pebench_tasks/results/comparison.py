@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import csv_text, write_whole
 
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the command's options
+    from rich.table import Table
+
     from pebench_tasks.benchmark.reading import Benchmark
     from pebench_tasks.results.intervals import Observation
     from pebench_tasks.results.paired import Difference
@@ -202,3 +205,56 @@ def _changed(
     for key, (before, after) in marks.items():
         if before != after:
             yield Change(key, row.figure, row.percent, before, after, responses[0][key], responses[1][key])
+
+
+HEADINGS = ("figure", "from", "to", "change", "95 % interval", "p", "n", "better", "worse")
+
+
+LEGEND = (
+    "Percent: 0-100; scenes: 0-1; higher is better everywhere. better, worse: documents. p: two-sided, from exchanging "
+    "the models' answers, all about one person, event, figure or image together; corrected for the figures of a table "
+    "(Holm), the intervals are not."
+)
+
+
+def cells(row: Row) -> list[str]:
+    """A row as tables print it, under ``HEADINGS``."""
+    found, digits = row.difference, 1 if row.percent else 3
+    values = f"{found.first:.{digits}f}", f"{found.second:.{digits}f}", f"{found.value:+.{digits}f}"
+    between = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}"
+    p = "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+    return [row.figure, *values, between, p, str(found.n), str(found.better), str(found.worse)]
+
+
+def table(comparison: Comparison) -> "Table":
+    """One comparison for the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(f"{comparison.task}: from {comparison.first} to {comparison.second}")
+    view = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    for column in HEADINGS:
+        view.add_column(column, justify="left" if column == "figure" else "right", no_wrap=column != "figure")
+    for row in comparison.rows:
+        view.add_row(*cells(row))
+    return view
+
+
+COLUMNS = (
+    "task", "from", "to", "figure", "figure_from", "figure_to", "change", "low", "high", "p", "p_holm", "n", "clusters",
+    "unit", "note", "better", "worse", "left_out",
+)  # fmt: skip
+
+
+def write_csv(comparisons: Sequence[Comparison], path: Path) -> None:
+    """Write every row with all its digits to ``path``."""
+    write_whole(path, csv_text(_csv_rows(comparisons), COLUMNS))
+
+
+def _csv_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
+    for comparison in comparisons:
+        for row in comparison.rows:
+            found = row.difference._asdict()
+            values = {"figure_from": found.pop("first"), "figure_to": found.pop("second"), "change": found.pop("value")}
+            who = {"task": comparison.task, "from": comparison.first, "to": comparison.second, "figure": row.figure}
+            yield {**who, **values, "p_holm": row.p_holm, **found}

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pebench_tasks.evaluation.image_sizes import resolution_note
-from pebench_tasks.marking.failures import accounted, failing_slices
+from pebench_tasks.marking.failures import accounted, failing_slices, resolution_note
 from pebench_tasks.marking.scoring import LEXICAL, PERCENT, SLICES, TRUTH_ONLY
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 from pebench_tasks.results.samples import refuse_mixed

@@ -88,12 +88,12 @@ def run(
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.tasks import TaskManager
 
-    from pebench_tasks import harness
+    from pebench_tasks.evaluation import run
 
-    harness.start_run()
+    run.start_run()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEBENCH_DATA", str(benchmark.directory))
-        harness.check_before_model(tasks)  # as the command does
+        run.check_before_model(tasks)  # as the command does
         results = simple_evaluate(
             model=model,
             model_args=arguments,

@@ -12,6 +12,7 @@ from transformers import AutoProcessor
 from pebench_tasks.backend import families
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.evaluation import image_sizes
+from pebench_tasks.marking.failures import resolution_note
 
 Untrained = Callable[[str], Path]
 CPU = "pretrained={path},device=cpu,device_map=cpu"
@@ -37,7 +38,7 @@ def test_qwen2_5_vl_replaces_the_resolution_unless_told_the_one_of_training(
     assert "Pass the values of the training in --model_args." in said
     same = measured("qwen2_5_vl", f"{CPU},min_pixels=4096,max_pixels=4096", small, path)
     assert (same["made"], same["own"]) == (64, 64)
-    assert image_sizes.resolution_note(same) == ""
+    assert resolution_note(same) == ""
     assert "WRONG" not in capsys.readouterr().err
 
 
@@ -46,7 +47,7 @@ def test_gemma4_replaces_the_number_of_image_tokens_unless_told_the_one_of_train
 ) -> None:
     path = untrained("gemma4")
     tokens = AutoProcessor.from_pretrained(path).image_processor.max_soft_tokens
-    assert image_sizes.resolution_note(measured("gemma4", CPU, small, path)) != ""
+    assert resolution_note(measured("gemma4", CPU, small, path)) != ""
     told = measured("gemma4", f"{CPU},max_soft_tokens={tokens}", small, path)
     assert told["made"] == told["own"]
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark, open_benchmark, settings_path
+from pebench_tasks.benchmark.choosing import choose_benchmark, settings_path
+from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.errors import BenchmarkError
 
 

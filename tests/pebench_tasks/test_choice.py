@@ -7,11 +7,12 @@ import pytest
 from harness_runs import EVERY_FIGURE, LIMIT, MakeCheckpoint
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark.known_figures import find_known, load_known, write_known
+from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.results.known_figures import find_known, write_known
 
 
 @pytest.mark.parametrize("name", ["PEBENCH_RETAIN", "PEBENCH_WORLD"])

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pebench_tasks.benchmark.reading import Benchmark, choose_benchmark
+from pebench_tasks.benchmark.choosing import choose_benchmark
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli import main
 
 

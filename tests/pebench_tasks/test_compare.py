@@ -14,12 +14,11 @@ from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.cli import compare as compare_module
-from pebench_tasks.cli.compare import write_csv
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, score
 from pebench_tasks.pages import comparison as compare_page
-from pebench_tasks.results.comparison import compare
+from pebench_tasks.results.comparison import compare, write_csv
 from pebench_tasks.results.files import TASKS
 
 Respond = Callable[[Document], str]

@@ -9,9 +9,10 @@ import yaml
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance, responses
 from PIL import Image
 
-from pebench_tasks import harness, plugin
+from pebench_tasks import harness
 from pebench_tasks import run_record as model_record
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.evaluation import run, tested
 from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
 
 KWARGS = {"pre_prompt": "", "post_prompt": "", "generation": {"max_new_tokens": 12}}
@@ -51,14 +52,14 @@ def answer(row: dict[str, Any], response: str = "") -> dict[str, Any]:
 # The YAML files
 
 
-@pytest.mark.parametrize("path", sorted(plugin.TASKS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(tested.TASKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_task_is_a_short_leaf_over_the_shared_base(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     assert lines[:2] == ["include: _pebench_base", f"task: {path.stem}"]
     assert len(lines) <= 6
 
 
-@pytest.mark.parametrize("path", [*plugin.TASKS.glob("*.yaml"), plugin.TASKS / "_pebench_base"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*tested.TASKS.glob("*.yaml"), tested.TASKS / "_pebench_base"], ids=lambda p: p.name)
 def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
     names = [line.split("!function ")[1] for line in path.read_text().splitlines() if "!function " in line]
     assert names
@@ -68,7 +69,7 @@ def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
 
 
 def listed() -> set[str]:
-    text = (plugin.TASKS / "_pebench_base").read_text().replace("!function ", "")
+    text = (tested.TASKS / "_pebench_base").read_text().replace("!function ", "")
     return {row["metric"] for row in yaml.safe_load(text)["metric_list"]}
 
 
@@ -80,7 +81,7 @@ def test_every_metric_that_a_document_returns_is_listed(chosen: Benchmark, task:
     read(rows)
     returned = {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*SLICES, "provenance"} - returned == ({"efficacy", "generality"} if task == "pebench_events" else set())
-    harness._current().goals["event"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
+    run.current().goals["event"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
     returned |= {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*SLICES} < returned <= listed()
 
@@ -92,7 +93,7 @@ def test_every_metric_that_a_joint_document_returns_is_listed(chosen: Benchmark)
     returned = {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*JOINT_SLICES, "provenance"} - returned == {"event_efficacy", "event_generality"}
     assert {"event_efficacy_truth_only", "event_generality_truth_only", "world_accuracy", "empty"} < returned
-    harness._current().goals["joint"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
+    run.current().goals["joint"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
     returned |= {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*JOINT_SLICES} < returned <= listed()
     assert not returned & {"efficacy", "generality", "retain", "scope", "real"}
@@ -113,7 +114,7 @@ def test_documents_come_from_the_chosen_benchmark_and_forget_set(
 
 def test_prompts_surround_the_question() -> None:
     doc = {"question": "Who?", "target": "person", "key": "p000/e00/name"}
-    harness._run = harness.Run(None, None, None, {})  # type: ignore[arg-type]
+    run._run = run.Run(None, None, None, {})  # type: ignore[arg-type]
     assert harness.doc_to_text(doc, {"pre_prompt": "<", "post_prompt": ">"}) == "<Who?>"
 
 
@@ -269,7 +270,7 @@ def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, m
     assert summary["benchmark"] == {
         "name": chosen.name, "directory": str(chosen.directory), "chosen": "PEBENCH_DATA",
     }  # fmt: skip
-    assert summary["versions"]["lmms-eval"].startswith(plugin.TESTED)
+    assert summary["versions"]["lmms-eval"].startswith(tested.TESTED)
     assert json.loads(json.dumps(summary, indent=1)) == dict(summary.items())
 
 
@@ -297,7 +298,7 @@ def test_a_checkpoint_variable_without_a_record_is_refused(
 def test_an_unsupported_lmms_eval_is_refused_even_by_include_path(
     chosen: Benchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plugin, "version", lambda name: "0.8.0")
+    monkeypatch.setattr(tested, "version", lambda name: "0.8.0")
     with pytest.raises(SystemExit, match=r"error: .*not 0.8.0"):
         load("pebench_people")
 

@@ -1,8 +1,8 @@
 """The 40 events of the paper and six stand-in scenes: names, keywords and descriptions, read from events.csv.
 
 Names and keywords are the paper's (arXiv 2503.12545), lower case, each keyword once. The paper's descriptions are not
-published; these are ours and say what `pebench_tasks.benchmark.synthetic.scenes` draws. They name no person and no gender, and
-their pairwise ROUGE-L stays low, so that describing another scene scores badly.
+published; these are ours and say what `scenes` draws. They name no person and no gender, and their pairwise ROUGE-L
+stays low, so that describing another scene scores badly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """``pebench leaderboard check``: all submissions of a board, each computed again or covered by a receipt."""
 
-import argparse
 import signal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -123,7 +122,8 @@ def _work(path: Path) -> Checked | Refused:
 
 def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
     """The benchmarks in these folders by fingerprint; with none named, the chosen one (``pebench data use``)."""
-    from pebench_tasks.benchmark.reading import choose_benchmark, shared_benchmark
+    from pebench_tasks.benchmark.choosing import choose_benchmark
+    from pebench_tasks.benchmark.reading import shared_benchmark
 
     paths = list(folders) or [choose_benchmark(build=False)[0]]
     return {benchmark.fingerprint: benchmark for benchmark in map(shared_benchmark, paths)}
@@ -132,25 +132,3 @@ def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
 def processes() -> int:
     """How many processes a command checks with."""
     return min(usable_cores(), MOST_PROCESSES)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``pebench leaderboard check``."""
-    parser.add_argument("board", type=Path, metavar="DIR", help="the folder of submissions")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="the benchmarks' folders"
-    )
-    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="only these submissions")
-    parser.add_argument("--fresh", action="store_true", help="compute again what has a receipt of an earlier check")
-
-
-def main(arguments: argparse.Namespace) -> int:
-    """Check, print a line a submission, and return 1 if any was refused."""
-    benchmarks = open_benchmarks(arguments.data)
-    outcome = check_board(
-        arguments.board, benchmarks, only=arguments.only, fresh=arguments.fresh, processes=processes()
-    )
-    for name in sorted(outcome.checked.keys() | outcome.refused.keys()):
-        print(f"{name}: refused: {outcome.refused[name]}" if name in outcome.refused else f"{name}: ok")
-    print(f"{len(outcome.checked)} passed, {len(outcome.refused)} refused")
-    return int(bool(outcome.refused))

@@ -1,6 +1,5 @@
 """``pebench leaderboard build``: a board folder as a static site that works on any host, and from a file."""
 
-import argparse
 import json
 import multiprocessing
 import shutil
@@ -161,19 +160,3 @@ def _replace(fresh: Path, out: Path) -> None:
     if out.exists():
         out.rename(fresh.with_name("old"))
     fresh.rename(out)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``pebench leaderboard build``."""
-    parser.add_argument("board", type=Path, metavar="DIR", help="the folder of submissions")
-    parser.add_argument("--out", type=Path, required=True, metavar="SITE", help="the folder to write, or an older site")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="the benchmarks' folders"
-    )
-    parser.add_argument("--title", metavar="TEXT", help="of the site (default: board.json's)")
-
-
-def main(arguments: argparse.Namespace) -> int:
-    """Check the board, build its site, say where it is."""
-    print(build_site(arguments.board, arguments.out, data=arguments.data, title=arguments.title))
-    return 0

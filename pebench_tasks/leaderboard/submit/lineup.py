@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pebench_templates
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.image_sizes import resolution_note
 from pebench_tasks.leaderboard.entry.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.entry.loader import MAX_GOALS
 from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete_record, lineage, parent_weights
+from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results.files import TARGETS, Result, age, read_results_file, task_version
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed

@@ -13,7 +13,6 @@ import pytest
 from made_results import BASE, forgets, knows, never_saw, write_cast, write_result
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark.known_figures import find_known, write_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
@@ -21,6 +20,7 @@ from pebench_tasks.leaderboard.check.examine import check_submission
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit.submit import submit
 from pebench_tasks.results.files import TASKS, read_result
+from pebench_tasks.results.known_figures import find_known, write_known
 from pebench_tasks.results.samples import read_logged
 
 LINK = "https://example.org/method"

@@ -11,13 +11,14 @@ import pytest
 from hub_server import serve
 from replica import make_replica, picture
 
-from pebench_tasks import harness
+from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.published import cache
 from pebench_tasks.benchmark.published.build import DATASET
-from pebench_tasks.benchmark.reading import choose_benchmark, open_benchmark
+from pebench_tasks.benchmark.reading import open_benchmark
 from pebench_tasks.cli import main
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.run import check_before_model
 
 THINGS = (("chair", "yes"), ("horse", "no"))
 
@@ -97,7 +98,7 @@ def test_selecting_a_task_builds_the_published_benchmark_with_all_that_it_asks(
     faces, pope = write_sources(home)
     with serve({DATASET: repository, cache.REAL: faces, cache.WORLD: pope}) as hub:
         hub.use(monkeypatch, home / "hub")
-        harness.check_before_model(["pebench_people", "pebench_events"])
+        check_before_model(["pebench_people", "pebench_events"])
     built = open_benchmark(choose_benchmark()[0])
     slices = {
         target: {document["slice"] for document in documents(built, target, "forget05")}

@@ -1,0 +1,75 @@
+"""``pebench score``: checkpoints through the harness."""
+
+import argparse
+from pathlib import Path
+
+from pebench_tasks.evaluation.checkpoints import run
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench score``."""
+    parser.add_argument("checkpoints", nargs="+", metavar="CKPT", help="checkpoint folders, adapters or hub ids")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as chosen, PEBENCH_DATA)")
+    parser.add_argument("--forget", metavar="RATIO", help="forget set: 1, 5, 10 or 20 (default: PEBENCH_FORGET, or 5)")
+    parser.add_argument(
+        "--target", nargs="+", choices=list(TASKS), default=DEFAULT_TARGETS, help="which tasks (default: person event)"
+    )
+    parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
+    parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
+    parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
+    parser.add_argument("--real-known", type=Path, metavar="FILE", help="only figures on this list (pebench real)")
+    parser.add_argument("--judge", metavar="NAME", help="who marks scenes: lexical or openai:MODEL (PEBENCH_JUDGE)")
+    parser.add_argument(
+        "--max-judge-calls",
+        type=_count,
+        metavar="N",
+        help="ask the judge at most N times; what is left counts as failed",
+    )
+    parser.add_argument("--output_path", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument(
+        "--batch_size", type=_batch_size, default="auto", metavar="N", help="a number or auto (default: auto)"
+    )
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents of a task, to try it out")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run code that a checkpoint brings along")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Score, print one row per checkpoint and target, and return the exit code."""
+    from pebench_tasks.results.tables import print_results
+
+    results = run(
+        arguments.checkpoints,
+        data=arguments.data,
+        forget=arguments.forget,
+        targets=arguments.target,
+        goal=arguments.goal,
+        retain_all=arguments.retain_all,
+        world_all=arguments.world_all,
+        real_known=arguments.real_known,
+        judge=arguments.judge,
+        max_judge_calls=arguments.max_judge_calls,
+        output_path=arguments.output_path,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        limit=arguments.limit,
+        trust_remote_code=arguments.trust_remote_code,
+    )
+    if results:  # under torchrun the first process has them all
+        print_results(results)
+    return 0
