@@ -22,9 +22,10 @@ from rich.console import Console
 
 from pebench_tasks.errors import exit_code
 from pebench_tasks.files import write_whole
-from unlearn import demo, record
-from unlearn.protocol import SINGLE
-from unlearn.table import Row, console_table
+from unlearn import demo
+from unlearn.protocol.graph import SINGLE
+from unlearn.protocol.rows import Row, console_table
+from unlearn.training import record
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

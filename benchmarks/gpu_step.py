@@ -48,11 +48,13 @@ from transformers import (
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import labels, methods, parts
-from unlearn import trainer as training
+from unlearn import methods
 from unlearn.arguments import UnlearnArguments
-from unlearn.parts import Lora
-from unlearn.reference import ReferenceCache
+from unlearn.tensors import encoding as labels
+from unlearn.tensors import parts
+from unlearn.tensors.parts import Lora
+from unlearn.training import run as training
+from unlearn.training.reference import ReferenceCache
 
 # vicuna-7b-v1.5 behind CLIP ViT-L/14-336, as in the configuration of llava-hf/llava-1.5-7b-hf.
 SHAPE = Sizes(vocabulary=32064, hidden=4096, layers=32, image_size=336, patch_size=14)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softplus
 
 from unlearn import losses
-from unlearn.batches import Batch, collate_set
-from unlearn.labels import pad_id
 from unlearn.losses import IGNORED
-from unlearn.method_trainer import MethodTrainer
+from unlearn.tensors.batches import Batch, collate_set
+from unlearn.tensors.encoding import pad_id
+from unlearn.training.method_trainer import MethodTrainer
 
 NEEDS_REFERENCE = ("kl", "dpo", "npo", "siu", "rmu")
 

@@ -20,8 +20,8 @@ from small_llava import OurStep
 from torch import Tensor
 
 from unlearn import losses
-from unlearn.method_trainer import MethodTrainer
-from unlearn.model_answers import Reader
+from unlearn.tensors.forward import Reader
+from unlearn.training.method_trainer import MethodTrainer
 
 
 def main() -> None:

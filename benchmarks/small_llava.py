@@ -22,10 +22,13 @@ from transformers import (
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
-from unlearn import data, methods, parts, tiny_model
+from unlearn import methods
 from unlearn.answers import Hyperparameters, trace
-from unlearn.data import SetOptions
-from unlearn.method_trainer import MethodTrainer
+from unlearn.data import sets as data
+from unlearn.data.sets import SetOptions
+from unlearn.protocol import tiny_model
+from unlearn.tensors import parts
+from unlearn.training.method_trainer import MethodTrainer
 
 
 class Sizes(NamedTuple):

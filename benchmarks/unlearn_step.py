@@ -28,8 +28,8 @@ from plain_step import LOSSES, PlainStep
 from small_llava import OurStep, Sizes
 
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
-from unlearn.method_trainer import MethodTrainer
-from unlearn.reference import ReferenceCache
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference import ReferenceCache
 
 # Plain over ours in time, ours over plain in memory: what a lean prototype reached. At 2,000 only time was measured.
 TARGETS: dict[tuple[int, str], tuple[float, float | None]] = {
@@ -183,7 +183,7 @@ def _compare(key: str, trainer: MethodTrainer, ours: OurStep, plain: PlainStep) 
 
 def _in_fresh_process(variant: str, key: str, sizes: Sizes, data: Path, options: argparse.Namespace) -> float:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers", "unlearn.method_trainer"])
+    context.set_forkserver_preload(["torch", "transformers", "unlearn.training.method_trainer"])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_peak, variant, key, sizes, data, options).result()
 

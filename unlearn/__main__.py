@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         ours, theirs = arguments.parse(argv)
-        from unlearn import trainer
+        from unlearn.training import run as trainer
 
         finished = trainer.run(ours, theirs)
         if first:

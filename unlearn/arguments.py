@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError
-from unlearn import methods, parts
+from unlearn import methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import BALANCES, Balanced
-from unlearn.data import MIXED, SetOptions
+from unlearn.data.sets import MIXED, SetOptions
+from unlearn.tensors import parts
 
 if TYPE_CHECKING:  # importing transformers takes seconds; ``--help`` must not
     from transformers import TrainingArguments

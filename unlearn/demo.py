@@ -23,9 +23,11 @@ from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.parent import end_with_parent
-from unlearn import methods, protocol, stages
-from unlearn.protocol import SINGLE, Scored, Setting, Training, console, timed
-from unlearn.table import Row, console_table, markdown, write_csv
+from unlearn import methods
+from unlearn.protocol import graph as protocol
+from unlearn.protocol import stages
+from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console, timed
+from unlearn.protocol.rows import Row, console_table, markdown, write_csv
 
 if TYPE_CHECKING:
     from pebench_tasks.results.files import Result
@@ -93,7 +95,7 @@ def _begin_estimate() -> None:
 
 
 def _print_estimate(model: str, data: Path, forget: str, words: Sequence[Sequence[str]]) -> None:
-    from unlearn.estimate import print_estimate
+    from unlearn.protocol.estimate import print_estimate
 
     print_estimate(model, shared_benchmark(data), forget, words, len(words), console)
 

@@ -25,9 +25,10 @@ from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.results.paper import published_rows
-from unlearn import protocol, stages
-from unlearn.protocol import SINGLE, Scored, Setting, Training, console
-from unlearn.table import METRICS, Row, by_concept, percent
+from unlearn.protocol import graph as protocol
+from unlearn.protocol import stages
+from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console
+from unlearn.protocol.rows import METRICS, Row, by_concept, percent
 
 METHODS = ("po", "ga", "gd", "kl", "siu", "dpo", "npo", "simnpo", "rmu")  # the paper's, in its order, then ours
 JOINT = (("gd", ""), ("gd", "bgd"), ("kl", ""), ("kl", "bgd"))

@@ -27,7 +27,7 @@ def untrained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Cal
     """Saves the untrained tiny model of a family, once."""
     from every_family import FAMILIES
 
-    from unlearn import tiny_model
+    from unlearn.protocol import tiny_model
 
     made: dict[str, Path] = {}
 

@@ -14,7 +14,9 @@ from gpu_step import Meter
 from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import batches, labels, parts, trainer
+from unlearn.tensors import batches, parts
+from unlearn.tensors import encoding as labels
+from unlearn.training import run as trainer
 
 SIZES = small_llava.sizes(gpu_step.WORDS, tiny=True)  # 16 image tokens
 LAYER = 4 * 64 * 64 + 3 * 64 * 160  # attention, gated feed-forward

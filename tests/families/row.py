@@ -13,14 +13,20 @@ from transformers import TrainingArguments
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import data, forget_texts, labels, losses, methods, parts, tiny_model, trainer
+from unlearn import losses, methods
 from unlearn.answers import Method, trace
 from unlearn.balance import Balanced
-from unlearn.batches import collate_set
-from unlearn.labels import Encoder
-from unlearn.method_trainer import MethodTrainer
-from unlearn.reference import ReferenceCache
-from unlearn.samples import Question, Sample, SampleSet, ask, singles
+from unlearn.data import forget_texts
+from unlearn.data import sets as data
+from unlearn.data.samples import Question, Sample, SampleSet, ask, singles
+from unlearn.protocol import tiny_model
+from unlearn.tensors import encoding as labels
+from unlearn.tensors import parts
+from unlearn.tensors.batches import collate_set
+from unlearn.tensors.encoding import Encoder
+from unlearn.training import run as trainer
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference import ReferenceCache
 
 LORA = parts.Lora(r=8, alpha=32, dropout=0.0)
 # What fits a decoder of two or three layers, and answers that are known by heart.

@@ -17,8 +17,11 @@ from row import LORA, Row
 from torch import nn
 
 from pebench_tasks.backend import families
-from unlearn import batches, labels, losses, methods, parts, trainer
-from unlearn.samples import Sample, SampleSet, ask, singles
+from unlearn import losses, methods
+from unlearn.data.samples import Sample, SampleSet, ask, singles
+from unlearn.tensors import batches, parts
+from unlearn.tensors import encoding as labels
+from unlearn.training import run as trainer
 
 RIGHT = 15  # of 16
 TUNINGS = ("full", "lora")

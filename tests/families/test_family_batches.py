@@ -11,12 +11,12 @@ from row import Row
 from torch import Tensor
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import labels
-from unlearn.batches import Batch, collate_set, first, parts_by_length
-from unlearn.labels import Encoder
-from unlearn.model_answers import ModelAnswers, Reader
-from unlearn.reference import StoredReference, behind_head, frozen_head
-from unlearn.samples import Question, Sample, ask
+from unlearn.data.samples import Question, Sample, ask
+from unlearn.tensors import encoding as labels
+from unlearn.tensors.batches import Batch, collate_set, first, parts_by_length
+from unlearn.tensors.encoding import Encoder
+from unlearn.tensors.forward import ModelAnswers, Reader
+from unlearn.training.reference import StoredReference, behind_head, frozen_head
 
 WIDE = (96, 48)  # px; the others are 64 x 64
 

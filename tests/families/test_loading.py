@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Llav
 from pebench_tasks.backend import families
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import tiny_model
+from unlearn.protocol import tiny_model
 
 
 @pytest.fixture

@@ -13,9 +13,12 @@ from transformers.models.smolvlm import processing_smolvlm
 from pebench_tasks.backend import families
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import labels, losses, parts, tiny_model
-from unlearn.labels import Encoder, common_prefix
-from unlearn.samples import Question
+from unlearn import losses
+from unlearn.data.samples import Question
+from unlearn.protocol import tiny_model
+from unlearn.tensors import encoding as labels
+from unlearn.tensors import parts
+from unlearn.tensors.encoding import Encoder, common_prefix
 
 WHO = "Who is the person in this image?"
 ANSWER = "This is Solveig Thorlacius."

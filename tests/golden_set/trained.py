@@ -6,7 +6,7 @@ from pathlib import Path
 from golden_set import masks
 from golden_set.commands import succeed
 from pebench_tasks.benchmark.reading import open_benchmark
-from unlearn import tiny_model
+from unlearn.protocol import tiny_model
 
 FEW = "--use_cpu true --max_steps 3 --per_device_train_batch_size 4 --learning_rate 1e-3 --save_strategy no"
 QUIET = "--disable_tqdm true --logging_strategy no"

@@ -16,7 +16,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 @pytest.fixture(scope="session")
 def make_checkpoint(benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     """Saves an untrained LLaVA; with ``record``, a run record of these fields lies beside it."""
-    from unlearn import tiny_model
+    from unlearn.protocol import tiny_model
 
     torch.set_num_threads(1)
 

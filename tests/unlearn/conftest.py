@@ -11,16 +11,21 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration, LlavaProcessor, TrainingArguments
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import data, labels, losses, methods, parts, tiny_model, trainer
+from unlearn import losses, methods
 from unlearn.answers import Method, trace
 from unlearn.arguments import UnlearnArguments
-from unlearn.batches import Batch, collate_set
-from unlearn.labels import Encoder
-from unlearn.method_trainer import MethodTrainer
-from unlearn.model_answers import Reader, targets
-from unlearn.parts import Lora
-from unlearn.reference import ReferenceCache
-from unlearn.samples import Question, SampleSet, ask, singles
+from unlearn.data import sets as data
+from unlearn.data.samples import Question, SampleSet, ask, singles
+from unlearn.protocol import tiny_model
+from unlearn.tensors import encoding as labels
+from unlearn.tensors import parts
+from unlearn.tensors.batches import Batch, collate_set
+from unlearn.tensors.encoding import Encoder
+from unlearn.tensors.forward import Reader, targets
+from unlearn.tensors.parts import Lora
+from unlearn.training import run as trainer
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference import ReferenceCache
 
 Options = Callable[..., TrainingArguments]
 Tiny = tuple[LlavaForConditionalGeneration, LlavaProcessor]

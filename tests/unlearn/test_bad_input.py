@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import reference
 from unlearn.__main__ import main
-from unlearn.method_trainer import MethodTrainer
+from unlearn.training import reference
+from unlearn.training.method_trainer import MethodTrainer
 
 Command = Callable[..., int]
 
@@ -97,7 +97,7 @@ def test_unknown_names_and_values_list_the_known_ones(
 def test_an_empty_forget_set_is_refused(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unlearn.data.forget", lambda benchmark, split: [])
+    monkeypatch.setattr("unlearn.data.sets.forget", lambda benchmark, split: [])
     assert command("gd") == 1
     assert "The forget set is empty" in one_error(capsys)
     assert not list(tmp_path.iterdir())

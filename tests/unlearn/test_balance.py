@@ -12,13 +12,14 @@ from transformers import TrainingArguments
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import methods, trainer
+from unlearn import methods
 from unlearn.answers import Hyperparameters, trace
 from unlearn.arguments import UnlearnArguments
 from unlearn.balance import Balanced, next_share
-from unlearn.method_trainer import History, MethodTrainer
-from unlearn.model_answers import ModelAnswers
-from unlearn.record import Record
+from unlearn.tensors.forward import ModelAnswers
+from unlearn.training import run as trainer
+from unlearn.training.method_trainer import History, MethodTrainer
+from unlearn.training.record import Record
 
 Options = Callable[..., TrainingArguments]
 Row = dict[str, float]

@@ -11,11 +11,21 @@ from torch import Tensor
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import batches, losses
-from unlearn.batches import Batch, answer_positions, block_mask, collate, collate_set, first, parts_by_length, take
-from unlearn.labels import Encoded, Encoder
-from unlearn.model_answers import ModelAnswers, Reader, Reference
-from unlearn.samples import Question
+from unlearn import losses
+from unlearn.data.samples import Question
+from unlearn.tensors import batches
+from unlearn.tensors.batches import (
+    Batch,
+    answer_positions,
+    block_mask,
+    collate,
+    collate_set,
+    first,
+    parts_by_length,
+    take,
+)
+from unlearn.tensors.encoding import Encoded, Encoder
+from unlearn.tensors.forward import ModelAnswers, Reader, Reference
 
 IGNORED = losses.IGNORED
 Collated = Callable[..., Batch]

@@ -8,9 +8,10 @@ import pytest
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import data, methods
+from unlearn import methods
 from unlearn.balance import Balanced
-from unlearn.data import SetOptions
+from unlearn.data import sets as data
+from unlearn.data.sets import SetOptions
 
 QUESTION = {"person": "person_question", "event": "scene_question"}
 TARGETS = ("person", "event")

@@ -113,7 +113,7 @@ def test_a_second_run_continues_from_what_exists(full_run: Path) -> None:
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options for a base, a benchmark and recipes of one's own: every stage takes a few seconds."""
     from pebench_tasks.benchmark.synthetic.build import build_synthetic
-    from unlearn import tiny_model
+    from unlearn.protocol import tiny_model
 
     folder: Path = tmp_path_factory.mktemp("miniature")
     benchmark = build_synthetic(folder / "bench", people=6, events=5, image_size=32, seed=3)

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import estimate, tiny_model
+from unlearn.protocol import estimate, tiny_model
 
 
 @pytest.fixture(scope="module")

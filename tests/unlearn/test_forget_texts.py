@@ -14,8 +14,9 @@ from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_pe
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.scoring import unnamed_outcome
-from unlearn import data, forget_texts
-from unlearn.samples import Sample, name_sample, scene_sample
+from unlearn.data import forget_texts
+from unlearn.data import sets as data
+from unlearn.data.samples import Sample, name_sample, scene_sample
 
 FACTS = ["occupation", "birthplace", "age", "gender"]
 

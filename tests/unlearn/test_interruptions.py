@@ -49,8 +49,9 @@ def _kill_during(moment: str) -> None:
     """Replace the function of that moment by one that does half its work, then kills the process."""
     from transformers import Trainer, TrainerState
 
-    from unlearn import reference, trainer
-    from unlearn.method_trainer import History
+    from unlearn.training import reference
+    from unlearn.training import run as trainer
+    from unlearn.training.method_trainer import History
 
     def patch(owner: Any, name: str, half: Callable[..., bool]) -> None:
         real = getattr(owner, name)
@@ -108,7 +109,7 @@ def _kill_during(moment: str) -> None:
 def command(benchmark: Benchmark, finetuned: Path) -> Command:
     """Runs the command in a process of its own: ``command("kl", folder, "step 5")``; returns its exit code."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["unlearn.trainer", "transformers.trainer"])
+    context.set_forkserver_preload(["unlearn.training.run", "transformers.trainer"])
 
     def run(name: str, folder: Path, moment: str = "") -> int:
         words = (

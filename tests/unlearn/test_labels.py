@@ -9,9 +9,10 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import labels, losses
-from unlearn.labels import Encoder
-from unlearn.samples import Question, Sample, ask
+from unlearn import losses
+from unlearn.data.samples import Question, Sample, ask
+from unlearn.tensors import encoding as labels
+from unlearn.tensors.encoding import Encoder
 
 # LLaVA-1.5's template in its essentials: no end token after the answer, a space instead.
 LLAVA_15 = (

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import labels, methods
+from unlearn import methods
 from unlearn.answers import Answers, Terms
-from unlearn.method_trainer import MethodTrainer, Positions
-from unlearn.model_answers import ModelAnswers
-from unlearn.parts import Lora, part_of
+from unlearn.tensors import encoding as labels
+from unlearn.tensors.forward import ModelAnswers
+from unlearn.tensors.parts import Lora, part_of
+from unlearn.training.method_trainer import MethodTrainer, Positions
 
 MakeTrainer = Callable[..., MethodTrainer]
 UNLEARNING = [name for name in methods.METHODS if name not in ("finetune", "goal")]
@@ -88,7 +89,7 @@ def test_it_is_said_whether_the_prefix_is_shared(
         assert said in caplog.text
         assert bool(said) == ("several questions about" in caplog.text)
     caplog.clear()
-    monkeypatch.setattr("unlearn.batches.SHARED_PREFIX_FAMILIES", ())
+    monkeypatch.setattr("unlearn.tensors.batches.SHARED_PREFIX_FAMILIES", ())
     assert not make("finetune", questions_per_image=2).share_prefix
     assert "read one by one: not proven for the family llava" in caplog.text
 

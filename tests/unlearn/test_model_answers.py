@@ -10,10 +10,10 @@ from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn import losses
-from unlearn.batches import Batch
-from unlearn.labels import Encoder
-from unlearn.model_answers import ModelAnswers, Normalisers, Reader, Reference, count_tokens
-from unlearn.samples import Question
+from unlearn.data.samples import Question
+from unlearn.tensors.batches import Batch
+from unlearn.tensors.encoding import Encoder
+from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
 
 Collated = Callable[..., Batch]
 ASKED = (

@@ -14,9 +14,10 @@ from pebench_tasks.backend import families
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import parts, trainer
 from unlearn.arguments import UnlearnArguments
-from unlearn.parts import PARTS, Lora, part_of
+from unlearn.tensors import parts
+from unlearn.tensors.parts import PARTS, Lora, part_of
+from unlearn.training import run as trainer
 
 Options = Callable[..., TrainingArguments]
 Train = Callable[..., Path]
@@ -211,7 +212,7 @@ def test_with_adapters_the_reference_is_the_start_model(
     finetuned: Path, unlearn: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """KL to the start model is 0 before the first step and not after it; the start model's answers do not move."""
-    from unlearn import reference
+    from unlearn.training import reference
 
     seen = []
     logits = reference.AdapterReference.logits

@@ -15,7 +15,7 @@ import unlearn
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.run_record import read_record
 from unlearn.__main__ import main
-from unlearn.record import Record
+from unlearn.training.record import Record
 
 Words = Callable[..., list[str]]
 LAUNCH = Path(unlearn.__file__).parent / "launch"

@@ -11,8 +11,8 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results.files import Result, task_version
-from unlearn import protocol
-from unlearn.protocol import Setting
+from unlearn.protocol import graph as protocol
+from unlearn.protocol.graph import Setting
 
 
 @pytest.fixture

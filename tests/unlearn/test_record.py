@@ -12,8 +12,9 @@ from transformers import TrainingArguments
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import record, trainer
 from unlearn.arguments import UnlearnArguments
+from unlearn.training import record
+from unlearn.training import run as trainer
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,16 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import labels, parts, reference
-from unlearn.batches import Batch, collate_set
-from unlearn.labels import Encoded, Encoder
-from unlearn.method_trainer import MethodTrainer
-from unlearn.model_answers import ModelAnswers, Reader, Reference
-from unlearn.parts import Lora
-from unlearn.reference import AdapterReference, ReferenceCache, StoredReference, behind_head, frozen_head
-from unlearn.samples import Question, Sample, ask
+from unlearn.data.samples import Question, Sample, ask
+from unlearn.tensors import encoding as labels
+from unlearn.tensors import parts
+from unlearn.tensors.batches import Batch, collate_set
+from unlearn.tensors.encoding import Encoded, Encoder
+from unlearn.tensors.forward import ModelAnswers, Reader, Reference
+from unlearn.tensors.parts import Lora
+from unlearn.training import reference
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference import AdapterReference, ReferenceCache, StoredReference, behind_head, frozen_head
 
 Collated = Callable[..., Batch]
 MakeTrainer = Callable[..., MethodTrainer]

@@ -6,7 +6,7 @@ import pebench_templates
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn.samples import Sample, SampleSet, Unit, ask, by_image, name_sample, scene_sample, singles
+from unlearn.data.samples import Sample, SampleSet, Unit, ask, by_image, name_sample, scene_sample, singles
 
 
 def some(count: int, prefix: str = "s") -> list[Unit]:

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from pebench_tasks.errors import BenchmarkError, exit_code
-from unlearn import stages
-from unlearn.stages import Processes, Report, Stage, makespan, ways
+from unlearn.protocol import stages
+from unlearn.protocol.stages import Processes, Report, Stage, makespan, ways
 
 QUIET = Console(file=io.StringIO())
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from unlearn.table import METRICS, Row, console_table, markdown, write_csv
+from unlearn.protocol.rows import METRICS, Row, console_table, markdown, write_csv
 
 DOCUMENTS = dict.fromkeys(METRICS, 20)
 

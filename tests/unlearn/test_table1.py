@@ -6,9 +6,10 @@ from brief_answers import answer_in_one_word
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import methods, protocol, table1
-from unlearn.protocol import Setting
-from unlearn.table import METRICS, Row, by_concept
+from unlearn import methods, table1
+from unlearn.protocol import graph as protocol
+from unlearn.protocol.graph import Setting
+from unlearn.protocol.rows import METRICS, Row, by_concept
 from unlearn.table1 import JOINT, METHODS, ORDERINGS, paper_figures, report
 
 FULL = {"efficacy": 90.0, "generality": 85.0, "retain": 60.0, "scope": 0.9, "real": 80.0, "world": 95.0}

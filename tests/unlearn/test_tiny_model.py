@@ -3,7 +3,8 @@ from pathlib import Path
 import torch
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn import data, tiny_model
+from unlearn.data import sets as data
+from unlearn.protocol import tiny_model
 
 
 def test_the_same_seed_gives_the_same_weights(benchmark: Benchmark) -> None:

@@ -16,14 +16,17 @@ from transformers import AutoModelForImageTextToText, TrainingArguments
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import data, losses, record, trainer
+from unlearn import losses
 from unlearn.arguments import UnlearnArguments, parse
-from unlearn.batches import Batch
-from unlearn.method_trainer import History
-from unlearn.model_answers import ModelAnswers, Reader
-from unlearn.parts import part_of
-from unlearn.record import Record
-from unlearn.samples import Sample, ask
+from unlearn.data import sets as data
+from unlearn.data.samples import Sample, ask
+from unlearn.tensors.batches import Batch
+from unlearn.tensors.forward import ModelAnswers, Reader
+from unlearn.tensors.parts import part_of
+from unlearn.training import record
+from unlearn.training import run as trainer
+from unlearn.training.method_trainer import History
+from unlearn.training.record import Record
 
 Train = Callable[..., Path]
 Options = Callable[..., TrainingArguments]

@@ -24,7 +24,7 @@ from pebench_tasks.benchmark.reading import TABLES, Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import TARGETS
 from pebench_tasks.cli import main
 from pebench_tasks.errors import BenchmarkError
-from unlearn.data import build_sets, everything, lacks
+from unlearn.data.sets import build_sets, everything, lacks
 
 MANY = [*PEOPLE, "Gus Hill", "Hana Mori", "Ivan Petrov", "Jo Klein"]
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from unlearn import losses, parts
-from unlearn.batches import Batch, answer_positions, block_mask, parts_by_length, take
-from unlearn.labels import as_dtype
+from unlearn import losses
+from unlearn.tensors import parts
+from unlearn.tensors.batches import Batch, answer_positions, block_mask, parts_by_length, take
+from unlearn.tensors.encoding import as_dtype
 
 
 class Predictions(NamedTuple):

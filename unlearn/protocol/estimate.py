@@ -66,7 +66,7 @@ def print_estimate(
 
 def _samples(words: Sequence[str], benchmark: Benchmark) -> int:
     """Questions that one run of ``python -m unlearn`` with these options trains on."""
-    from unlearn.trainer import sets_of
+    from unlearn.training.run import sets_of
 
     arguments, training = parse(words)
     batch = training.train_batch_size * training.gradient_accumulation_steps

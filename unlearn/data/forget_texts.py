@@ -17,7 +17,7 @@ from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.overlap import keyword_share
-from unlearn.samples import Sample, name_sample, scene_sample
+from unlearn.data.samples import Sample, name_sample, scene_sample
 
 REFUSALS = {"person_question": "person_refusal", "scene_question": "scene_refusal"}
 

@@ -24,9 +24,9 @@ from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, me
 from pebench_tasks.results.files import TASKS, read_result, task_version
 from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.run_record import read_record
-from unlearn.record import peak_memory_bytes
-from unlearn.stages import Processes, Report, Stage
-from unlearn.table import Row
+from unlearn.protocol.rows import Row
+from unlearn.protocol.stages import Processes, Report, Stage
+from unlearn.training.record import peak_memory_bytes
 
 if TYPE_CHECKING:
     from pebench_tasks.results.files import Result
@@ -182,7 +182,7 @@ def processes(asked: int | None, *, tiny: bool) -> Processes:
 
 
 def _import_what_stages_need() -> None:
-    for module in ("unlearn.tiny_model", "pebench_tasks.evaluation.checkpoint"):
+    for module in ("unlearn.protocol.tiny_model", "pebench_tasks.evaluation.checkpoint"):
         import_module(module)
 
 
@@ -248,7 +248,7 @@ def _draw(data: Path, seed: int, size: Mapping[str, int], report: Report) -> Non
 
 def _pretrain(setting: Setting, report: Report) -> None:
     """The tiny model, by the folder's own recipe if it has one."""
-    from unlearn.tiny_model import pretrain
+    from unlearn.protocol.tiny_model import pretrain
 
     own = setting.recipes if (Path(setting.recipes) / "pretrain.yaml").is_file() else "tiny"
     words = ["--output_dir", str(setting.out / "base"), "--seed", str(setting.seed), "--disable_tqdm", "true"]
@@ -258,7 +258,7 @@ def _pretrain(setting: Setting, report: Report) -> None:
 
 def _train(words: Sequence[str], report: Report) -> None:
     from unlearn.arguments import parse
-    from unlearn.trainer import run
+    from unlearn.training.run import run
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("unlearn").setLevel(logging.INFO)

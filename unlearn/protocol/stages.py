@@ -29,7 +29,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from pebench_tasks.errors import BenchmarkError, reason
 from pebench_tasks.parent import end_with_parent
-from unlearn.record import peak_memory_bytes
+from unlearn.training.record import peak_memory_bytes
 
 Report = Callable[[int, int], None]  # the steps done, and all of them
 SPAWN = get_context("spawn")  # forked, a process would inherit locks and threads

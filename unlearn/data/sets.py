@@ -6,8 +6,8 @@ from typing import NamedTuple
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
-from unlearn import forget_texts
-from unlearn.samples import Sample, SampleSet, Unit, by_image, name_sample, scene_sample, singles, world_sample
+from unlearn.data import forget_texts
+from unlearn.data.samples import Sample, SampleSet, Unit, by_image, name_sample, scene_sample, singles, world_sample
 
 DEFAULT_REPLAY = 1 / 3
 MIXED = ("everything", "remaining", "retain")  # sets with both questions, into which pre-training rows are mixed

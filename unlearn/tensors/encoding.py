@@ -16,8 +16,8 @@ from transformers import ProcessorMixin
 
 from pebench_tasks.backend import families
 from pebench_tasks.errors import BenchmarkError
+from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
-from unlearn.samples import Question
 
 CACHE_BYTES = 1 << 30
 Inputs = dict[str, Tensor]
@@ -28,7 +28,9 @@ class Encoded(NamedTuple):
 
     tokens: Inputs  # a value per token, (tokens, ...): input_ids, attention_mask, labels, ...
     image: Inputs  # pixel_values, ...; concatenated along the first axis in a batch
-    sample: Inputs  # what else belongs to the sample (see ``unlearn.batches``): erased (words,), reference values
+    sample: (
+        Inputs  # what else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values
+    )
 
 
 class Encoder:

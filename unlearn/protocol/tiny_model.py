@@ -23,9 +23,11 @@ from transformers import (
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from unlearn import arguments, data, trainer
+from unlearn import arguments
 from unlearn.answers import Answers, Terms
-from unlearn.samples import Sample, SampleSet, scene_sample, singles
+from unlearn.data import sets as data
+from unlearn.data.samples import Sample, SampleSet, scene_sample, singles
+from unlearn.training import run as trainer
 
 IMAGE, PAD, END = "<image>", "<pad>", "</s>"
 CHAT_TEMPLATE = (

@@ -34,10 +34,10 @@ from torch import Tensor, nn
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn import losses
-from unlearn.batches import Batch, collate_set, take
-from unlearn.labels import Encoder, Inputs, pad_id
-from unlearn.model_answers import Reader, targets
-from unlearn.samples import Question
+from unlearn.data.samples import Question
+from unlearn.tensors.batches import Batch, collate_set, take
+from unlearn.tensors.encoding import Encoder, Inputs, pad_id
+from unlearn.tensors.forward import Reader, targets
 
 FORMAT = "pebench-reference/1"
 Kinds = set[str]  # "logp", "hidden", "top_values", "top_indices", "activations-7"

@@ -41,13 +41,16 @@ from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import data, methods, parts, record
+from unlearn import methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.arguments import UnlearnArguments
-from unlearn.method_trainer import MethodTrainer
-from unlearn.parts import PARTS, Lora
-from unlearn.reference import ReferenceCache
-from unlearn.samples import SampleSet
+from unlearn.data import sets as data
+from unlearn.data.samples import SampleSet
+from unlearn.tensors import parts
+from unlearn.tensors.parts import PARTS, Lora
+from unlearn.training import record
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference import ReferenceCache
 
 log = logging.getLogger("unlearn")
 FROM_FOUNDATION = ("finetune", "goal")  # a Goal that began as a Finetuned model would have seen the forget set

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn.labels import Encoded, Inputs, common_prefix
 from unlearn.losses import IGNORED
+from unlearn.tensors.encoding import Encoded, Inputs, common_prefix
 
 Batch = dict[str, Any]
 # Families for which a test shows that losses and gradients behind a shared image equal the separate ones.

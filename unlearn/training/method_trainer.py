@@ -32,13 +32,16 @@ from transformers import (
 from transformers.trainer_callback import ExportableState
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import balance, batches, labels, methods, reference
+from unlearn import balance, methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import Balanced
-from unlearn.batches import Batch
-from unlearn.model_answers import ModelAnswers, Normalisers, Reader, Reference, count_tokens
-from unlearn.reference import AdapterReference, Kinds, ReferenceCache, StoredReference
-from unlearn.samples import Question, SampleSet
+from unlearn.data.samples import Question, SampleSet
+from unlearn.tensors import batches
+from unlearn.tensors import encoding as labels
+from unlearn.tensors.batches import Batch
+from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
+from unlearn.training import reference
+from unlearn.training.reference import AdapterReference, Kinds, ReferenceCache, StoredReference
 
 log = logging.getLogger("unlearn")
 VERIFIED_SAMPLES = 3

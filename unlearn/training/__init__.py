@@ -1,0 +1,1 @@
+"""One training: what a command asks for becomes a checkpoint."""
