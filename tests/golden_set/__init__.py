@@ -4,8 +4,8 @@
 the current folder, so that commands name short relative paths. Nothing here knows where a module of the package lies
 beyond the names that are public (``pebench_tasks.cli:main``, the modules of ``python -m``), but for two that
 ``trained`` imports, since no command pre-trains the tiny model alone:
-``pebench_tasks.benchmark.reading:open_benchmark`` and ``unlearn.protocol.tiny_model:pretrain``. Where these move, ``trained``
-follows.
+``pebench_tasks.benchmark.reading:open_benchmark`` and ``unlearn.protocol.tiny_model:pretrain``. Where these move,
+``trained`` follows.
 """
 
 # Modules with a function ``goldens``, which returns files by name, and folders of ``tests/golden``. In this order: the

@@ -1,8 +1,8 @@
 """The methods by their keys. A method names the sets it needs and, after ``*``, its hyper-parameters.
 
 A method is a generator of named loss terms; each term is backpropagated before the next one is computed, so that
-their graphs are never in memory together. The sets (see ``unlearn.data.sets``): ``everything``, ``remaining``, ``forget``,
-``retain``, ``refusal``, ``choices``, ``swapped``, ``facts``, ``invented``.
+their graphs are never in memory together. The sets (see ``unlearn.data.sets``): ``everything``, ``remaining``,
+``forget``, ``retain``, ``refusal``, ``choices``, ``swapped``, ``facts``, ``invented``.
 """
 
 import difflib

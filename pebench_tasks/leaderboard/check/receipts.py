@@ -86,6 +86,9 @@ def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, pro
     return Result(checkpoint, submission["task"], submission["task_version"], metrics, provenance, path, beside)
 
 
+MARKING = ("benchmark", "judge", "leaderboard", "marking", "results")  # folders
+
+
 @cache
 def _code() -> str:
     """A hash of everything that marks: a changed rule makes every receipt void, released or not."""
@@ -95,8 +98,8 @@ def _code() -> str:
     digest = hashlib.sha256(
         f"{__version__} {task_version()} {pebench_templates.fingerprint()} {numpy.__version__}".encode()
     )
-    package = Path(__file__).parents[1]
-    marking = ("*.py", "*.csv", "judge/*.py", "leaderboard/*.py", "leaderboard/*.schema.json")
+    package = Path(__file__).parents[2]
+    marking = ("*.py", *(f"{name}/**/*.py" for name in MARKING), "**/*.csv", "leaderboard/entry/*.schema.json")
     for file in sorted(file for pattern in marking for file in package.glob(pattern)):
         digest.update(f"{file.relative_to(package)} ".encode() + file.read_bytes())
     return digest.hexdigest()

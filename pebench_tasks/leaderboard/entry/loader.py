@@ -124,7 +124,7 @@ def validator() -> "Validator":
     """The validator of ``submission.schema.json``."""
     from jsonschema import Draft202012Validator
 
-    schema = files("pebench_tasks.leaderboard").joinpath("submission.schema.json").read_text(encoding="utf-8")
+    schema = files("pebench_tasks.leaderboard.entry").joinpath("submission.schema.json").read_text(encoding="utf-8")
     whole = json.loads(schema)
     return Draft202012Validator(_inlined(whole, whole["$defs"]))
 

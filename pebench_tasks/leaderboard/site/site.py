@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,7 +75,7 @@ def _write(
         "board.json": exports.board_json(found, board.title, names),
         "board.csv": exports.board_csv(found, names),
         WORKFLOW: workflow,
-        SCHEMA: (HERE / SCHEMA).read_text(encoding="utf-8"),
+        SCHEMA: files("pebench_tasks.leaderboard.entry").joinpath(SCHEMA).read_text(encoding="utf-8"),
     }.items():
         write_whole(site / name, text)
     by_name = {one.name: one for one in checked}
