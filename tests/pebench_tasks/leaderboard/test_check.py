@@ -9,7 +9,7 @@ import pytest
 from made_submissions import BASE, FINETUNED, MODEL, Made, make
 
 from pebench_tasks import cli
-from pebench_tasks.benchmark.known_figures import FORMAT, _fingerprint
+from pebench_tasks.benchmark.known_figures import FORMAT, fingerprint
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import BenchmarkFacts, Board
 from pebench_tasks.leaderboard.check.check import check_board
@@ -44,7 +44,7 @@ def known_list(benchmark: Benchmark, **facts: Any) -> dict[str, Any]:
         "format": FORMAT, "data": benchmark.fingerprint, "template": pebench_templates.fingerprint(), "base": BASE,
         "weights": BASE, "model": "base", "known": keys[1:], "asked": len(keys), **facts,
     }  # fmt: skip
-    return content | {"fingerprint": _fingerprint(content)}
+    return content | {"fingerprint": fingerprint(content)}
 
 
 def check(made: Made, folder: Path, board: Board | None = None) -> Checked:

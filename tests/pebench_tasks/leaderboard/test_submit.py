@@ -258,10 +258,10 @@ def test_the_list_behind_real_comes_along(here: Path, benchmark: Benchmark) -> N
     content = find_known(here / "base" / "base")
     content["known"] = content["known"][:2]
     content.pop("fingerprint")
-    from pebench_tasks.benchmark.known_figures import _fingerprint
+    from pebench_tasks.benchmark.known_figures import fingerprint
 
     content["base"] = content["weights"] = BASE
-    content["fingerprint"] = _fingerprint(content)
+    content["fingerprint"] = fingerprint(content)
     write_known(content, Path("known.json"))
     asked = {"list": content["fingerprint"], "known": 2, "asked": content["asked"], "base": BASE}
 

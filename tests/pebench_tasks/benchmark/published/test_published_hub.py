@@ -115,7 +115,8 @@ def test_selecting_a_task_builds_the_published_benchmark_with_all_that_it_asks(
 def test_of_several_processes_one_builds(repository: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "from pebench_tasks.benchmark.published import cache; cache.REAL = cache.WORLD = None\n"
-        "from pebench_tasks.benchmark.reading import choose_benchmark, open_benchmark\n"
+        "from pebench_tasks.benchmark.choosing import choose_benchmark\n"
+        "from pebench_tasks.benchmark.reading import open_benchmark\n"
         "print(len(open_benchmark(choose_benchmark()[0]).images))"
     )
     with serve({DATASET: repository}) as hub:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from harness_runs import EVERY_FIGURE, MakeCheckpoint
 
-from pebench_tasks.benchmark.known_figures import add_arguments, load_known, main
+from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.cli.real import add_arguments, main
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import run
 from pebench_tasks.results.known_figures import find_known, write_known
@@ -52,7 +53,7 @@ def edited(file: Path, **change: Any) -> Path:
 
     content = json.loads(file.read_text()) | change
     del content["fingerprint"]
-    file.write_text(json.dumps(content | {"fingerprint": known._fingerprint(content)}))
+    file.write_text(json.dumps(content | {"fingerprint": known.fingerprint(content)}))
     return file
 
 
