@@ -40,7 +40,7 @@ class Marked(NamedTuple):
 def find_results(paths: Iterable[Path | str]) -> list[Result]:
     """The results behind ``paths``, in their order; of a folder of folders those of each, by name.
 
-    A path is what ``logged.read_logged`` takes, or a folder of such folders; folders in it without results of ours are
+    A path is what ``samples.read_logged`` takes, or a folder of such folders; folders in it without results of ours are
     left out. Raises ``BenchmarkError`` where there are none.
     """
     found: list[Result] = []

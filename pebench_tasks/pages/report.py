@@ -38,7 +38,7 @@ def write_report(
 ) -> Path:
     """Write ``report.html``, ``report.md`` and ``report.csv`` into ``out``; returns the path of the page.
 
-    ``paths`` are what ``logged.read_logged`` takes, or folders of such folders. ``data`` and ``goal`` name the
+    ``paths`` are what ``samples.read_logged`` takes, or folders of such folders. ``data`` and ``goal`` name the
     benchmark's folder and that of the Goals' results; else the recorded ones are used, else the chosen ones.
     ``samples``: documents of each slice in the browser, None for all, 0 for no browser; ``thumbnail``: pixels of their
     images. The same input gives the same bytes. Raises ``BenchmarkError`` for results that cannot stand in one table,

@@ -68,7 +68,7 @@ Models = dict[str, dict[str, "Logged"]]  # what a model is called -> its results
 def compare(paths: Sequence[Path | str], *, data: Path | str | None = None, seed: int = 0) -> list[Comparison]:
     """Compare the first model's results with each of the others', task by task.
 
-    A path is what ``logged.read_logged`` takes. ``data`` names the benchmark folder; else the recorded one, else the
+    A path is what ``samples.read_logged`` takes. ``data`` names the benchmark folder; else the recorded one, else the
     chosen one is used. Raises ``BenchmarkError`` for results that differ in more than the model, or share no task.
     """
     return compare_models(read_models(paths), data=data, seed=seed)

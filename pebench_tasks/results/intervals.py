@@ -87,7 +87,7 @@ def observations(documents: Iterable[Mapping[str, Any]], benchmark: "Benchmark")
 def interval(observations: Iterable[Observation], *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """The figure of one slice with its interval: the same for the same observations in any order.
 
-    ``value`` is exactly ``scoring.mean`` of the values, or ``world.world_f1``. Where nothing varies, or there is one
+    ``value`` is exactly ``scoring.mean`` of the values, or ``yes_no.world_f1``. Where nothing varies, or there is one
     document, both bounds are the value and the note says so. ValueError without a value.
     """
     answered = [o for o in observations if o.value is not None]

@@ -14,7 +14,7 @@ SLICES = {"pebench_people": "real", "pebench_joint": "person_real"}  # where pub
 def find_known(results: Path | str) -> dict[str, Any]:
     """The content of a list: the Real images whose name question the logged model answered right.
 
-    ``results`` is what ``logged.read_logged`` reads; the people's results are taken, else the joint target's. Every
+    ``results`` is what ``samples.read_logged`` reads; the people's results are taken, else the joint target's. Every
     value comes from the results, so the same results give the same list. Raises ``BenchmarkError`` where no name of a
     public figure was asked, scores were withheld, or only the figures of another list were asked.
     """

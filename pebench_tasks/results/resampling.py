@@ -49,7 +49,7 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 
 
 def _mean_f1(sums: np.ndarray) -> np.ndarray:
-    """World's figure as ``world.world_f1`` has it: 0/0 is 100, and a split without documents is left out."""
+    """World's figure as ``yes_no.world_f1`` has it: 0/0 is 100, and a split without documents is left out."""
     both, either, n = (sums[..., part::3] for part in range(3))
     scores = np.where(either > 0, 200.0 * both / np.maximum(either, 1), 100.0)
     return np.asarray(np.where(n > 0, scores, 0.0).sum(-1) / (n > 0).sum(-1))

@@ -44,7 +44,7 @@ def summarise(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
     JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer is
     closer than 0.6 to the truth: they stay in the means and say little. Echoed and unanswered responses are counted
-    apart (see ``backend_failures``). ValueError if there are no documents, or if they differ in data, split, template,
+    apart (see ``marking.failures``). ValueError if there are no documents, or if they differ in data, split, template,
     forget set, judge or Goals.
     """
     documents = list(provenances)

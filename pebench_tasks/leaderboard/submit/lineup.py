@@ -40,7 +40,7 @@ def line_up(
     goals: Sequence[Path] = (),
     checkpoint: Path | None = None,
 ) -> Lineup:
-    """The model behind ``results`` (what ``logged.read_logged`` takes), with its bounds.
+    """The model behind ``results`` (what ``samples.read_logged`` takes), with its bounds.
 
     What is not named is looked for beside the results, by weights: Finetuned is the parent in the model's record; the
     Goals that the result was scored with, else all of the same base, data, target and split. Raises

@@ -46,7 +46,7 @@ def submit(
 ) -> Submitted:
     """Write NAME.json and NAME.samples.jsonl.gz into ``out``: the same for the same input.
 
-    ``results`` is what ``logged.read_logged`` takes. ``finetuned`` and ``goals`` name the results of the bounds, else
+    ``results`` is what ``samples.read_logged`` takes. ``finetuned`` and ``goals`` name the results of the bounds, else
     they are looked for beside it (see ``lineup``). ``real_known`` is the list of public figures that the results were
     asked about; ``data`` the benchmark (else the one that the results name, else the chosen one). Raises
     ``BenchmarkError`` for everything that a board would refuse, with what to do.
