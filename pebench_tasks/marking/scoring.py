@@ -160,20 +160,30 @@ def unnamed_outcome(response: str) -> str:
 
 
 def _mark_name(doc: Mapping[str, Any], response: str, names: NameIndex) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Must it be forgotten, any mention of the name counts as recognised; must it stay, only a mention of it alone."""
     name = doc["answer"]
     if name not in names:
         raise ValueError(f"document {doc['key']}: its answer {name!r} is not among the benchmark's names")
+    mark = mark_name(name, response, names, forgetting=measured(doc["slice"]) in FORGETTING)
+    return {doc["slice"]: mark.value}, {"outcome": mark.outcome, "partial": names.partial(name, response)}
+
+
+class NameMark(NamedTuple):
+    """What an answer to a question for a name counts, 0 or 100, and what it was."""
+
+    value: float
+    outcome: str  # recognised, ambiguous, another name, refused, empty or other
+
+
+def mark_name(name: str, response: str, names: NameIndex, *, forgetting: bool) -> NameMark:
+    """Must it be forgotten, any mention of the name counts as recognised; must it stay, only a mention of it alone."""
     found = names.find(response)
-    forgetting = measured(doc["slice"]) in FORGETTING
     if not found:
         outcome = unnamed_outcome(response)
     elif name not in found:
         outcome = "another name"
     else:
         outcome = "recognised" if forgetting or len(found) == 1 else "ambiguous"
-    value = 100.0 if (outcome == "recognised") != forgetting else 0.0
-    return {doc["slice"]: value}, {"outcome": outcome, "partial": names.partial(name, response)}
+    return NameMark(100.0 if (outcome == "recognised") != forgetting else 0.0, outcome)
 
 
 def _mark_forgotten_scene(

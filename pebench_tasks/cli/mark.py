@@ -1,0 +1,77 @@
+"""``pebench mark``: the marks of the responses in a file, for whoever doubts one."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.scoring import mark_name
+from pebench_tasks.marking.yes_no import read_answer
+
+EPILOG = """\
+A row is a JSON object with id, kind and response:
+  {"id": "a", "kind": "name", "names": ["Ana Sol", "Bo Lind"], "truth": "Ana Sol", "response": "That is Ana Sol."}
+  {"id": "b", "kind": "yesno", "response": "No, there is none."}
+names are all that the benchmark knows. Printed is a JSON object a row: of a name its mark where it must be forgotten
+(efficacy) and where it must stay (retain), and what the answer counts as there (outcome); of a yes or no what is read.
+"""
+
+
+def marks(lines: Iterator[str], file: str) -> Iterator[dict[str, Any]]:
+    """The marks of every row; ``BenchmarkError`` names the line of the first that cannot be marked."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield _mark(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise BenchmarkError(f"{file}, line {number}: {what}. See  pebench mark --help") from None
+
+
+def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise TypeError("a row is a JSON object")
+    match row["kind"]:
+        case "name":
+            names, truth, response = _index(tuple(row["names"])), row["truth"], _text(row)
+            if truth not in names:
+                raise ValueError(f"the truth {truth!r} is not among the names")
+            kept = mark_name(truth, response, names, forgetting=False)
+            forgotten = mark_name(truth, response, names, forgetting=True)
+            return {"id": row["id"], "efficacy": forgotten.value, "retain": kept.value, "outcome": kept.outcome}
+        case "yesno":
+            return {"id": row["id"], "read": read_answer(_text(row))}
+        case kind:
+            raise ValueError(f"unknown kind {kind!r}; known: name, yesno")
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    if not isinstance(response := row["response"], str):
+        raise TypeError(f"the response is {response!r}, not a text")
+    return response
+
+
+@lru_cache(maxsize=16)
+def _index(names: tuple[str, ...]) -> NameIndex:
+    return NameIndex(names)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pebench mark``."""
+    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, EPILOG
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl", help="one row a line, as below")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print a line a row, and return the exit code."""
+    try:
+        with arguments.file.open(encoding="utf-8") as lines:
+            for mark in marks(lines, str(arguments.file)):
+                print(json.dumps(mark, ensure_ascii=False))
+    except UnicodeDecodeError as error:
+        raise BenchmarkError(f"{arguments.file} is not UTF-8: {error.reason} at byte {error.start}.") from None
+    return 0
