@@ -1,1 +1,27 @@
-"""Training and unlearning: checkpoint in, checkpoint out."""
+"""Training and unlearning: checkpoint in, checkpoint out. ``train`` is ``python -m unlearn`` for a program."""
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["train"]
+
+
+def train(**options: Any) -> Path:
+    """Train or unlearn one checkpoint; returns its folder.
+
+    ``options`` are those of ``python -m unlearn``, without the dashes: ``method``, ``model``, ``data``, ``output_dir``,
+    ``target``, ``forget``, ``config`` and all others, a method's own and transformers' among them. A list stands for
+    several values; None for an option that is not given. Raises ``BenchmarkError`` for what cannot be done. An
+    interrupted training goes on with the same call.
+
+        unlearn.train(method="gd", model="finetuned", data="bench", target="event", forget=20, output_dir="gd-event")
+    """
+    from unlearn.arguments import parse
+    from unlearn.training.run import run
+
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [f"--{name}", *(str(one).lower() if isinstance(one, bool) else str(one) for one in values)]
+    return run(*parse(words))

@@ -4,15 +4,14 @@ One result is in memory at a time: of its documents only those that the sample b
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.pages.entries import Board
 from pebench_tasks.pages.samples import Item, chosen, items, responses_of
-from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.files import Result
 from pebench_tasks.results.rescore import Context, Rescored, context, rescore
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 
@@ -35,36 +34,6 @@ class Marked(NamedTuple):
     found: Context
     asked: list[Item]  # every document, without answers
     results: list[Remarked]
-
-
-def find_results(paths: Iterable[Path | str]) -> list[Result]:
-    """The results behind ``paths``, in their order; of a folder of folders those of each, by name.
-
-    A path is what ``samples.read_logged`` takes, or a folder of such folders; folders in it without results of ours are
-    left out. Raises ``BenchmarkError`` where there are none.
-    """
-    found: list[Result] = []
-    for path in map(Path, paths):
-        below = sorted({file.parent for file in path.glob("*/*_results.json")}) if path.is_dir() else []
-        if below and not any(path.glob("*_results.json")):
-            ours = [result for folder in below for result in _of_folder(folder)]
-            if not ours:
-                raise BenchmarkError(
-                    f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
-                    "lmms-eval wrote with --log_samples."
-                )
-            found += ours
-        elif path.is_file() and "_samples_" not in path.name:
-            found += read_results_file(path)
-        else:
-            found += _of_folder(path) or [one.result for one in read_logged(path)]
-    return found
-
-
-def _of_folder(folder: Path) -> list[Result]:
-    if not folder.is_dir():
-        return []
-    return [result for task in TASKS.values() if (result := read_result(folder, task)) is not None]
 
 
 def mark_task(

@@ -48,10 +48,11 @@ def write_report(
     from rich.progress import track
 
     from pebench_tasks.pages.entries import boards
-    from pebench_tasks.pages.marked import differences, find_results, forgotten_names, mark_task
+    from pebench_tasks.pages.marked import differences, forgotten_names, mark_task
     from pebench_tasks.pages.page import render
     from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
     from pebench_tasks.pages.sections import view
+    from pebench_tasks.results.table import find_results
 
     out = Path(out)
     if out.exists() and not out.is_dir():

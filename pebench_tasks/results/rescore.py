@@ -5,7 +5,7 @@ responses, judgements from what the judge said when it was asked. Nothing that a
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, average, sc
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.files import TARGETS, Result
 from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals
-from pebench_tasks.results.samples import Logged
+from pebench_tasks.results.samples import Logged, read_logged
 from pebench_tasks.results.summary import describe
 
 # How a metric's values become its figure: as the task's YAML has it, tested against it.
@@ -69,6 +69,18 @@ class Rescored(NamedTuple):
     result: Result
     metrics: list[dict[str, Any]]  # of each document, its provenance included, in the order of the samples
     differing: list[str]
+
+
+def rescore_all(
+    paths: Sequence[Path | str], *, data: Path | str | None = None, goal: Path | str | None = None
+) -> list[Rescored]:
+    """Every figure again of the results behind ``paths``, from their responses alone; in their order.
+
+    A path is what ``samples.read_logged`` takes: a folder, a results file or a samples file. ``data`` and ``goal`` name
+    the benchmark's folder and that of the Goals' results; else the recorded ones are used, else the chosen ones. Raises
+    ``BenchmarkError`` for what cannot be read or marked.
+    """
+    return [rescore(one, context(one, data, goal)) for path in paths for one in read_logged(path)]
 
 
 def context(logged: Logged, data: Path | str | None = None, goal: Path | str | None = None) -> Context:

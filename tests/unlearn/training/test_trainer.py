@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText, TrainingArguments
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import losses
+from unlearn import losses, train
 from unlearn.arguments import UnlearnArguments, parse
 from unlearn.data import sets as data
 from unlearn.data.samples import Sample, ask
@@ -405,3 +405,17 @@ def test_retain_overlap_is_refused_where_nothing_is_retained() -> None:
     words = "--method ga --model any --data any --target event --forget 20 --output_dir out --retain_overlap true"
     with pytest.raises(BenchmarkError, match="ga uses no retain set"):
         parse(words.split())
+
+
+def test_a_program_trains_as_the_command_does(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> None:
+    """Options by name: lists, truth values and a method's own; the same weights as the command line's."""
+    options = {"model": finetuned, "data": benchmark.directory, "target": "person", "forget": 20, "use_cpu": True}
+    steps = {"max_steps": 1, "per_device_train_batch_size": 2, "tune": ["lm", "projector"], "retain_weight": 2.0}
+    folder = train(method="gd", output_dir=tmp_path / "program", save=None, **options, **steps)
+    words = f"--method gd --model {finetuned} --data {benchmark.directory} --target person --forget 20 --use_cpu true"
+    words += " --max_steps 1 --per_device_train_batch_size 2 --tune lm projector --retain_weight 2.0"
+    command = trainer.run(*parse([*words.split(), "--output_dir", str(tmp_path / "command")]))
+    assert same(weights(folder), weights(command))
+    assert read(folder)["arguments"]["retain_weight"] == 2.0
+    with pytest.raises(BenchmarkError, match="retain_wait"):
+        train(method="gd", output_dir=tmp_path / "no", retain_wait=1, **options)

@@ -1,0 +1,94 @@
+"""Results of any number of models as one table: a row a model, target and figure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.scoring import FIGURES, PERCENT, TRUTH_ONLY
+from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.samples import read_logged
+
+SCHEMA = pa.schema(
+    {
+        "model": pa.string(),
+        "method": pa.string(),  # as the checkpoint's run record says; empty without one
+        "target": pa.string(),
+        "forget": pa.string(),
+        "figure": pa.string(),
+        "value": pa.float64(),
+        "low": pa.float64(),  # the 95 % interval; empty where there is none
+        "high": pa.float64(),
+        "n": pa.int64(),  # documents
+        "unit": pa.string(),  # percent (0-100) or share (0-1)
+        "results_file": pa.string(),
+    }
+)
+
+
+def table(results: Sequence[Path | str] | Sequence[Result]) -> pa.Table:
+    """The figures of results, as the harness wrote them; ``.to_pandas()`` makes a DataFrame of it.
+
+    ``results`` are what ``evaluate`` returns, or paths: what ``rescore`` takes, or folders of such folders. The columns
+    are those of ``SCHEMA``. A figure that was withheld or not measured has no row. Raises ``BenchmarkError`` for paths
+    without results.
+    """
+    given = [result for result in results if isinstance(result, Result)]
+    read = find_results([path for path in results if not isinstance(path, Result)]) if len(given) < len(results) else []
+    return pa.Table.from_pylist([row for result in [*given, *read] for row in _rows(result)], SCHEMA)
+
+
+def _rows(result: Result) -> Iterator[dict[str, Any]]:
+    provenance = result.provenance
+    target = provenance["target"]
+    intervals = provenance.get("statistics", {}).get("slices", {})
+    for slice_name in FIGURES[target]:
+        for name in (slice_name, slice_name + TRUTH_ONLY):
+            if name in result.metrics:
+                found = intervals.get(name, {})
+                counted = provenance["slices"].get(slice_name, {}).get("n")
+                yield {
+                    "model": result.checkpoint,
+                    "method": provenance["model"].get("method", ""),
+                    "target": target,
+                    "forget": provenance["forget"],
+                    "figure": name,
+                    "value": result.metrics[name],
+                    "low": found.get("low"),
+                    "high": found.get("high"),
+                    "n": found.get("n", counted),
+                    "unit": "percent" if slice_name in PERCENT[target] else "share",
+                    "results_file": str(result.results_file),
+                }
+
+
+def find_results(paths: Iterable[Path | str]) -> list[Result]:
+    """The results behind ``paths``, in their order; of a folder of folders those of each, by name.
+
+    A path is what ``samples.read_logged`` takes, or a folder of such folders; folders in it without results of ours are
+    left out. Raises ``BenchmarkError`` where there are none.
+    """
+    found: list[Result] = []
+    for path in map(Path, paths):
+        below = sorted({file.parent for file in path.glob("*/*_results.json")}) if path.is_dir() else []
+        if below and not any(path.glob("*_results.json")):
+            ours = [result for folder in below for result in _of_folder(folder)]
+            if not ours:
+                raise BenchmarkError(
+                    f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
+                    "lmms-eval wrote with --log_samples."
+                )
+            found += ours
+        elif path.is_file() and "_samples_" not in path.name:
+            found += read_results_file(path)
+        else:
+            found += _of_folder(path) or [one.result for one in read_logged(path)]
+    return found
+
+
+def _of_folder(folder: Path) -> list[Result]:
+    if not folder.is_dir():
+        return []
+    return [result for task in TASKS.values() if (result := read_result(folder, task)) is not None]
