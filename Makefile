@@ -56,7 +56,7 @@ browser:  ## Debian's Chromium, which the tests of the pages open
 
 setup: $(READY)
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+$(READY): setup.cfg setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "PEBench needs Python 3.11 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV): about 7 GB because of torch, a few minutes, once."

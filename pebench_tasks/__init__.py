@@ -31,11 +31,13 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, function = _PLACES[name]
-    return getattr(import_module(f"{__name__}.{module}"), function)
+if not TYPE_CHECKING:  # which would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, function = _PLACES[name]
+        return getattr(import_module(f"{__name__}.{module}"), function)
 
 
 def __dir__() -> list[str]:

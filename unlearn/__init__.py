@@ -16,12 +16,13 @@ def train(**options: Any) -> Path:
 
         unlearn.train(method="gd", model="finetuned", data="bench", target="event", forget=20, output_dir="gd-event")
     """
-    from unlearn.arguments import parse
+    from unlearn.arguments import as_text, parse
     from unlearn.training.run import run
 
     words: list[str] = []
     for name, value in options.items():
-        if value is not None:
-            values = value if isinstance(value, list | tuple) else [value]
-            words += [f"--{name}", *(str(one).lower() if isinstance(one, bool) else str(one) for one in values)]
+        if isinstance(value, list | tuple):
+            words += [f"--{name}", *map(as_text, value)]
+        elif value is not None:
+            words.append(f"--{name}={as_text(value)}")  # in one word, for a value may begin with a dash
     return run(*parse(words))

@@ -228,10 +228,11 @@ def _read_config(name: str, known: set[str]) -> dict[str, Any]:
         if key not in known:
             raise BenchmarkError(f"{path}: {_unknown_option(key, known)}")
     # As text, so that a value is read exactly as it would be on the command line (1e-4 is a string in YAML).
-    return {k: v if v is None or isinstance(v, list) else _as_text(v) for k, v in values.items()}
+    return {k: v if v is None or isinstance(v, list) else as_text(v) for k, v in values.items()}
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as the word that stands for it on a command line."""
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Which public figures a base model knew (the paper counts only those in Real): ``pebench real filter``."""
+"""A list of the public figures that a base model knew, read and checked; the paper counts only those in Real."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 
-if TYPE_CHECKING:  # reads Parquet files, and the command line imports this module for its options
+if TYPE_CHECKING:  # reads Parquet files, which ``pebench real --help`` need not wait for
     from pebench_tasks.benchmark.reading import Benchmark
 
 FORMAT = "pebench-known/1"

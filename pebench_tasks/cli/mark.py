@@ -27,7 +27,7 @@ def marks(lines: Iterator[str], file: str) -> Iterator[dict[str, Any]]:
         if line.strip():
             try:
                 yield _mark(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise BenchmarkError(f"{file}, line {number}: {what}. See  pebench mark --help") from None
 
@@ -37,22 +37,25 @@ def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError("a row is a JSON object")
     match row["kind"]:
         case "name":
-            names, truth, response = _index(tuple(row["names"])), row["truth"], _text(row)
+            if not isinstance(row["names"], list):
+                raise TypeError("names are a list of texts")
+            names = _index(tuple(_text(name, "a name") for name in row["names"]))
+            truth, response = _text(row["truth"], "the truth"), _text(row["response"], "the response")
             if truth not in names:
                 raise ValueError(f"the truth {truth!r} is not among the names")
             kept = mark_name(truth, response, names, forgetting=False)
             forgotten = mark_name(truth, response, names, forgetting=True)
             return {"id": row["id"], "efficacy": forgotten.value, "retain": kept.value, "outcome": kept.outcome}
         case "yesno":
-            return {"id": row["id"], "read": read_answer(_text(row))}
+            return {"id": row["id"], "read": read_answer(_text(row["response"], "the response"))}
         case kind:
             raise ValueError(f"unknown kind {kind!r}; known: name, yesno")
 
 
-def _text(row: Mapping[str, Any]) -> str:
-    if not isinstance(response := row["response"], str):
-        raise TypeError(f"the response is {response!r}, not a text")
-    return response
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is {value!r}, not a text")
+    return value
 
 
 @lru_cache(maxsize=16)
@@ -70,8 +73,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Print a line a row, and return the exit code."""
     try:
         with arguments.file.open(encoding="utf-8") as lines:
-            for mark in marks(lines, str(arguments.file)):
-                print(json.dumps(mark, ensure_ascii=False))
+            row = None
+            for row in marks(lines, str(arguments.file)):
+                print(json.dumps(row))
+            if row is None:
+                raise BenchmarkError(f"{arguments.file} holds no rows. See  pebench mark --help")
     except UnicodeDecodeError as error:
         raise BenchmarkError(f"{arguments.file} is not UTF-8: {error.reason} at byte {error.start}.") from None
     return 0

@@ -149,7 +149,7 @@ def _checkpoint_scoring() -> ModuleType:
 
 @contextmanager
 def _benchmark_errors() -> Iterator[None]:
-    """Inside a program an exit is an error again; see ``run.boundary``."""
+    """Inside a program an exit is an error again; see ``evaluation.run.boundary``."""
     try:
         yield
     except SystemExit as stop:

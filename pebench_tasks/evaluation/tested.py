@@ -6,11 +6,7 @@ from pathlib import Path
 from pebench_tasks import __version__
 
 TASKS = Path(__file__).parents[1] / "tasks"
-
-
 TESTED = "0.7."
-
-
 INSTALL = "pip install 'lmms-eval==0.7.3'"
 
 

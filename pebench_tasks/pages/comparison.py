@@ -56,8 +56,8 @@ def write_comparison(
 ) -> Path:
     """Write comparison.html, .md, .csv and changed.csv into ``out`` and return the page.
 
-    The comparisons are those of ``comparison.compare_models`` with these models and ``data``. The same input gives the
-    same bytes.
+    The comparisons are those of ``results.comparison.compare_models`` with these models and ``data``. The same input
+    gives the same bytes.
     """
     from pebench_tasks.pages import page
 

@@ -1,6 +1,6 @@
 """Two models on the same documents: the difference of a figure, its interval, and how likely chance alone made it.
 
-Interval: the cluster bootstrap of ``statistics``, both models resampled together. p: a permutation test; if the models
+Interval: the cluster bootstrap of ``intervals``, both models resampled together. p: a permutation test; if the models
 were interchangeable, swapping their answers would change nothing. All answers about one person (event, figure, image)
 are swapped together, which for a mean is flipping the sign of that cluster's difference (Canay, Romano & Shaikh 2017,
 "Randomization tests under an approximate symmetry assumption", Econometrica 85, 1013-1030); it is exact for any number

@@ -72,7 +72,7 @@ class Rescored(NamedTuple):
 
 
 def rescore_all(
-    paths: Sequence[Path | str], *, data: Path | str | None = None, goal: Path | str | None = None
+    paths: Path | str | Sequence[Path | str], *, data: Path | str | None = None, goal: Path | str | None = None
 ) -> list[Rescored]:
     """Every figure again of the results behind ``paths``, from their responses alone; in their order.
 
@@ -80,7 +80,8 @@ def rescore_all(
     the benchmark's folder and that of the Goals' results; else the recorded ones are used, else the chosen ones. Raises
     ``BenchmarkError`` for what cannot be read or marked.
     """
-    return [rescore(one, context(one, data, goal)) for path in paths for one in read_logged(path)]
+    several = [paths] if isinstance(paths, Path | str) else paths
+    return [rescore(one, context(one, data, goal)) for path in several for one in read_logged(path)]
 
 
 def context(logged: Logged, data: Path | str | None = None, goal: Path | str | None = None) -> Context:

@@ -11,7 +11,6 @@ from pebench_tasks.results.files import TASKS, Result, read_result, read_results
 
 OURS = "is not a sample of ours"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
-DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class Sample(NamedTuple):

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import FIGURES, PERCENT, TRUTH_ONLY
 from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged
 
 SCHEMA = pa.schema(
@@ -28,16 +29,21 @@ SCHEMA = pa.schema(
 )
 
 
-def table(results: Sequence[Path | str] | Sequence[Result]) -> pa.Table:
-    """The figures of results, as the harness wrote them; ``.to_pandas()`` makes a DataFrame of it.
+def table(results: Path | str | Sequence[Path | str | Result | Rescored]) -> pa.Table:
+    """The six figures of each result with their intervals; ``.to_pandas()`` makes a DataFrame of it.
 
-    ``results`` are what ``evaluate`` returns, or paths: what ``rescore`` takes, or folders of such folders. The columns
-    are those of ``SCHEMA``. A figure that was withheld or not measured has no row. Raises ``BenchmarkError`` for paths
-    without results.
+    ``results`` are what ``evaluate`` or ``rescore`` returned, or paths: what ``rescore`` takes, or folders of such
+    folders. The columns are those of ``SCHEMA``; without results there are no rows. Names of figures are
+    ``scoring.FIGURES``, and ``..._truth_only`` where no Goal answered. A figure that was withheld or not measured has
+    no row. Raises ``BenchmarkError`` for paths without results.
     """
-    given = [result for result in results if isinstance(result, Result)]
-    read = find_results([path for path in results if not isinstance(path, Result)]) if len(given) < len(results) else []
-    return pa.Table.from_pylist([row for result in [*given, *read] for row in _rows(result)], SCHEMA)
+    found: list[Result] = []
+    for one in [results] if isinstance(results, Path | str) else results:
+        if isinstance(one, Path | str):
+            found += find_results([one])
+        else:
+            found.append(one.result if isinstance(one, Rescored) else one)
+    return pa.Table.from_pylist([row for result in found for row in _rows(result)], SCHEMA)
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,11 @@ def test_a_table_has_a_row_a_model_and_figure_with_its_interval(results: list[Re
 def test_paths_give_the_same_table_as_results_and_make_a_data_frame(results: list[Result]) -> None:
     folders = [result.results_file.parent for result in results]
     assert pebench_tasks.table(folders).equals(pebench_tasks.table(results))
-    assert pebench_tasks.table([folders[0].parent]).num_rows == pebench_tasks.table(results).num_rows
+    assert pebench_tasks.table(str(folders[0].parent)).num_rows == pebench_tasks.table(results).num_rows
+    assert (
+        pebench_tasks.table(pebench_tasks.rescore(folders)).drop("low").equals(pebench_tasks.table(results).drop("low"))
+    )
+    assert pebench_tasks.table([]).num_rows == 0
     frame = pebench_tasks.table(results).to_pandas()
     assert frame.pivot(index="figure", columns="model", values="value").notna().all(axis=None)
     with pytest.raises(BenchmarkError):
@@ -75,5 +79,5 @@ def test_results_are_rescored_compared_and_reported(results: list[Result], tmp_p
 
 
 def test_a_benchmark_is_drawn_and_opened(tmp_path: Path) -> None:
-    drawn = pebench_tasks.build_synthetic(tmp_path / "bench", people=4, events=3, image_size=32, seed=0)
+    drawn = pebench_tasks.build_synthetic(str(tmp_path / "bench"), people=4, events=3, image_size=32, seed=0)
     assert pebench_tasks.open_benchmark(tmp_path / "bench").fingerprint == drawn.fingerprint

@@ -28,9 +28,8 @@ class Encoded(NamedTuple):
 
     tokens: Inputs  # a value per token, (tokens, ...): input_ids, attention_mask, labels, ...
     image: Inputs  # pixel_values, ...; concatenated along the first axis in a batch
-    sample: (
-        Inputs  # what else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values
-    )
+    # What else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values.
+    sample: Inputs
 
 
 class Encoder:

@@ -35,12 +35,13 @@ Row = dict[str, Any]
 SCHEMAS = schemas("rgb_sha256")
 
 
-def build_synthetic(out: Path, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
+def build_synthetic(out: Path | str, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
     """Draw ``people`` x ``events`` images, ``image_size`` px square, and everything around them into ``out``.
 
     The folder appears only when it is complete. A folder that already holds the same benchmark is kept and opened;
     any other existing folder is refused. Raises ``BenchmarkError`` for sizes out of range.
     """
+    out = Path(out)
     _check_sizes(people, events, image_size)
     request = {
         "source": "synthetic",

@@ -86,7 +86,7 @@ def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, pro
     return Result(checkpoint, submission["task"], submission["task_version"], metrics, provenance, path, beside)
 
 
-MARKING = ("benchmark", "judge", "leaderboard", "marking", "results")  # folders
+MARKING = ("benchmark", "judge", "leaderboard/check", "leaderboard/entry", "marking", "results")  # folders
 
 
 @cache
@@ -99,7 +99,7 @@ def _code() -> str:
         f"{__version__} {task_version()} {pebench_templates.fingerprint()} {numpy.__version__}".encode()
     )
     package = Path(__file__).parents[2]
-    marking = ("*.py", *(f"{name}/**/*.py" for name in MARKING), "**/*.csv", "leaderboard/entry/*.schema.json")
+    marking = ("*.py", *(f"{name}/*.{kind}" for name in MARKING for kind in ("py", "csv", "schema.json")))
     for file in sorted(file for pattern in marking for file in package.glob(pattern)):
         digest.update(f"{file.relative_to(package)} ".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -148,5 +148,5 @@ def _latest(run: _Run) -> Marks:
 
 @lru_cache(maxsize=KEPT)
 def asked_once(questions: Questions) -> Mapping[str, Document]:
-    """What ``marking.asked`` gives, of the last questions without drawing them up again; not to be changed."""
+    """What ``entry.marking.asked`` gives, of the last questions without drawing them up again; not to be changed."""
     return asked(questions.submission, questions.benchmark)

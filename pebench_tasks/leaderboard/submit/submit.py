@@ -31,18 +31,18 @@ class Submitted(NamedTuple):
 
 
 def submit(
-    results: Path,
+    results: Path | str,
     *,
     name: str,
     link: str,
     description: str = "",
     target: str | None = None,
-    finetuned: Path | None = None,
-    goals: Sequence[Path] = (),
-    real_known: Path | None = None,
-    checkpoint: Path | None = None,
-    data: Path | None = None,
-    out: Path = Path("."),
+    finetuned: Path | str | None = None,
+    goals: Sequence[Path | str] = (),
+    real_known: Path | str | None = None,
+    checkpoint: Path | str | None = None,
+    data: Path | str | None = None,
+    out: Path | str = ".",
 ) -> Submitted:
     """Write NAME.json and NAME.samples.jsonl.gz into ``out``: the same for the same input.
 
@@ -58,9 +58,16 @@ def submit(
     from pebench_tasks.leaderboard.submit.lineup import line_up
     from pebench_tasks.results.rescore import benchmark_of
 
+    out = Path(out)
     check_name(name)
     check_link(link, "--link")
-    chosen = line_up(results, target=target, finetuned=finetuned, goals=goals, checkpoint=checkpoint)
+    chosen = line_up(
+        Path(results),
+        target=target,
+        finetuned=None if finetuned is None else Path(finetuned),
+        goals=[Path(goal) for goal in goals],
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+    )
     _refuse_other(out / f"{name}.json", chosen)
     benchmark = benchmark_of(chosen.model.logged, data)
     submission = {
@@ -69,7 +76,7 @@ def submit(
         "description": description,
         "link": link,
         **_facts(chosen, benchmark),
-        "real_known": _known(chosen, real_known, benchmark),
+        "real_known": _known(chosen, None if real_known is None else Path(real_known), benchmark),
         "runs": {
             "model": _run(chosen.model),
             "finetuned": _run(chosen.finetuned),

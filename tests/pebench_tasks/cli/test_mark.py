@@ -48,9 +48,14 @@ def test_what_is_read_as_yes_or_no(
     assert marked(tmp_path, capsys, {"id": 7, "kind": "yesno", "response": response}) == [{"id": 7, "read": read}]
 
 
-def test_rows_keep_their_order_and_may_say_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [name("Ana Sol") | {"id": "z", "why": "known"}, {"id": "a", "kind": "yesno", "response": "yes"}]
-    assert [mark["id"] for mark in marked(tmp_path, capsys, *rows)] == ["z", "a"]
+def test_rows_keep_their_order_and_may_say_more_than_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [name("Ana Sol") | {"id": "z", "why": "known"}, {"id": "\ud800", "kind": "yesno", "response": "yes"}]
+    file.write_text("\n\n".join(map(json.dumps, rows)))
+    assert cli.main(["mark", str(file)]) == 0
+    assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == ["z", "\ud800"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,9 @@ def test_rows_keep_their_order_and_may_say_more(tmp_path: Path, capsys: pytest.C
         ({"id": 1, "kind": "scene", "response": "x"}, "line 2: unknown kind 'scene'; known: name, yesno"),
         ({"id": 1, "kind": "yesno", "response": None}, "line 2: the response is None, not a text"),
         ([1], "line 2: a row is a JSON object"),
+        (name("x") | {"names": [1, 2]}, "line 2: a name is 1, not a text"),
+        (name("x") | {"names": "Ana Sol"}, "line 2: names are a list of texts"),
+        (name("x") | {"truth": ["Ana Sol"]}, "line 2: the truth is ['Ana Sol'], not a text"),
         ("{", "line 2: "),
     ],
 )
@@ -78,5 +86,8 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "rows.jsonl").write_bytes(b"\xff\xfe{}")
     assert cli.main(["mark", str(tmp_path / "rows.jsonl")]) == 1
     assert "is not UTF-8" in capsys.readouterr().err
+    (tmp_path / "empty.jsonl").write_text("\n")
+    assert cli.main(["mark", str(tmp_path / "empty.jsonl")]) == 1
+    assert "empty.jsonl holds no rows" in capsys.readouterr().err
     assert cli.main(["mark", str(tmp_path / "none.jsonl")]) == 1
     assert "none.jsonl" in capsys.readouterr().err

@@ -408,12 +408,14 @@ def test_retain_overlap_is_refused_where_nothing_is_retained() -> None:
 
 
 def test_a_program_trains_as_the_command_does(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> None:
-    """Options by name: lists, truth values and a method's own; the same weights as the command line's."""
+    """Options by name: lists, truth values, dicts and a method's own; the same weights as the command line's."""
     options = {"model": finetuned, "data": benchmark.directory, "target": "person", "forget": 20, "use_cpu": True}
     steps = {"max_steps": 1, "per_device_train_batch_size": 2, "tune": ["lm", "projector"], "retain_weight": 2.0}
+    steps |= {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 0.0}}
     folder = train(method="gd", output_dir=tmp_path / "program", save=None, **options, **steps)
     words = f"--method gd --model {finetuned} --data {benchmark.directory} --target person --forget 20 --use_cpu true"
     words += " --max_steps 1 --per_device_train_batch_size 2 --tune lm projector --retain_weight 2.0"
+    words += ' --lr_scheduler_type cosine_with_min_lr --lr_scheduler_kwargs {"min_lr":0.0}'
     command = trainer.run(*parse([*words.split(), "--output_dir", str(tmp_path / "command")]))
     assert same(weights(folder), weights(command))
     assert read(folder)["arguments"]["retain_weight"] == 2.0
