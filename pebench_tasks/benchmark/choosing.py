@@ -28,7 +28,7 @@ def choose_benchmark(*, build: bool = True) -> tuple[Path, str]:
             "No benchmark is chosen. Name the one of these results:  --data DIR  or  pebench data use DIR"
         )
     if not published.exists():
-        from pebench_tasks.benchmark.published.cache import build_into_cache  # it reads what this module defines
+        from pebench_tasks.benchmark.published.cache import build_into_cache  # rarely needed, slow to load
 
         build_into_cache(published)
     return published, f"the published benchmark in {published}"

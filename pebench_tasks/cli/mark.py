@@ -26,10 +26,11 @@ def marks(lines: Iterator[str], file: str) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield _mark(json.loads(line))
+                mark = _mark(json.loads(line))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise BenchmarkError(f"{file}, line {number}: {what}. See  pebench mark --help") from None
+            yield mark
 
 
 def _mark(row: Mapping[str, Any]) -> dict[str, Any]:

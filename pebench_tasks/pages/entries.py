@@ -5,14 +5,13 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.scoring import (
     FIGURES,
     FORGETTING,
-    PERCENT,
     SLICES,
     TRUTH_ONLY,
     Distance,
@@ -20,7 +19,7 @@ from pebench_tasks.marking.scoring import (
     mean,
     measured,
 )
-from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
 from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.results.tables import notes
 
@@ -210,20 +209,15 @@ def _expected(target: str, results: Sequence[Result]) -> list[str]:
 
 
 def _figure(result: Result, name: str) -> Figure:
-    provenance = result.provenance
+    read = reading(result, name)
     slice_name = name.removesuffix(TRUTH_ONLY)
-    counts = provenance.get("slices", {}).get(slice_name, {"n": 0})
-    row: dict[str, Any] = provenance.get("statistics", {}).get("slices", {}).get(name, {})
-    found = [row.get("note", "")] if row.get("note") != "none" else []
-    if provenance["withheld"]:
-        found.append("withheld")
-    found += [
-        f"{one.sign.mark}: {one.responses} of {one.n}" for one in failing(provenance) if one.slice_name == slice_name
+    said = [read.note, "withheld" if result.provenance["withheld"] else ""]
+    said += [
+        f"{one.sign.mark}: {one.responses} of {one.n}"
+        for one in failing(result.provenance)
+        if one.slice_name == slice_name
     ]
-    percent = slice_name in PERCENT[result.provenance["target"]]
-    value = result.metrics.get(name)
-    low, high = (row.get("low"), row.get("high")) if value is not None else (None, None)
-    return Figure(name, value, low, high, row.get("n", counts["n"]), percent, "; ".join(filter(None, found)))
+    return Figure(name, *read._replace(note="; ".join(filter(None, said))))
 
 
 def _distance(own: dict[str, float] | None, goal: dict[str, float] | None, target: str) -> Distance | None:

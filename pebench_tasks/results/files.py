@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
 TARGETS = {task: target for target, task in TASKS.items()}
@@ -22,6 +23,30 @@ class Result(NamedTuple):
     provenance: dict[str, Any]
     results_file: Path
     samples_file: Path
+
+
+class Reading(NamedTuple):
+    """One figure of a result as it stands in its file."""
+
+    value: float | None  # percent or 0-1, as in the paper; None where it was withheld or not measured
+    low: float | None  # 95 % interval, in the figure's unit
+    high: float | None
+    n: int  # documents
+    percent: bool
+    note: str  # what to know about the interval
+
+
+def reading(result: Result, name: str) -> Reading:
+    """The figure of this name: one of ``scoring.FIGURES``, with ``TRUTH_ONLY`` behind it where no Goal answered."""
+    provenance = result.provenance
+    slice_name = name.removesuffix(TRUTH_ONLY)
+    counts = provenance.get("slices", {}).get(slice_name, {"n": 0})
+    row: dict[str, Any] = provenance.get("statistics", {}).get("slices", {}).get(name, {})
+    value = result.metrics.get(name)
+    low, high = (row.get("low"), row.get("high")) if value is not None else (None, None)
+    note = row.get("note", "")
+    percent = slice_name in PERCENT[provenance["target"]]
+    return Reading(value, low, high, row.get("n", counts["n"]), percent, "" if note == "none" else note)
 
 
 @cache

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import FIGURES, PERCENT, TRUTH_ONLY
-from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
+from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file, reading
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged
 
@@ -49,23 +49,21 @@ def table(results: Path | str | Sequence[Path | str | Result | Rescored]) -> pa.
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
     provenance = result.provenance
     target = provenance["target"]
-    intervals = provenance.get("statistics", {}).get("slices", {})
     for slice_name in FIGURES[target]:
         for name in (slice_name, slice_name + TRUTH_ONLY):
             if name in result.metrics:
-                found = intervals.get(name, {})
-                counted = provenance["slices"].get(slice_name, {}).get("n")
+                read = reading(result, name)
                 yield {
                     "model": result.checkpoint,
                     "method": provenance["model"].get("method", ""),
                     "target": target,
                     "forget": provenance["forget"],
                     "figure": name,
-                    "value": result.metrics[name],
-                    "low": found.get("low"),
-                    "high": found.get("high"),
-                    "n": found.get("n", counted),
-                    "unit": "percent" if slice_name in PERCENT[target] else "share",
+                    "value": read.value,
+                    "low": read.low,
+                    "high": read.high,
+                    "n": read.n,
+                    "unit": "percent" if read.percent else "share",
                     "results_file": str(result.results_file),
                 }
 
