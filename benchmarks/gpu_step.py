@@ -50,11 +50,11 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.arguments import UnlearnArguments
-from unlearn.tensors import encoding as labels
 from unlearn.tensors import parts
+from unlearn.tensors.encoding import pad_id
 from unlearn.tensors.parts import Lora
-from unlearn.training import run as training
-from unlearn.training.reference import ReferenceCache
+from unlearn.training.loading import load
+from unlearn.training.reference_store import ReferenceCache
 
 # vicuna-7b-v1.5 behind CLIP ViT-L/14-336, as in the configuration of llava-hf/llava-1.5-7b-hf.
 SHAPE = Sizes(vocabulary=32064, hidden=4096, layers=32, image_size=336, patch_size=14)
@@ -139,13 +139,15 @@ def _measure(key: str, benchmark: Benchmark, folder: Path, options: argparse.Nam
     trainer.remove_callback(PrinterCallback)
     trainer.prepare_reference(lambda: ReferenceCache(folder, {"format": "benchmark"}))
     table = options.profile / f"{key}.txt" if options.profile else None
-    span = Span(Meter(model, labels.pad_id(processor)), options, table)
+    span = Span(Meter(model, pad_id(processor)), options, table)
     trainer.add_callback(span)
     if not options.tiny:
         torch.cuda.reset_peak_memory_stats()
     trainer.train()
     counted, seconds = span.counted, span.seconds
-    timed = range(options.warmup * trainer.step_positions, (options.warmup + options.steps) * trainer.step_positions)
+    timed = range(
+        options.warmup * trainer.plan.positions_a_step, (options.warmup + options.steps) * trainer.plan.positions_a_step
+    )
     samples = sum(len(trainer.positions.at(name, position)) for name in trainer.positions.sets for position in timed)
     return {
         "method": key,
@@ -182,7 +184,7 @@ def build(
             processor.save_pretrained(start)  # the loader wants one
             del model
             torch.cuda.empty_cache()
-        model = training.load(str(start), torch.bfloat16, four_bit=True)[0]
+        model = load(str(start), torch.bfloat16, four_bit=True)[0]
     return parts.tune(model, ["lm", "projector"], LORA), processor
 
 

@@ -24,11 +24,11 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from unlearn import methods
 from unlearn.answers import Hyperparameters, trace
-from unlearn.data import sets as data
-from unlearn.data.sets import SetOptions
+from unlearn.data.sets import SetOptions, build_sets, lacks
 from unlearn.protocol import tiny_model
 from unlearn.tensors import parts
 from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.plan import make_plan
 
 
 class Sizes(NamedTuple):
@@ -148,26 +148,23 @@ def trainer(
     """
     method = methods.find(key)
     split = benchmark.split("joint", "20")
-    absent = [name for name in methods.optional_sets(method) if data.lacks(name, benchmark, split)]
+    absent = [name for name in methods.optional_sets(method) if lacks(name, benchmark, split)]
     asked = trace(method, hyperparameters, absent).sets
     options = SetOptions(replay=0.0, questions_per_image=questions_per_image)
-    return MethodTrainer(
-        model,
-        processor,
-        data.build_sets(benchmark, list(asked), split=split, options=options),
-        method,
-        TrainingArguments(
-            output_dir=str(folder / "out"),
-            per_device_train_batch_size=batch_size,
-            num_train_epochs=epochs,
-            disable_tqdm=True,
-            seed=0,
-            **{"use_cpu": True, **arguments},
-        ),
-        load_image=benchmark.image,
-        hyperparameters=hyperparameters,
-        share_prefix=share_prefix,
+    sets = build_sets(benchmark, list(asked), split=split, options=options)
+    training = TrainingArguments(
+        output_dir=str(folder / "out"),
+        per_device_train_batch_size=batch_size,
+        num_train_epochs=epochs,
+        disable_tqdm=True,
+        seed=0,
+        **{"use_cpu": True, **arguments},
     )
+    plan = make_plan(
+        model, processor, sets, method, training, load_image=benchmark.image, hyperparameters=hyperparameters,
+        share_prefix=share_prefix,
+    )  # fmt: skip
+    return MethodTrainer(model, processor, plan, training)
 
 
 class OurStep:
@@ -187,7 +184,7 @@ class OurStep:
 
 def positions_of(step: int, trainer: MethodTrainer) -> range:
     """The positions of a step; the run's steps come round again."""
-    size = trainer.step_positions
+    size = trainer.plan.positions_a_step
     first = step * size % trainer.total_positions
     return range(first, first + size)
 

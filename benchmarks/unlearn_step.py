@@ -29,7 +29,7 @@ from small_llava import OurStep, Sizes
 
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference import ReferenceCache
+from unlearn.training.reference_store import ReferenceCache
 
 # Plain over ours in time, ours over plain in memory: what a lean prototype reached. At 2,000 only time was measured.
 TARGETS: dict[tuple[int, str], tuple[float, float | None]] = {
@@ -148,7 +148,7 @@ def _time(key: str, sizes: Sizes, benchmark: Benchmark, folder: Path, options: a
             seconds[name].append(time.perf_counter() - begun)
             cpu[name].append(time.process_time() - begun_cpu)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    steps = trainer.total_positions // trainer.step_positions
+    steps = trainer.total_positions // trainer.plan.positions_a_step
     saved = medians["plain"] - medians["ours"]
     return {
         **medians,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import open_benchmark
     from pebench_tasks.benchmark.synthetic.build import build_synthetic
-    from pebench_tasks.evaluation.checkpoints import run as evaluate
+    from pebench_tasks.evaluation.checkpoints import evaluate
     from pebench_tasks.leaderboard.submit.submit import submit
     from pebench_tasks.pages.report import write_report as report
     from pebench_tasks.results.comparison import compare
@@ -22,7 +22,7 @@ __all__ = ["build_synthetic", "compare", "evaluate", "open_benchmark", "report",
 _PLACES = {
     "build_synthetic": ("benchmark.synthetic.build", "build_synthetic"),
     "compare": ("results.comparison", "compare"),
-    "evaluate": ("evaluation.checkpoints", "run"),
+    "evaluate": ("evaluation.checkpoints", "evaluate"),
     "open_benchmark": ("benchmark.reading", "open_benchmark"),
     "report": ("pages.report", "write_report"),
     "rescore": ("results.rescore", "rescore_all"),

@@ -17,7 +17,7 @@ def train(**options: Any) -> Path:
         unlearn.train(method="gd", model="finetuned", data="bench", target="event", forget=20, output_dir="gd-event")
     """
     from unlearn.arguments import as_text, parse
-    from unlearn.training.run import run
+    from unlearn.training.run import train_from_options
 
     words: list[str] = []
     for name, value in options.items():
@@ -25,4 +25,4 @@ def train(**options: Any) -> Path:
             words += [f"--{name}", *map(as_text, value)]
         elif value is not None:
             words.append(f"--{name}={as_text(value)}")  # in one word, for a value may begin with a dash
-    return run(*parse(words))
+    return train_from_options(*parse(words))

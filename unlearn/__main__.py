@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         ours, theirs = arguments.parse(argv)
-        from unlearn.training import run as trainer
+        from unlearn.training.run import train_from_options
 
-        finished = trainer.run(ours, theirs)
+        finished = train_from_options(ours, theirs)
         if first:
             print(finished)
         return 0

@@ -24,8 +24,7 @@ from pebench_tasks.files import write_whole
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.parent import end_with_parent
 from unlearn import methods
-from unlearn.protocol import graph as protocol
-from unlearn.protocol import stages
+from unlearn.protocol import graph, stages
 from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console, timed
 from unlearn.protocol.rows import Row, console_table, markdown, write_csv
 
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     recipes = options.recipes or ("tiny" if options.model is None else "")
     tiny = options.model is None
     data = options.data or options.out / "data"
-    processes = protocol.processes(options.processes, tiny=tiny)
+    processes = graph.processes(options.processes, tiny=tiny)
     setting = Setting(
         options.out, data, forget_name(options.forget), options.seed, recipes, options.batch_size,
         tiny=tiny, one_by_one=not tiny and processes.number == 1,
@@ -69,23 +68,23 @@ def run(options: argparse.Namespace) -> list[Row]:
     if options.data:
         open_benchmark(data)  # which refuses one that is not whole
     elif not tiny:
-        with timed(protocol.drawing()):
-            protocol.draw(data, options.seed, protocol.SIZE)
+        with timed(graph.drawing()):
+            graph.draw(data, options.seed, graph.SIZE)
     if not tiny:
         words = [training.words for training in trainings]
         # In a process of its own, which gives the GPU back when it ends.
         with ProcessPoolExecutor(1, mp_context=stages.SPAWN, initializer=_begin_estimate) as pool:
             pool.submit(_print_estimate, options.model, data, setting.forget, words).result()
-    graph = protocol.stage_graph(setting, trainings, drawn=tiny and options.data is None)
-    peak = stages.run(graph, processes, options.out / "logs", console)
-    results = protocol.results(setting, trainings)
+    work = graph.stage_graph(setting, trainings, drawn=tiny and options.data is None)
+    peak = stages.run(work, processes, options.out / "logs", console)
+    results = graph.results(setting, trainings)
     with timed("Report: figures with intervals, plots, and the responses themselves"):
         folders = dict.fromkeys(result.results_file.parent for result in results.values())
         page = write_report(list(folders), options.out / "report", data=data)
-    rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
+    rows = [graph.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     _write(rows, _notes(results, options), options, setting)
     console.print(f"[bold]Open in a browser:[/bold] {page}", highlight=False, soft_wrap=True)
-    protocol.print_resources(started, peak)
+    graph.print_resources(started, peak)
     return rows
 
 
@@ -101,13 +100,13 @@ def _print_estimate(model: str, data: Path, forget: str, words: Sequence[Sequenc
 
 
 def _trainings(setting: Setting, names: Sequence[str], base: str, second_goal: bool) -> list[Training]:
-    trainings = [protocol.finetuning(setting, base, SINGLE)]
+    trainings = [graph.finetuning(setting, base, SINGLE)]
     for target in SINGLE:
-        trainings += [protocol.unlearning(setting, name, target) for name in names]
-        trainings.append(protocol.goal(setting, base, target))
+        trainings += [graph.unlearning(setting, name, target) for name in names]
+        trainings.append(graph.goal(setting, base, target))
     if second_goal:
         title = "A second Goal for events, from another seed: the ceiling of event Efficacy"
-        trainings.append(protocol.goal(setting, base, "event", name=SECOND_GOAL, more=1)._replace(title=title))
+        trainings.append(graph.goal(setting, base, "event", name=SECOND_GOAL, more=1)._replace(title=title))
     return trainings
 
 
@@ -124,7 +123,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the data, the models and their training (0)")
     parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")
     parser.add_argument("--recipes", help="a folder of recipes named METHOD_TARGET.yaml or METHOD.yaml")
-    parser.add_argument("--processes", type=int, metavar="N", help=protocol.PROCESSES_HELP)
+    parser.add_argument("--processes", type=int, metavar="N", help=graph.PROCESSES_HELP)
     parser.add_argument(
         "--second_goal",
         action=argparse.BooleanOptionalAction,

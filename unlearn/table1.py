@@ -25,8 +25,7 @@ from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.results.paper import published_rows
-from unlearn.protocol import graph as protocol
-from unlearn.protocol import stages
+from unlearn.protocol import graph, stages
 from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console
 from unlearn.protocol.rows import METRICS, Row, by_concept, percent
 
@@ -118,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--forget", default="20", help="percent forgotten: 1, 5, 10 or 20 (20)")
     parser.add_argument("--recipes", default="tiny", help="a folder of recipes named METHOD_TARGET.yaml (tiny)")
     parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")
-    parser.add_argument("--processes", type=int, metavar="N", help=protocol.PROCESSES_HELP)
+    parser.add_argument("--processes", type=int, metavar="N", help=graph.PROCESSES_HELP)
     options = parser.parse_args(argv)
 
     def command() -> int:
@@ -133,15 +132,15 @@ def run(options: argparse.Namespace) -> dict[int, list[Row]]:
     started = time.perf_counter()
     for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
         os.environ.pop(name, None)
-    processes = protocol.processes(options.processes, tiny=True)
+    processes = graph.processes(options.processes, tiny=True)
     lineups = [_one_seed(seed, options) for seed in _seeds(options.seeds)]
-    graph = [stage for lineup in lineups for stage in protocol.stage_graph(*lineup, drawn=True)]
-    peak = stages.run(graph, processes, options.out / "logs", console)
+    work = [stage for lineup in lineups for stage in graph.stage_graph(*lineup, drawn=True)]
+    peak = stages.run(work, processes, options.out / "logs", console)
     rows = {setting.seed: _rows(setting, trainings) for setting, trainings in lineups}
     _write(rows, options)
     console.print(_console_table(rows))
     console.print(f"\n{options.out}/table1.md, table1.csv", highlight=False)
-    protocol.print_resources(started, peak)
+    graph.print_resources(started, peak)
     return rows
 
 
@@ -156,16 +155,16 @@ def _one_seed(seed: int, options: argparse.Namespace) -> tuple[Setting, list[Tra
     out, forget = options.out / name, forget_name(options.forget)
     setting = Setting(out, out / "data", forget, seed, options.recipes, options.batch_size, name, tiny=True)
     base = str(out / "base")
-    trainings = [protocol.finetuning(setting, base, (*SINGLE, "joint"))]
-    trainings += [protocol.unlearning(setting, method, target) for target in SINGLE for method in METHODS]
-    trainings += [protocol.unlearning(setting, method, "joint", balance=balance) for method, balance in JOINT]
-    trainings += [protocol.goal(setting, base, target) for target in (*SINGLE, "joint")]
+    trainings = [graph.finetuning(setting, base, (*SINGLE, "joint"))]
+    trainings += [graph.unlearning(setting, method, target) for target in SINGLE for method in METHODS]
+    trainings += [graph.unlearning(setting, method, "joint", balance=balance) for method, balance in JOINT]
+    trainings += [graph.goal(setting, base, target) for target in (*SINGLE, "joint")]
     return setting, trainings
 
 
 def _rows(setting: Setting, trainings: Sequence[Training]) -> list[Row]:
-    results = protocol.results(setting, trainings)
-    rows = [protocol.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
+    results = graph.results(setting, trainings)
+    rows = [graph.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     return [piece for row in rows for piece in by_concept(row)]
 
 

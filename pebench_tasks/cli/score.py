@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pebench_tasks.evaluation.checkpoints import run
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
     from pebench_tasks.results.tables import print_results
 
-    results = run(
+    results = evaluate(
         arguments.checkpoints,
         data=arguments.data,
         forget=arguments.forget,

@@ -24,7 +24,7 @@ from pebench_tasks.evaluation.tested import unsupported
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 
 
-def run(
+def evaluate(
     checkpoints: Sequence[Path | str],
     *,
     data: Path | str | None = None,

@@ -187,13 +187,13 @@ def test_the_committed_study_is_what_the_committed_files_give(
 
 def test_figures_of_models_that_a_judge_scored_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pebench_tasks.evaluation.checkpoints import Result
-    from pebench_tasks.results import samples as logged
+    from pebench_tasks.results import samples
 
     facts = {"judge": "openai:some-model/1a2b3c4d"}
     result = Result(
         "x", "pebench_events", "1.0", {"efficacy": 1.0, "efficacy_keywords": 0.0}, facts, tmp_path, tmp_path
     )
-    monkeypatch.setattr(logged, "read_logged", lambda folder: [logged.Logged(result, [])])
+    monkeypatch.setattr(samples, "read_logged", lambda folder: [samples.Logged(result, [])])
     (tmp_path / "scores" / "ga-event").mkdir(parents=True)
     with pytest.raises(BenchmarkError, match="no lexical Efficacy"):
         agreement_measures.figures({"seed 0": tmp_path})

@@ -15,8 +15,8 @@ from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.tensors import batches, parts
-from unlearn.tensors import encoding as labels
-from unlearn.training import run as trainer
+from unlearn.tensors.encoding import pad_id
+from unlearn.training import loading
 
 SIZES = small_llava.sizes(gpu_step.WORDS, tiny=True)  # 16 image tokens
 LAYER = 4 * 64 * 64 + 3 * 64 * 160  # attention, gated feed-forward
@@ -75,7 +75,7 @@ def test_a_token_counts_four_times_in_training_and_twice_in_the_reference(benchm
     inputs = processor(text=[text], images=[benchmark.image("p000/e00")], return_tensors="pt")
     inputs = {**inputs, "pixel_values": inputs["pixel_values"].bfloat16()}
     tokens = inputs["input_ids"].shape[1]
-    meter = Meter(model, labels.pad_id(processor))
+    meter = Meter(model, pad_id(processor))
     model(**inputs)
     trained = 4 * tokens * (2 * LAYER + HEAD) + 2 * TOWER * 17
     assert meter.counted() == (tokens, trained)
@@ -86,7 +86,7 @@ def test_a_token_counts_four_times_in_training_and_twice_in_the_reference(benchm
 
 def test_padding_is_not_counted_with_either_mask(benchmark: Benchmark, tmp_path: Path) -> None:
     model, processor = built(benchmark, tmp_path)
-    padding = labels.pad_id(processor)
+    padding = pad_id(processor)
     ids = torch.tensor([[5, 6, 7, 8, padding, padding]])
     meter = Meter(model, padding)
     model(input_ids=ids, attention_mask=torch.tensor([[1, 1, 1, 1, 0, 0]]))
@@ -99,7 +99,7 @@ def test_four_bits_start_from_a_checkpoint_of_the_same_shape(
     benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the quantisation itself, which needs a GPU."""
-    monkeypatch.setattr(trainer, "_four_bit", lambda dtype: None)
+    monkeypatch.setattr(loading, "_four_bit", lambda dtype: None)
     direct, loaded = built(benchmark, tmp_path)[0], built(benchmark, tmp_path, four_bit=True)[0]
     assert parts.describe(loaded) == parts.describe(direct)
 

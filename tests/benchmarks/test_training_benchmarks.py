@@ -16,7 +16,7 @@ from small_llava import OurStep
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import methods
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference import ReferenceCache
+from unlearn.training.reference_store import ReferenceCache
 
 SIZES = small_llava.sizes(1000, tiny=True)
 FROM_SETS_OF_THEIR_OWN = {"finetune", "goal"}  # no unlearning: one term, no reference

@@ -17,16 +17,17 @@ from unlearn import losses, methods
 from unlearn.answers import Method, trace
 from unlearn.balance import Balanced
 from unlearn.data import forget_texts
-from unlearn.data import sets as data
 from unlearn.data.samples import Question, Sample, SampleSet, ask, singles
+from unlearn.data.sets import SetOptions, build_sets, everything, replay
 from unlearn.protocol import tiny_model
-from unlearn.tensors import encoding as labels
 from unlearn.tensors import parts
 from unlearn.tensors.batches import collate_set
-from unlearn.tensors.encoding import Encoder
-from unlearn.training import run as trainer
+from unlearn.tensors.encoding import Encoder, as_dtype, context_length, pad_id
+from unlearn.training.loading import load
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference import ReferenceCache
+from unlearn.training.plan import make_plan
+from unlearn.training.reference_store import ReferenceCache
+from unlearn.training.run import train
 
 LORA = parts.Lora(r=8, alpha=32, dropout=0.0)
 # What fits a decoder of two or three layers, and answers that are known by heart.
@@ -47,7 +48,7 @@ class Row:
     def __init__(self, family: Family, benchmark: Benchmark, folder: Path) -> None:
         self.family, self.benchmark, self.folder = family, benchmark, folder
         self.split = benchmark.split("joint", 20)
-        self.everything = data.everything(benchmark)
+        self.everything = everything(benchmark)
         self.texts = list(tiny_model._texts(benchmark))
 
     @cached_property
@@ -59,7 +60,7 @@ class Row:
     def checkpoint(self) -> Path:
         """The finetuned model on disk, which is also ``built`` from now on."""
         model, processor = self.built
-        return trainer.train(
+        return train(
             model,
             processor,
             {"everything": SampleSet(singles(self.everything))},
@@ -80,7 +81,7 @@ class Row:
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """The finetuned model and its processor, read from disk; not to be trained."""
-        model, processor = trainer.load(str(self.checkpoint), torch.float32)
+        model, processor = load(str(self.checkpoint), torch.float32)
         return model.eval(), processor
 
     @cached_property
@@ -89,7 +90,7 @@ class Row:
         return self.encoder_of(*self.loaded)
 
     def encoder_of(self, model: Any, processor: Any) -> Encoder:
-        return Encoder(processor, self.benchmark.image, context=labels.context_length(model))
+        return Encoder(processor, self.benchmark.image, context=context_length(model))
 
     def _facts(self, method: str) -> dict[str, Any]:
         known = {"data": self.benchmark.fingerprint, "split": self.split.split_id}
@@ -123,7 +124,7 @@ class Row:
     @property
     def yes_or_no(self) -> list[Sample]:
         """Some yes/no questions about drawn objects, which no training here has seen."""
-        return data.replay(self.benchmark)[1][:6]
+        return replay(self.benchmark)[1][:6]
 
     @property
     def text_only(self) -> list[Sample]:
@@ -160,10 +161,8 @@ class Row:
         with torch.no_grad():
             for sample in samples:
                 encoded = self.encoder(ask(sample, 0))
-                batch = collate_set([[encoded]], labels.pad_id(self.encoder.processor), share_prefix=False)
-                logits = model(**labels.as_dtype(batch["inputs"], model.dtype)).logits[
-                    0, :-1
-                ]  # (tokens - 1, vocabulary)
+                batch = collate_set([[encoded]], pad_id(self.encoder.processor), share_prefix=False)
+                logits = model(**as_dtype(batch["inputs"], model.dtype)).logits[0, :-1]  # (tokens - 1, vocabulary)
                 wanted = batch["labels"][0, 1:]
                 total += torch.nn.functional.cross_entropy(
                     logits, wanted, ignore_index=losses.IGNORED, reduction="sum"
@@ -184,15 +183,15 @@ class Row:
             formula = Balanced(formula, settings)
         if sets is None:
             asked = trace(formula, settings).sets
-            sets = data.build_sets(self.benchmark, list(asked), split=self.split, options=data.SetOptions(replay=0))
-        made = MethodTrainer(
-            parts.tune(copy.deepcopy(self.loaded[0]), ["lm"], LORA if lora else None),
-            self.loaded[1], sets, formula,
-            self.options(
-                self.folder / "run", max_steps=steps, learning_rate=learning_rate or (5e-3 if lora else 5e-4)
-            ),
-            load_image=self.benchmark.image, hyperparameters=settings,
-        )  # fmt: skip
+            sets = build_sets(self.benchmark, list(asked), split=self.split, options=SetOptions(replay=0))
+        tuned, processor = parts.tune(copy.deepcopy(self.loaded[0]), ["lm"], LORA if lora else None), self.loaded[1]
+        training = self.options(
+            self.folder / "run", max_steps=steps, learning_rate=learning_rate or (5e-3 if lora else 5e-4)
+        )
+        plan = make_plan(
+            tuned, processor, sets, formula, training, load_image=self.benchmark.image, hyperparameters=settings
+        )
+        made = MethodTrainer(tuned, processor, plan, training)
         cache = self.folder / "reference"
         made.prepare_reference(lambda: ReferenceCache(cache, {"weights": self.family.key}))
         made.train()

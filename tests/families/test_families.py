@@ -19,9 +19,11 @@ from torch import nn
 from pebench_tasks.backend import families
 from unlearn import losses, methods
 from unlearn.data.samples import Sample, SampleSet, ask, singles
+from unlearn.data.sets import SetOptions, build_sets
 from unlearn.tensors import batches, parts
-from unlearn.tensors import encoding as labels
-from unlearn.training import run as trainer
+from unlearn.tensors.encoding import as_dtype, check_model_reads, pad_id
+from unlearn.training.loading import load
+from unlearn.training.run import Tuning, train
 
 RIGHT = 15  # of 16
 TUNINGS = ("full", "lora")
@@ -71,8 +73,8 @@ def test_labels_are_the_answer_and_its_end_token(row: Row, record_property: Call
             assert tokens["input_ids"][asked].tolist() == generation["input_ids"][0].tolist()
     questions = [ask(sample, 0) for sample in (row.names[0], row.scenes[5])]
     encoder.verify(questions)
-    labels.check_model_reads(model, encoder, questions[0])
-    collated = batches.collate_set([[encoder(question)] for question in questions], labels.pad_id(processor), False)
+    check_model_reads(model, encoder, questions[0])
+    collated = batches.collate_set([[encoder(question)] for question in questions], pad_id(processor), False)
     record_property("model_type", model.config.model_type)
     record_property("note", families.case(processor).note)
     record_property("tokens", len(encoder(questions[0]).tokens["input_ids"]))
@@ -89,7 +91,7 @@ def test_questions_without_an_image_are_read(row: Row) -> None:
         assert (answer, bool(end)) == (sample.answer, True)
     question = ask(row.text_only[0], 0)
     encoder.verify([question])
-    labels.check_model_reads(row.loaded[0], encoder, question)
+    check_model_reads(row.loaded[0], encoder, question)
     known = row.nll(row.loaded[0], row.text_only)
     assert 0 < known < 30
 
@@ -128,7 +130,7 @@ def test_a_reloaded_model_is_the_saved_one(row: Row) -> None:
         for mine, other in ((ours.tokens, theirs.tokens), (ours.image, theirs.image)):
             assert mine.keys() == other.keys()
             assert all(torch.equal(mine[key], other[key]) for key in mine)
-        inputs = labels.as_dtype(batches.collate_set([[ours]], labels.pad_id(processor), False)["inputs"], model.dtype)
+        inputs = as_dtype(batches.collate_set([[ours]], pad_id(processor), False)["inputs"], model.dtype)
         with torch.no_grad():
             assert torch.equal(model.eval()(**inputs).logits, row.loaded[0](**inputs).logits)
 
@@ -157,9 +159,9 @@ def test_adapters_learn_and_answer_like_the_merged_model(row: Row) -> None:
     before = row.nll(row.loaded[0], answers)
     folders: list[Path] = []
     for merge in (False, True):
-        model, processor = trainer.load(str(row.checkpoint), torch.float32)
+        model, processor = load(str(row.checkpoint), torch.float32)
         folders.append(
-            trainer.train(
+            train(
                 model,
                 processor,
                 {"everything": SampleSet(singles(answers))},
@@ -168,11 +170,11 @@ def test_adapters_learn_and_answer_like_the_merged_model(row: Row) -> None:
                 load_image=row.benchmark.image,
                 settings={"merge": merge},
                 facts=row._facts("finetune"),
-                tuning=trainer.Tuning(("lm",), LORA, merge),
+                tuning=Tuning(("lm",), LORA, merge),
             )
         )
     assert (folders[0] / "adapter_config.json").is_file()
-    assert row.nll(trainer.load(str(folders[0]), torch.float32)[0].eval(), answers) < 0.8 * before
+    assert row.nll(load(str(folders[0]), torch.float32)[0].eval(), answers) < 0.8 * before
     samples = [*row.names[:8], *row.scenes[:4]]
     said = [row.answers(folder, samples) for folder in folders]
     assert said[0] == said[1]
@@ -229,7 +231,7 @@ def test_a_method_does_what_it_must(row: Row, how: str) -> None:
 
 def sets_of(row: Row, name: str) -> list[Sample]:
     """The samples of one of the sets that methods name."""
-    built = trainer.data.build_sets(row.benchmark, [name], split=row.split, options=trainer.data.SetOptions(replay=0))
+    built = build_sets(row.benchmark, [name], split=row.split, options=SetOptions(replay=0))
     return [sample for unit in built[name].units for sample in unit]
 
 

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.data.samples import Question, Sample, ask
-from unlearn.tensors import encoding as labels
 from unlearn.tensors.batches import Batch, collate_set, first, parts_by_length
-from unlearn.tensors.encoding import Encoder
+from unlearn.tensors.encoding import Encoder, context_length, pad_id
 from unlearn.tensors.forward import ModelAnswers, Reader
 from unlearn.training.reference import StoredReference, behind_head, frozen_head
 
@@ -31,7 +30,7 @@ def reads_texts(row: Row) -> bool:
 
 
 def collated(encoder: Encoder, questions: Sequence[Question]) -> Batch:
-    return collate_set([[encoder(question)] for question in questions], labels.pad_id(encoder.processor), False)
+    return collate_set([[encoder(question)] for question in questions], pad_id(encoder.processor), False)
 
 
 def log_likelihoods(model: Any, batches: Sequence[Batch], *, split: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -83,7 +82,7 @@ def test_pictures_of_two_sizes_fit_in_one_batch(row: Row, built: tuple[Any, Any]
         image = row.benchmark.image(key)
         return image.resize(WIDE) if key.startswith("p001") else image
 
-    encoder = Encoder(processor, load, context=labels.context_length(model))
+    encoder = Encoder(processor, load, context=context_length(model))
     questions = asked([row.names[0], row.scenes[5], row.scenes[1], row.names[6]])
     assert {load(question.image).size for question in questions} == {(64, 64), WIDE}
     alone = log_likelihoods(model, [collated(encoder, [question]) for question in questions], split=False)

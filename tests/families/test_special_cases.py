@@ -16,9 +16,8 @@ from pebench_tasks.errors import BenchmarkError
 from unlearn import losses
 from unlearn.data.samples import Question
 from unlearn.protocol import tiny_model
-from unlearn.tensors import encoding as labels
 from unlearn.tensors import parts
-from unlearn.tensors.encoding import Encoder, common_prefix
+from unlearn.tensors.encoding import Encoder, as_dtype, check_model_reads, common_prefix
 
 WHO = "Who is the person in this image?"
 ANSWER = "This is Solveig Thorlacius."
@@ -143,7 +142,7 @@ def test_a_question_without_a_picture_gets_a_grey_one(key: str, benchmark: Bench
     encoder = Encoder(processor, benchmark.image)
     question = Question("", WHO, ANSWER, "one")
     encoder.verify([question])
-    labels.check_model_reads(model, encoder, question)
+    check_model_reads(model, encoder, question)
 
 
 # Chat templates
@@ -185,7 +184,7 @@ def test_the_pixels_of_llama4_are_cast_to_the_models_dtype(benchmark: Benchmark,
     inputs = {**{key: value[None] for key, value in encoded.tokens.items()}, **encoded.image}
     with pytest.raises(RuntimeError, match="type"):
         model(**inputs)
-    assert model(**labels.as_dtype(inputs, model.dtype)).logits.dtype == torch.float32
+    assert model(**as_dtype(inputs, model.dtype)).logits.dtype == torch.float32
 
 
 def test_the_router_of_llama4_carries_no_adapter() -> None:

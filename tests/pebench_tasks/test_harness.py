@@ -10,10 +10,10 @@ from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenan
 from PIL import Image
 
 from pebench_tasks import harness
-from pebench_tasks import run_record as model_record
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.evaluation import run, tested
 from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
+from pebench_tasks.run_record import register_model
 
 KWARGS = {"pre_prompt": "", "post_prompt": "", "generation": {"max_new_tokens": 12}}
 DOCUMENTS: dict[str, Any] = {
@@ -255,7 +255,7 @@ def test_who_gets_less_never_learned_it(chosen: Benchmark, capsys: pytest.Captur
 
 def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
     checkpoint = make_checkpoint("known", method="ga", target="person", forget="forget05")
-    model_record.register_model(str(checkpoint), dtype="float32")
+    register_model(str(checkpoint), dtype="float32")
     rows = load("pebench_people")
     summary = summary_of(rows, lambda row: row["answer"])
     split = chosen.split("person", "forget05")
@@ -275,7 +275,7 @@ def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, m
 
 
 def test_a_model_record_serves_one_run(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
-    model_record.register_model(str(make_checkpoint("first", method="ga")))
+    register_model(str(make_checkpoint("first", method="ga")))
     assert "method" in summary_of(load("pebench_people"), lambda row: "")["model"]
     assert summary_of(load("pebench_people"), lambda row: "")["model"] == {}
 

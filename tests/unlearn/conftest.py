@@ -14,18 +14,18 @@ from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import losses, methods
 from unlearn.answers import Method, trace
 from unlearn.arguments import UnlearnArguments
-from unlearn.data import sets as data
 from unlearn.data.samples import Question, SampleSet, ask, singles
+from unlearn.data.sets import SetOptions, build_sets, everything, lacks, replay
 from unlearn.protocol import tiny_model
-from unlearn.tensors import encoding as labels
 from unlearn.tensors import parts
 from unlearn.tensors.batches import Batch, collate_set
-from unlearn.tensors.encoding import Encoder
+from unlearn.tensors.encoding import Encoder, pad_id
 from unlearn.tensors.forward import Reader, targets
 from unlearn.tensors.parts import Lora
-from unlearn.training import run as trainer
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference import ReferenceCache
+from unlearn.training.plan import make_plan
+from unlearn.training.reference_store import ReferenceCache
+from unlearn.training.run import train, train_from_options
 
 Options = Callable[..., TrainingArguments]
 Tiny = tuple[LlavaForConditionalGeneration, LlavaProcessor]
@@ -86,8 +86,8 @@ def foundation(
 ) -> Path:
     """A checkpoint that has seen a few steps of the pre-training rows."""
     model, processor = untrained()
-    rows = [sample for part in data.replay(benchmark) for sample in part]
-    return trainer.train(
+    rows = [sample for part in replay(benchmark) for sample in part]
+    return train(
         model,
         processor,
         {"everything": SampleSet(singles(rows))},
@@ -103,7 +103,7 @@ def foundation(
 def finetuned(benchmark: Benchmark, foundation: Path, options: Options) -> Path:
     """The foundation checkpoint after some steps on the whole benchmark."""
     arguments = UnlearnArguments(method="finetune", model=str(foundation), data=str(benchmark.directory))
-    return trainer.run(arguments, options(foundation.parent / "finetuned", max_steps=20, learning_rate=3e-3))
+    return train_from_options(arguments, options(foundation.parent / "finetuned", max_steps=20, learning_rate=3e-3))
 
 
 class SecondModel:
@@ -140,8 +140,8 @@ def model(tiny: Tiny) -> LlavaForConditionalGeneration:
 @pytest.fixture(scope="session")
 def questions(benchmark: Benchmark) -> list[Question]:
     """Every kind of question in every trained phrasing, of the benchmark and of the pre-training rows."""
-    figures, world = data.replay(benchmark)
-    samples = [*data.everything(benchmark), *figures[:8], *world[:8]]
+    figures, world = replay(benchmark)
+    samples = [*everything(benchmark), *figures[:8], *world[:8]]
     return [
         ask(sample, phrasing)
         for sample in samples
@@ -155,7 +155,7 @@ def collated(encoder: Encoder) -> Callable[..., Batch]:
 
     def collated(units: Sequence[Sequence[Question]], share_prefix: bool = False) -> Batch:
         encoded = [[encoder(question) for question in unit] for unit in units]
-        return collate_set(encoded, labels.pad_id(encoder.processor), share_prefix)
+        return collate_set(encoded, pad_id(encoder.processor), share_prefix)
 
     return collated
 
@@ -190,15 +190,17 @@ def make(benchmark: Benchmark, tiny: Tiny, options: Options, tmp_path: Path) -> 
             method = methods.METHODS[method]
             settings = methods.resolve_hyperparameters(method, settings)
         split = benchmark.split(target, 20)
-        absent = [name for name in methods.optional_sets(method) if data.lacks(name, benchmark, split)]
+        absent = [name for name in methods.optional_sets(method) if lacks(name, benchmark, split)]
         asked = trace(method, settings, absent).sets
-        sets = data.build_sets(
-            benchmark, list(asked), split=split, options=data.SetOptions(questions_per_image=questions_per_image)
+        sets = build_sets(
+            benchmark, list(asked), split=split, options=SetOptions(questions_per_image=questions_per_image)
         )
-        made = MethodTrainer(
-            parts.tune(model, tune, lora), tiny[1], sets, method, options(tmp_path / "run", **changes),
-            load_image=benchmark.image, hyperparameters=settings, share_prefix=share_prefix,
+        tuned, training = parts.tune(model, tune, lora), options(tmp_path / "run", **changes)
+        plan = make_plan(
+            tuned, tiny[1], sets, method, training, load_image=benchmark.image, hyperparameters=settings,
+            share_prefix=share_prefix,
         )  # fmt: skip
+        made = MethodTrainer(tuned, tiny[1], plan, training)
         made.prepare_reference(lambda: ReferenceCache(tmp_path / cache, {"weights": "tiny"}), top_k)
         return made
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.__main__ import main
-from unlearn.training import reference
 from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.reference_store import ReferenceCache
 
 Command = Callable[..., int]
 
@@ -178,13 +178,13 @@ def test_a_cache_that_another_process_opens_at_the_same_moment_is_shared(
 
     def other_first(folder: Path) -> Any:
         monkeypatch.setattr(Path, "iterdir", iterdir)
-        reference.ReferenceCache(folder, facts)
+        ReferenceCache(folder, facts)
         (folder / "logp-1.jsonl").write_text('{"kind": "logp", "dtype": "float32", "width": 1}\n')
         (folder / "logp-1.bin").write_bytes(b"")
         return iterdir(folder)
 
     monkeypatch.setattr(Path, "iterdir", other_first)
-    assert reference.ReferenceCache(tmp_path / "cache", facts).facts["weights"] == "w"
+    assert ReferenceCache(tmp_path / "cache", facts).facts["weights"] == "w"
 
 
 # A full disk

@@ -17,9 +17,10 @@ from unlearn.answers import Hyperparameters, trace
 from unlearn.arguments import UnlearnArguments
 from unlearn.balance import Balanced, next_share
 from unlearn.tensors.forward import ModelAnswers
-from unlearn.training import run as trainer
-from unlearn.training.method_trainer import History, MethodTrainer
+from unlearn.training.history import History
+from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.record import Record
+from unlearn.training.run import train_from_options
 
 Options = Callable[..., TrainingArguments]
 Row = dict[str, float]
@@ -121,7 +122,7 @@ def unlearn(benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: P
             method=method, model=str(finetuned), data=str(benchmark.directory), target="joint", forget="20",
             balance="bgd", reference_cache=str(tmp_path / "cache"),
         )  # fmt: skip
-        return trainer.run(arguments, options(tmp_path / name, **training))
+        return train_from_options(arguments, options(tmp_path / name, **training))
 
     return run
 

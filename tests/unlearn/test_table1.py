@@ -7,7 +7,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods, table1
-from unlearn.protocol import graph as protocol
+from unlearn.protocol import graph
 from unlearn.protocol.graph import Setting
 from unlearn.protocol.rows import METRICS, Row, by_concept
 from unlearn.table1 import JOINT, METHODS, ORDERINGS, paper_figures, report
@@ -98,15 +98,15 @@ def test_a_seed_goes_from_the_first_picture_to_the_table(tmp_path: Path, monkeyp
     monkeypatch.setattr(table1, "METHODS", ("ga",))
     monkeypatch.setattr(table1, "JOINT", ())
     monkeypatch.setattr(table1, "ORDERINGS", (table1.Ordering("World stays", lambda f: True),))
-    monkeypatch.setattr(protocol, "SIZE", {"people": 6, "events": 5, "image_size": 32})
+    monkeypatch.setattr(graph, "SIZE", {"people": 6, "events": 5, "image_size": 32})
     recipes = tmp_path / "recipes"
     recipes.mkdir()
     for method in ("pretrain", "finetune", "goal", "ga"):
         text = "max_steps: 1\nper_device_train_batch_size: 4\nlearning_rate: 1.0e-4\n"
         (recipes / f"{method}.yaml").write_text(text)
     out = tmp_path / "run" / "seed-5"
-    protocol.draw(out / "data", 5, protocol.SIZE)
-    protocol._pretrain(Setting(out, out / "data", "forget20", 5, str(recipes), 64), lambda done, total: None)
+    graph.draw(out / "data", 5, graph.SIZE)
+    graph._pretrain(Setting(out, out / "data", "forget20", 5, str(recipes), 64), lambda done, total: None)
     model = AutoModelForImageTextToText.from_pretrained(out / "base")
     answer_in_one_word(model, AutoProcessor.from_pretrained(out / "base").tokenizer)
     model.save_pretrained(out / "base")
@@ -128,7 +128,7 @@ def test_methods_run_on_every_target_and_a_second_run_trains_nothing(
     monkeypatch.setattr(table1, "METHODS", ("dpo",))
     monkeypatch.setattr(table1, "JOINT", (("gd", "bgd"),))
     monkeypatch.setattr(table1, "ORDERINGS", (table1.Ordering("World stays", lambda f: True),))
-    monkeypatch.setattr(protocol, "SIZE", {"people": 6, "events": 5, "image_size": 32})
+    monkeypatch.setattr(graph, "SIZE", {"people": 6, "events": 5, "image_size": 32})
     recipes = tmp_path / "recipes"
     recipes.mkdir()
     for method in ("pretrain", "finetune", "goal", "dpo", "gd"):

@@ -258,11 +258,11 @@ def _pretrain(setting: Setting, report: Report) -> None:
 
 def _train(words: Sequence[str], report: Report) -> None:
     from unlearn.arguments import parse
-    from unlearn.training.run import run
+    from unlearn.training.run import train_from_options
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("unlearn").setLevel(logging.INFO)
-    run(*parse(words), report)
+    train_from_options(*parse(words), report)
 
 
 def _answer(setting: Setting, goal_model: Path, target: str, report: Report) -> None:
@@ -287,9 +287,9 @@ def _responses(setting: Setting, goal_model: Path) -> Path:
 def _score_once(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> None:
     """Score a checkpoint on one target, unless there is a result of the same weights, questions and responses."""
     if _known(setting, checkpoint, target, out, goal) is None:
-        from pebench_tasks.evaluation.checkpoints import run
+        from pebench_tasks.evaluation.checkpoints import evaluate
 
-        run(
+        evaluate(
             [checkpoint], data=setting.data, forget=setting.forget, targets=[target], goal=goal, output_path=out,
             batch_size=setting.batch_size, device="cpu" if setting.tiny else None, judge=LEXICAL,
         )  # fmt: skip

@@ -25,9 +25,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import arguments
 from unlearn.answers import Answers, Terms
-from unlearn.data import sets as data
 from unlearn.data.samples import Sample, SampleSet, scene_sample, singles
-from unlearn.training import run as trainer
+from unlearn.data.sets import replay
+from unlearn.training.run import train
 
 IMAGE, PAD, END = "<image>", "<pad>", "</s>"
 CHAT_TEMPLATE = (
@@ -107,18 +107,18 @@ def pretrain(benchmark: Benchmark, options: Sequence[str], on_step: Callable[[in
     """Build the model and pre-train it on the benchmark's ``pretrain`` rows; returns the checkpoint folder.
 
     ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``);
-    ``on_step``: see ``training.run.run``.
+    ``on_step``: see ``training.run``.
     """
     training_arguments = arguments.parse_training(options)
     model, processor = build(benchmark, seed=training_arguments.seed)
-    replayed = data.replay(benchmark)
+    replayed = replay(benchmark)
     if len(replayed) != 2:
         raise BenchmarkError(
             f"The benchmark in {benchmark.directory} has no pre-training rows for the tiny model. Give a --model."
         )
     figures, world = replayed
     facts = {"method": "pretrain", "target": "", "forget": "", "data": benchmark.fingerprint, "split": ""}
-    return trainer.train(
+    return train(
         model,
         processor,
         {

@@ -7,16 +7,13 @@ file adds what a method sees (``ModelAnswers``), the order of the data and the s
 import copy
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
@@ -24,193 +21,55 @@ from transformers import (
     PreTrainedModel,
     ProcessorMixin,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_callback import ExportableState
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn import balance, methods
-from unlearn.answers import Hyperparameters, Method, trace
+from unlearn import balance
 from unlearn.balance import Balanced
-from unlearn.data.samples import Question, SampleSet
+from unlearn.data.samples import Question
 from unlearn.tensors import batches
-from unlearn.tensors import encoding as labels
 from unlearn.tensors.batches import Batch
+from unlearn.tensors.encoding import check_model_reads, pad_id
 from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
 from unlearn.training import reference
-from unlearn.training.reference import AdapterReference, Kinds, ReferenceCache, StoredReference
+from unlearn.training.history import History
+from unlearn.training.plan import Plan, total_positions
+from unlearn.training.positions import InOrder
+from unlearn.training.reference import AdapterReference, StoredReference
+from unlearn.training.reference_store import Kinds, ReferenceCache
 
 log = logging.getLogger("unlearn")
 VERIFIED_SAMPLES = 3
-# Options of TrainingArguments that would silently do nothing: their default, and why.
-REFUSED_OPTIONS: dict[str, tuple[Any, str]] = {
-    "train_sampling_strategy": ("random", "samples are drawn in a seeded order of our own"),
-    "label_smoothing_factor": (0.0, "the loss is the method's formula"),
-    "resume_from_checkpoint": (None, "the same command goes on by itself where it was interrupted"),
-    "push_to_hub": (False, "upload the finished folder instead (hf upload)"),
-    "auto_find_batch_size": (False, "the batch size decides which samples a step draws"),
-    "torch_empty_cache_steps": (None, "a step here is not the Trainer's"),
-}
-
-
-class Positions(Dataset):
-    """All sets drawn at one position; an epoch is a pass over the first. Positions count on from epoch to epoch.
-
-    An epoch is rounded up to whole steps of ``step`` positions, so that every step is as large as the others.
-    """
-
-    def __init__(self, sets: Mapping[str, SampleSet], encoder: labels.Encoder, seed: int, step: int) -> None:
-        self.sets, self.encoder, self.seed = sets, encoder, seed
-        self.epoch = 0
-        self._length = math.ceil(len(next(iter(sets.values()))) / step) * step
-        self.cache: ReferenceCache | None = None
-        self.wanted: dict[str, Kinds] = {}  # by set, the reference values that go into the batch
-        self.end: int | None = None  # the loader reads ahead, beyond the run's last position, which has no values
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, position: int) -> dict[str, list[labels.Encoded]]:
-        if self.end is not None:
-            position = min(position, self.end - 1)
-        return {name: [self._encode(name, question) for question in self.at(name, position)] for name in self.sets}
-
-    def at(self, name: str, position: int) -> tuple[Question, ...]:
-        """The questions of one set at a position."""
-        return self.sets[name].at(position, f"{self.seed}/{name}")
-
-    def _encode(self, name: str, question: Question) -> labels.Encoded:
-        encoded = self.encoder(question)
-        if self.cache is None or name not in self.wanted:
-            return encoded
-        return encoded._replace(sample={**encoded.sample, **self.cache.attach(question, self.wanted[name])})
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate, on the dataset or through the sampler, before each epoch."""
-        self.epoch = epoch
-
-
-class InOrder(Sampler[int]):
-    """The positions of the dataset's current epoch; which samples they hold is shuffled there."""
-
-    def __init__(self, dataset: Positions) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __iter__(self) -> Iterator[int]:
-        start = self.dataset.epoch * len(self.dataset)
-        return iter(range(start, start + len(self.dataset)))
-
-    def set_epoch(self, epoch: int) -> None:
-        self.dataset.set_epoch(epoch)
-
-
-class History(TrainerCallback, ExportableState):
-    """The loss terms of every step and the seconds spent, kept in the Trainer's checkpoints."""
-
-    def __init__(self) -> None:
-        self.losses: list[dict[str, float]] = []
-        self.seconds = 0.0
-        self.notes: dict[str, float] = {}  # other figures of the current step
-        self._now: dict[str, float] = {}
-        self._logged = 0
-        self._started = time.monotonic()
-
-    def add(self, terms: Mapping[str, float]) -> None:
-        """Add one micro-batch's share of the current step's terms."""
-        for name, value in terms.items():
-            self._now[name] = self._now.get(name, 0.0) + value
-
-    def since_last_log(self) -> dict[str, float]:
-        """The mean of each term over the steps since the last call."""
-        rows, self._logged = self.losses[self._logged :], len(self.losses)
-        names = dict.fromkeys(name for row in rows for name in row if name not in ("step", "loss"))
-        return {name: math.fsum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
-
-    def state(self) -> dict[str, Any]:
-        spent = self.seconds + time.monotonic() - self._started
-        return {"args": {}, "attributes": {"losses": self.losses, "seconds": spent}}
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        states: Any = state.stateful_callbacks  # by class name; the checkpoint's when resuming
-        saved = states[type(self).__name__]["attributes"]
-        self.losses, self.seconds = list(saved["losses"]), saved["seconds"]
-        self._logged, self._started = len(self.losses), time.monotonic()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        loss = math.fsum(self._now.values())
-        self.losses.append({"step": state.global_step, "loss": loss, **self._now, **self.notes})
-        self._now = {}
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.seconds += time.monotonic() - self._started
 
 
 class MethodTrainer(Trainer):
     """A Trainer whose step backpropagates a method's terms one after the other.
 
-    ``sets`` are those that the method asks something of; ``model`` may be wrapped by peft.
+    ``model`` may be wrapped by peft; ``plan`` was made for it, ``processor`` and ``arguments``.
     """
 
     def __init__(
         self,
         model: PreTrainedModel | PeftModel,
         processor: ProcessorMixin,
-        sets: Mapping[str, SampleSet],
-        method: Method,
+        plan: Plan,
         arguments: TrainingArguments,
-        *,
-        load_image: Callable[[str], Image.Image],
-        hyperparameters: Hyperparameters,
-        share_prefix: bool = True,
     ) -> None:
-        for option, (default, reason) in REFUSED_OPTIONS.items():
-            if getattr(arguments, option) != default:
-                raise BenchmarkError(f"--{option} has no effect here: {reason}.")
         arguments = copy.copy(arguments)
         arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
-        self.core: Any = model
         # Several GPUs are several processes; nn.DataParallel is none of that.
         arguments._n_gpu = min(arguments.n_gpu, 1)
-        configuration = vars(model.config).copy()
-        optional = [name for name in methods.optional_sets(method) if name not in sets]
-        self.asked = trace(method, hyperparameters, absent=optional)
-        unasked = [name for name in methods.needed_sets(method) if name not in sets]
-        self.formula = partial(method, **hyperparameters, **dict.fromkeys(unasked))
-        self.balance = method if isinstance(method, Balanced) else None
-        if self.balance and arguments.train_batch_size < balance.LEAST_BATCH:
-            raise BenchmarkError(
-                "--balance bgd shares out every device's batch: --per_device_train_batch_size must be at least "
-                f"{balance.LEAST_BATCH}, not {arguments.train_batch_size}."
-            )
+        self.core: Any = model
+        self.plan, self.positions = plan, plan.positions
         self.history = History()
-        # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
-        encoder = labels.Encoder(copy.deepcopy(processor), load_image, context=labels.context_length(self.core))
-        seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
-        self.step_positions = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
-        self.positions = Positions(sets, encoder, seed, self.step_positions)
-        several = any(len(self.positions.at(name, 0)) > 1 for name in sets)
-        reason = batches.shares_prefix(self.core) if share_prefix else "switched off"
-        self.share_prefix = several and not reason
-        self.could_share = not reason
-        if several:
-            how = "read behind one copy of it" if not reason else f"read one by one: {reason}"
-            log.info("several questions about an image: %s", how)
         self.reference: Reference | None = None
+        configuration = vars(model.config).copy()
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=self.positions,
-            data_collator=partial(batches.collate, padding=labels.pad_id(processor), share_prefix=self.share_prefix),
+            train_dataset=plan.positions,
+            data_collator=plan.collate,
             processing_class=processor,
             callbacks=[self.history],
         )
@@ -237,22 +96,19 @@ class MethodTrainer(Trainer):
         for name in self.positions.sets:
             questions = [q for position in range(VERIFIED_SAMPLES) for q in self.positions.at(name, position)]
             self.positions.encoder.verify(questions)
-            labels.check_model_reads(self.core, self.positions.encoder, questions[0])
+            check_model_reads(self.core, self.positions.encoder, questions[0])
 
     @property
     def total_positions(self) -> int:
         """How many positions the whole run draws."""
-        steps = self.args.max_steps
-        if steps <= 0:
-            steps = math.ceil(self.args.num_train_epochs * len(self.positions) / self.step_positions)
-        return steps * self.step_positions
+        return total_positions(self.plan, self.args)
 
     def prepare_reference(self, cache: Callable[[], ReferenceCache], top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step; returns the values computed for it.
 
         ``cache`` opens the folder where the values of a reference that is no adapter switched off are kept.
         """
-        kinds = {name: reference.kinds(questions, top_k) for name, questions in self.asked.sets.items()}
+        kinds = {name: reference.kinds(questions, top_k) for name, questions in self.plan.asked.sets.items()}
         kinds = {name: needed for name, needed in kinds.items() if needed}
         if top_k and (others := set().union(*kinds.values()) - {"top_values", "top_indices"}):
             raise BenchmarkError(
@@ -286,7 +142,7 @@ class MethodTrainer(Trainer):
                 )
             computed = reference.fill(
                 opened, wanted, reader, self.positions.encoder, rows=self.args.train_batch_size, top_k=top_k,
-                share_prefix=self.could_share, device=self.args.device,
+                share_prefix=self.plan.could_pack, device=self.args.device,
                 share=(self.args.process_index, self.args.world_size),
             )  # fmt: skip
         self.core.to(device)
@@ -299,7 +155,7 @@ class MethodTrainer(Trainer):
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
         encoder = self.positions.encoder
-        batch = batches.collate_set([[encoder(question)]], labels.pad_id(encoder.processor), share_prefix=False)
+        batch = batches.collate_set([[encoder(question)]], pad_id(encoder.processor), share_prefix=False)
         return reference.behind_head(reader, reference.on_device(batch, self.args.device))
 
     @property
@@ -329,18 +185,20 @@ class MethodTrainer(Trainer):
         terms: dict[str, Tensor] = {}
         last = self.accelerator.sync_gradients
         with self.compute_loss_context_manager(), self._reduced_afterwards(model):
-            for name, term in self.formula(**answers):
+            for name, term in self.plan.formula(**answers):
                 loss = term / self.current_gradient_accumulation_steps
                 # DeepSpeed reduces and steps inside the backward it is told is the last one.
-                self.accelerator.gradient_state._set_sync_gradients(last and len(terms) + 1 == len(self.asked.terms))
+                self.accelerator.gradient_state._set_sync_gradients(
+                    last and len(terms) + 1 == len(self.plan.asked.terms)
+                )
                 self.accelerator.backward(loss, **self._backward_options)
                 terms[name] = loss.detach()
                 del term, loss
                 for asked in answers.values():
                     asked.release()
         self.accelerator.gradient_state._set_sync_gradients(last)
-        if list(terms) != self.asked.terms:
-            raise ValueError(f"the method yielded the terms {list(terms)}, after {self.asked.terms} on a trial")
+        if list(terms) != self.plan.asked.terms:
+            raise ValueError(f"the method yielded the terms {list(terms)}, after {self.plan.asked.terms} on a trial")
         values = self.accelerator.reduce(torch.stack(list(terms.values())), "mean")  # (terms,)
         self._stop_if_not_finite("loss", dict(zip(terms, values.tolist(), strict=True)))
         if last and isinstance(model, DistributedDataParallel):
@@ -388,10 +246,10 @@ class MethodTrainer(Trainer):
     ) -> tuple[list[dict[str, Batch]], Any]:
         """The micro-batches of a step; with BGD the forget sets hold the share of their concept."""
         samples, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self.balance:
-            self.balance.follow(self.history.losses)
+        if self.plan.balance:
+            self.plan.balance.follow(self.history.losses)
             for batch in samples:
-                self._share_out(batch, self.balance)
+                self._share_out(batch, self.plan.balance)
         return samples, self._normalisers(samples, device)
 
     def _share_out(self, batch: dict[str, Batch], balanced: Balanced) -> None:

@@ -15,7 +15,7 @@ from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli.real import add_arguments, main
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.checkpoints import run
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.known_figures import find_known, write_known
 
 
@@ -25,7 +25,7 @@ def scored(make_checkpoint: MakeCheckpoint, benchmark: Benchmark, tmp_path_facto
     checkpoint = make_checkpoint("nobody", method="pretrain", base="ba5e" * 4, weights="ca11" * 4)
     out = tmp_path_factory.mktemp("results")
     both = ["person", "joint"]
-    run([checkpoint], data=benchmark.directory, targets=both, output_path=out, device="cpu", limit=EVERY_FIGURE)
+    evaluate([checkpoint], data=benchmark.directory, targets=both, output_path=out, device="cpu", limit=EVERY_FIGURE)
     return out / "nobody"
 
 
@@ -49,11 +49,11 @@ def knows_three(scored: Path, benchmark: Benchmark, tmp_path: Path) -> Path:
 
 def edited(file: Path, **change: Any) -> Path:
     """The list with some values changed, and a fingerprint that fits them."""
-    from pebench_tasks.benchmark import known_figures as known
+    from pebench_tasks.benchmark.known_figures import fingerprint
 
     content = json.loads(file.read_text()) | change
     del content["fingerprint"]
-    file.write_text(json.dumps(content | {"fingerprint": known.fingerprint(content)}))
+    file.write_text(json.dumps(content | {"fingerprint": fingerprint(content)}))
     return file
 
 

@@ -13,11 +13,11 @@ from made_results import write_result
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
-from pebench_tasks.cli import compare as compare_module
+from pebench_tasks.cli.compare import add_arguments, main
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, score
-from pebench_tasks.pages import comparison as compare_page
+from pebench_tasks.pages import comparison
 from pebench_tasks.results.comparison import compare, write_csv
 from pebench_tasks.results.files import TASKS
 
@@ -201,8 +201,8 @@ def test_failed_judgements_are_left_out_and_too_many_withhold_the_figure(write: 
 
 def run(*arguments: Path | str) -> int:
     parser = argparse.ArgumentParser()
-    compare_module.add_arguments(parser)
-    return exit_code(lambda: compare_module.main(parser.parse_args([str(argument) for argument in arguments])))
+    add_arguments(parser)
+    return exit_code(lambda: main(parser.parse_args([str(argument) for argument in arguments])))
 
 
 def test_the_command_prints_tables_and_writes_the_same_rows(
@@ -335,7 +335,7 @@ def test_the_page_and_its_tables_are_written(write: Write, tmp_path: Path, capsy
 def test_the_page_shows_what_changed_before_anything_else(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare_page, "SHOWN", 5)
+    monkeypatch.setattr(comparison, "SHOWN", 5)
     paths = [write("knows", knows), write("now and then", sometimes)]
     assert run(*paths, "--out", tmp_path / "out") == 0
     (found,) = compare(paths)

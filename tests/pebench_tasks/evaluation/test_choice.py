@@ -10,7 +10,7 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.results.known_figures import find_known, write_known
 
@@ -24,7 +24,7 @@ def test_a_subset_is_fixed_or_all(benchmark: Benchmark, name: str) -> None:
 
 def test_an_unknown_judge_is_refused_before_anything_runs(benchmark: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="There is no judge 'human'"):
-        score.run(["/no/model"], data=benchmark.directory, judge="human", output_path=tmp_path)
+        evaluate(["/no/model"], data=benchmark.directory, judge="human", output_path=tmp_path)
 
 
 def test_only_the_fixed_world_questions_are_asked_unless_all_are(
@@ -53,7 +53,7 @@ def known(
     """A list that the command would write for a base model that knows one picture, and that picture's key."""
     out = tmp_path_factory.mktemp("known")
     base = make_checkpoint("base", seed=3, method="pretrain", base="b" * 16, weights="b" * 16)
-    (result,) = score.run(
+    (result,) = evaluate(
         [base], data=benchmark.directory, targets=["person"], output_path=out, device="cpu", limit=EVERY_FIGURE
     )
     rows = [json.loads(line) for line in result.samples_file.open()]
@@ -68,7 +68,7 @@ def test_only_figures_on_the_list_count_as_real(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, known: tuple[Path, str], tmp_path: Path
 ) -> None:
     model = make_checkpoint("model", seed=4, method="ga", target="person", forget="forget05")
-    results = score.run(
+    results = evaluate(
         [model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu", limit=LIMIT
     )
     for result, kind in zip(results, ("name", "scene"), strict=True):
@@ -84,4 +84,4 @@ def test_a_list_of_another_base_is_refused(
 ) -> None:
     other = make_checkpoint("other", seed=5, method="ga", target="person", forget="forget05", base="c" * 16)
     with pytest.raises(BenchmarkError, match=r"foundation model b{16} knew, but .*other comes from c{16}"):
-        score.run([other], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu")
+        evaluate([other], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu")

@@ -15,7 +15,7 @@ from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint, responses
 
 from pebench_tasks.backend.journal import Journal
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.evaluation import checkpoints as score
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import Result, read_results_file
 
 OPTIONS: dict[str, Any] = {"device": "cpu", "limit": LIMIT}
@@ -26,7 +26,7 @@ CLOCKS = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "th
 def whole(benchmark: Benchmark, llava: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     """Both tasks scored without an interruption."""
     out = tmp_path_factory.mktemp("whole")
-    return score.run([llava], data=benchmark.directory, output_path=out, batch_size=4, **OPTIONS)
+    return evaluate([llava], data=benchmark.directory, output_path=out, batch_size=4, **OPTIONS)
 
 
 def assert_equal(found: list[Result], expected: list[Result]) -> None:
@@ -76,7 +76,7 @@ def test_a_killed_scoring_goes_on_where_it_stopped(
 ) -> None:  # fmt: skip
     count = kill_in_the_middle(start(llava, benchmark, tmp_path), tmp_path)
     asked = spy(monkeypatch)
-    found = score.run([llava], data=benchmark.directory, output_path=tmp_path, **OPTIONS | {"batch_size": 4})
+    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, **OPTIONS | {"batch_size": 4})
     assert "pebench: going on: " in capsys.readouterr().err
     assert 0 < len(asked) <= answered(whole) - count
     assert_equal(found, whole)
@@ -123,10 +123,10 @@ def test_an_interrupted_scoring_goes_on_with_another_batch_size(
     benchmark: Benchmark, llava: Path, whole: list[Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     with interrupted_after(5):
-        score.run([llava], data=benchmark.directory, output_path=tmp_path, batch_size=3, **OPTIONS)
+        evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=3, **OPTIONS)
     assert answers_kept(tmp_path) == 5
     asked = spy(monkeypatch)
-    found = score.run([llava], data=benchmark.directory, output_path=tmp_path, batch_size=4, **OPTIONS)
+    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=4, **OPTIONS)
     assert len(set(asked)) == len(asked) > 0
     assert_equal(found, whole)
     assert not list(tmp_path.rglob("unfinished*"))
@@ -141,11 +141,11 @@ def test_a_checkpoint_that_was_trained_again_is_asked_again(
     checkpoint = shutil.copytree(llava, tmp_path / "llava")
     common: dict[str, Any] = {"data": benchmark.directory, "targets": ["person"], "batch_size": 4, **OPTIONS}
     with interrupted_after(9):
-        score.run([checkpoint], output_path=tmp_path / "out", **common)
+        evaluate([checkpoint], output_path=tmp_path / "out", **common)
     shutil.copy2(retrained / "model.safetensors", checkpoint / "model.safetensors")
-    (found,) = score.run([checkpoint], output_path=tmp_path / "out", **common)
+    (found,) = evaluate([checkpoint], output_path=tmp_path / "out", **common)
     assert "was written again since answers of it were kept" in capsys.readouterr().err
-    (expected,) = score.run([retrained], output_path=tmp_path / "fresh", **common)
+    (expected,) = evaluate([retrained], output_path=tmp_path / "fresh", **common)
     assert found.samples_file.read_text() == expected.samples_file.read_text()
     assert not list(tmp_path.rglob("unfinished*"))
 

@@ -12,11 +12,10 @@ from safetensors.torch import load_file, save_file
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.evaluation.checkpoint import reserve_date
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking.scoring import SLICES
-from pebench_tasks.results import files as results_files
-from pebench_tasks.results.files import Result
+from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.tables import notes
 
 QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
@@ -29,7 +28,7 @@ def results(
     """Two checkpoints scored on both tasks in one call."""
     checkpoints = [llava, make_checkpoint("second", seed=1, method="gd", target="person", forget="forget05")]
     out = tmp_path_factory.mktemp("scores")
-    return score.run(checkpoints, data=benchmark.directory, output_path=out, device="cpu", limit=LIMIT)
+    return evaluate(checkpoints, data=benchmark.directory, output_path=out, device="cpu", limit=LIMIT)
 
 
 def test_one_result_per_checkpoint_and_target_in_order(results: list[Result]) -> None:
@@ -46,11 +45,11 @@ def test_results_are_what_the_files_hold(results: list[Result]) -> None:
         assert len(samples) == result.provenance["n"] == LIMIT
         real = [sample["real"] for sample in samples if "real" in sample]
         assert result.metrics["real"] == pytest.approx(sum(real) / len(real))
-        assert results_files.read_result(result.results_file.parent, result.task) == result
+        assert read_result(result.results_file.parent, result.task) == result
 
 
 def test_the_newest_result_of_a_task_is_read(results: list[Result], tmp_path: Path) -> None:
-    assert results_files.read_result(tmp_path, TASKS[0]) is None
+    assert read_result(tmp_path, TASKS[0]) is None
     content = json.loads(results[0].results_file.read_text())
     for date, value in (("20250101_000000", 1.0), ("20250102_000000", 2.0)):
         content["results"][TASKS[0]]["real,none"] = value
@@ -58,7 +57,7 @@ def test_the_newest_result_of_a_task_is_read(results: list[Result], tmp_path: Pa
         (tmp_path / f"{date}_samples_{TASKS[0]}.jsonl").touch()
     del content["results"][TASKS[0]]
     (tmp_path / "20250103_000000_results.json").write_text(json.dumps(content))
-    found = results_files.read_result(tmp_path, TASKS[0])
+    found = read_result(tmp_path, TASKS[0])
     assert found is not None
     assert found.metrics["real"] == 2.0
 
@@ -67,7 +66,7 @@ def test_the_environment_is_what_it_was(
     benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEBENCH_FORGET", "forget01")
-    (result,) = score.run(
+    (result,) = evaluate(
         [llava], data=benchmark.directory, forget=20, targets=["person"], output_path=tmp_path, retain_all=True, **QUICK
     )
     assert result.provenance["forget"] == "forget20"
@@ -86,7 +85,7 @@ def test_a_model_that_fails_is_an_error_and_leaves_no_result(
 
     monkeypatch.setattr(LlavaForConditionalGeneration, "generate", fail)
     with pytest.raises(RuntimeError, match="out of memory"):
-        score.run([llava], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+        evaluate([llava], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
     assert not list(tmp_path.rglob("*_results.json"))
 
 
@@ -98,7 +97,7 @@ def test_a_file_that_the_harness_did_not_write_is_an_error(
 
     monkeypatch.setattr(EvaluationTracker, "save_results_samples", lambda *words, **more: None)
     with pytest.raises(BenchmarkError, match=r"lmms-eval did not write .*_samples_pebench_people.jsonl"):
-        score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
+        evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
 
 
 def test_an_output_folder_that_is_a_file_is_an_error_before_anything_is_answered(
@@ -106,7 +105,7 @@ def test_an_output_folder_that_is_a_file_is_an_error_before_anything_is_answered
 ) -> None:
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(BenchmarkError, match=r"The answers cannot be kept in .*out"):
-        score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
+        evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path / "out", **QUICK)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +123,7 @@ def test_wrong_input_is_refused(
     benchmark: Benchmark, tmp_path: Path, checkpoints: list[str], options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(BenchmarkError, match=complaint):
-        score.run(checkpoints, **{"data": benchmark.directory, "output_path": tmp_path, **options})
+        evaluate(checkpoints, **{"data": benchmark.directory, "output_path": tmp_path, **options})
 
 
 def test_files_of_the_same_second_are_not_overwritten(tmp_path: Path) -> None:
@@ -208,7 +207,7 @@ def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_res
     assert done.returncode == 0, done.stderr
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     for ours, task in zip(results[:2], TASKS, strict=True):
-        theirs = results_files.read_result(folder, task)
+        theirs = read_result(folder, task)
         assert theirs is not None
         assert theirs.metrics == ours.metrics
         assert theirs.provenance | {"benchmark": None} == ours.provenance | {"benchmark": None}
@@ -246,7 +245,7 @@ def test_two_processes_share_the_documents(
     subprocess.run(command, cwd=tmp_path, env=variables, check=True, capture_output=True)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     for ours, task in zip(results[:2], TASKS, strict=True):
-        theirs = results_files.read_result(folder, task)
+        theirs = read_result(folder, task)
         assert theirs is not None
         assert theirs.metrics == pytest.approx(ours.metrics)
         assert theirs.provenance["slices"] == ours.provenance["slices"]
@@ -262,7 +261,7 @@ def test_a_checkpoint_that_lacks_weights_is_not_scored(
         {k: v for k, v in tensors.items() if "layers.1." not in k}, broken / "model.safetensors", {"format": "pt"}
     )
     with pytest.raises(BenchmarkError, match="of its weights"):
-        score.run([broken], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+        evaluate([broken], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
     assert not (tmp_path / "out").exists()
 
 
@@ -271,14 +270,14 @@ def test_a_checkpoint_of_another_benchmark_is_not_scored(
 ) -> None:
     other = make_checkpoint("other", data="f" * 16)
     with pytest.raises(BenchmarkError, match=f"was trained on the benchmark {'f' * 16}"):
-        score.run([other], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+        evaluate([other], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
 
 
 def test_a_checkpoint_of_another_forget_set_is_marked(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
     made = make_checkpoint("made", method="gd", target="person", forget="forget20", split="0" * 16)
-    results = score.run([made], data=benchmark.directory, forget=5, output_path=tmp_path / "out", **QUICK)
+    results = evaluate([made], data=benchmark.directory, forget=5, output_path=tmp_path / "out", **QUICK)
     assert [result.provenance["other_split"] for result in results] == ["forget20", ""]
     assert any("made for forget20" in note for note in notes(results[0]))
 
@@ -287,7 +286,7 @@ def test_without_a_judge_its_settings_do_not_matter(
     benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEBENCH_JUDGE_CONCURRENCY", "many")
-    (result,) = score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, **QUICK)
+    (result,) = evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, **QUICK)
     assert result.provenance["judge"] is None
 
 
@@ -296,7 +295,7 @@ def test_a_forget_set_that_nobody_chose_must_be_the_checkpoints(
 ) -> None:
     made = make_checkpoint("made", method="gd", target="person", forget="forget20")
     with pytest.raises(BenchmarkError, match="made for forget20, and no forget set is chosen"):
-        score.run([made], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
+        evaluate([made], data=benchmark.directory, output_path=tmp_path / "out", **QUICK)
     assert not (tmp_path / "out").exists()
 
 
@@ -310,7 +309,7 @@ def test_the_newest_result_is_the_one_written_last_whatever_its_name_says(
             copied = tmp_path / file.name.replace(file.name[:15], date)
             copied.write_bytes(file.read_bytes())
             os.utime(copied, (second, second))
-    found = results_files.read_result(tmp_path, whole.task)
+    found = read_result(tmp_path, whole.task)
     assert found is not None
     assert found.results_file.name == "20250101_000000_results.json"
 
@@ -322,7 +321,7 @@ def test_a_result_that_was_cut_off_is_passed_over(results: list[Result], tmp_pat
     (tmp_path / "29990101_000000_results.json").write_text(whole.results_file.read_text()[:100])
     (tmp_path / "29990102_000000_results.json").write_text(whole.results_file.read_text())  # no samples beside it
     (tmp_path / "29990103_000000_results.json").touch()  # reserved, then killed
-    found = results_files.read_result(tmp_path, whole.task)
+    found = read_result(tmp_path, whole.task)
     assert found is not None
     assert found.results_file.name == whole.results_file.name
 

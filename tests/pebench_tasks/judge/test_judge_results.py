@@ -19,7 +19,7 @@ from judges import KEY, judge_of
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking.scoring import mean
 from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.judging import judge_results
@@ -39,8 +39,8 @@ def scored(
     options: dict[str, Any] = {"data": benchmark.directory, "targets": ["event"], "device": "cpu", "limit": LIMIT}
     goal = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
     model = make_checkpoint("model", seed=2, method="gd", target="event", forget="forget05")
-    (of_goal,) = score.run([goal], output_path=out / "goals", **options)
-    (of_model,) = score.run([model], output_path=out / "models", goal=out / "goals", **options)
+    (of_goal,) = evaluate([goal], output_path=out / "goals", **options)
+    (of_model,) = evaluate([model], output_path=out / "models", goal=out / "goals", **options)
     return of_model.results_file.parent, of_goal.results_file.parent.parent
 
 
@@ -237,7 +237,7 @@ def test_results_without_scenes_ask_nobody(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    score.run([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, device="cpu", limit=6)
+    evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, device="cpu", limit=6)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with JudgeServer() as server:
         assert judge(server, monkeypatch, tmp_path / "llava") == 1

@@ -10,7 +10,7 @@ from judges import KEY
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.rescore import context, rescore
 from pebench_tasks.results.samples import read_logged
@@ -24,7 +24,7 @@ def goal(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory
     """Answers of a Goal model."""
     out = tmp_path_factory.mktemp("goal")
     model = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
-    score.run([model], data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate([model], data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
     return Path(out)
 
 
@@ -33,7 +33,7 @@ def run(server: JudgeServer, benchmark: Benchmark, llava: Path, goal: Path, out:
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("PEBENCH_CHECKPOINT", "")
-    (result,) = score.run(
+    (result,) = evaluate(
         [llava], data=benchmark.directory, targets=["event"], goal=goal, output_path=out, device="cpu",
         judge="openai:m", max_judge_calls=max_judge_calls, limit=LIMIT,
     )  # fmt: skip

@@ -727,10 +727,10 @@ def test_in_which_numbers_a_run_was_scored_comes_along(event: Made, dtype: str, 
 def test_several_processes_find_the_same(
     event: Made, person: Made, benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pebench_tasks.leaderboard.check import check as module
+    from pebench_tasks.leaderboard.check import check
 
     person.run()["n"] += 1
-    monkeypatch.setattr(module, "MANY", 2)
+    monkeypatch.setattr(check, "MANY", 2)
     folder, at_hand = board_of(tmp_path, event, person), {benchmark.fingerprint: benchmark}
     one = check_board(folder, at_hand, fresh=True)
     two = check_board(folder, at_hand, fresh=True, processes=2)

@@ -17,7 +17,6 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.site import site as site_module
 from pebench_tasks.leaderboard.site.site import HERE, build_site
 from pebench_tasks.pages.facts import real_in_words
 from pebench_tasks.results.paper import published_rows
@@ -122,7 +121,7 @@ def test_many_pages_written_by_several_processes_are_the_same_bytes(
     build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = files(build("alone"))
-    monkeypatch.setattr(site_module, "MANY", 1)
+    monkeypatch.setattr("pebench_tasks.leaderboard.site.site.MANY", 1)
     assert files(build("together")) == alone
 
 

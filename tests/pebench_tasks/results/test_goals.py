@@ -8,9 +8,9 @@ from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenan
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
-from pebench_tasks.results import files as results_files
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results import goals
+from pebench_tasks.results.files import read_result
 from pebench_tasks.results.tables import notes
 
 EVENTS = TASKS[1]
@@ -23,7 +23,7 @@ def scored(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_facto
     goal = {"method": "goal", "target": "event", "forget": "forget05"}
     checkpoints = [make_checkpoint("goal-0", seed=10, **goal), make_checkpoint("goal-1", seed=11, **goal)]
     checkpoints.append(make_checkpoint("finetuned", seed=12))
-    score.run(checkpoints, data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate(checkpoints, data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
     return out
 
 
@@ -164,7 +164,7 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, scored: Path, tmp_path: Path
 ) -> None:
     same = make_checkpoint("same", seed=10, method="ga", target="event", forget="forget05")
-    (result,) = score.run(
+    (result,) = evaluate(
         [same],
         data=benchmark.directory,
         targets=["event"],
@@ -214,7 +214,7 @@ def joint_scored(
         make_checkpoint(f"goal-{target}", seed=seed, method="goal", target=target, forget="forget05")
         for target, seed in (("event", 20), ("joint", 21))
     ]
-    score.run(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, device="cpu", limit=LIMIT)
     return out
 
 
@@ -223,7 +223,7 @@ def test_each_task_takes_the_goals_of_its_own_target(
 ) -> None:
     """The model answers as the joint Goal does, so only there it is perfect."""
     same = make_checkpoint("same-joint", seed=21, method="ga", target="joint", forget="forget05")
-    event, joint = score.run(
+    event, joint = evaluate(
         [same],
         data=benchmark.directory,
         targets=["event", "joint"],
@@ -238,7 +238,7 @@ def test_each_task_takes_the_goals_of_its_own_target(
     assert [run["weights"] for run in joint.provenance["goal"]["runs"]] == [f"{21:016d}"]
     assert [run["weights"] for run in event.provenance["goal"]["runs"]] == [f"{20:016d}"]
     assert event.metrics["efficacy"] < 1
-    assert results_files.read_result(joint.results_file.parent, JOINT) == joint
+    assert read_result(joint.results_file.parent, JOINT) == joint
 
 
 def test_goals_on_the_event_task_do_not_serve_the_joint_one(folder: Path) -> None:

@@ -10,8 +10,8 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import checkpoints as score
 from pebench_tasks.evaluation import tested
+from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.scoring import Judgement
 from pebench_tasks.results import rescore
@@ -26,10 +26,10 @@ def results(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_fact
     for target in ("event", "joint"):
         goal = make_checkpoint("goal", seed=10, method="goal", target=target, forget="forget05",
                                split=benchmark.split(target, 5).split_id)  # fmt: skip
-        score.run([goal], targets=[target], output_path=out / "goals" / target, **options)
+        evaluate([goal], targets=[target], output_path=out / "goals" / target, **options)
     model = make_checkpoint("model", seed=2, method="ga", target="event", forget="forget05")
-    score.run([model], targets=["person", "event"], goal=out / "goals" / "event", output_path=out, **options)
-    score.run([model], targets=["joint"], goal=out / "goals" / "joint", output_path=out, **options)
+    evaluate([model], targets=["person", "event"], goal=out / "goals" / "event", output_path=out, **options)
+    evaluate([model], targets=["joint"], goal=out / "goals" / "joint", output_path=out, **options)
     return out / "model"
 
 
@@ -67,7 +67,7 @@ def test_another_goal_s_answers_are_not_taken(
     results: Path, benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
     other = make_checkpoint("other", seed=11, method="goal", target="event", forget="forget05")
-    score.run([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, device="cpu", limit=LIMIT)
+    evaluate([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, device="cpu", limit=LIMIT)
     with pytest.raises(BenchmarkError, match="lacks the responses of the Goal models 0000000000000010"):
         rescore.context(logged(results, TASKS[1]), goal=tmp_path)
 

@@ -10,7 +10,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.balance import Balanced
-from unlearn.data import sets as data
+from unlearn.data import sets
 from unlearn.data.sets import SetOptions
 
 QUESTION = {"person": "person_question", "event": "scene_question"}
@@ -25,7 +25,7 @@ def without_pretraining(benchmark: Benchmark) -> Benchmark:
 
 
 def test_finetune_sees_every_image_with_both_questions(benchmark: Benchmark) -> None:
-    asked = Counter((sample.image, sample.question) for sample in data.everything(benchmark))
+    asked = Counter((sample.image, sample.question) for sample in sets.everything(benchmark))
     assert asked == Counter((row["key"], question) for row in benchmark.images for question in QUESTION.values())
 
 
@@ -35,7 +35,7 @@ def test_goal_sees_no_image_of_the_forget_set_and_all_others_with_both_questions
 ) -> None:
     split = benchmark.split(target, 20)
     forgotten = {row["key"] for row in benchmark.images if row[target] in split.forget_ids}
-    samples = data.remaining(benchmark, split)
+    samples = sets.remaining(benchmark, split)
     assert forgotten
     assert Counter(sample.image for sample in samples) == {
         row["key"]: 2 for row in benchmark.images if row["key"] not in forgotten
@@ -45,7 +45,7 @@ def test_goal_sees_no_image_of_the_forget_set_and_all_others_with_both_questions
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_forget_set_is_the_targets_question_on_its_training_images(benchmark: Benchmark, target: str) -> None:
     split = benchmark.split(target, 20)
-    samples = data.forget(benchmark, split)
+    samples = sets.forget(benchmark, split)
     assert {(s.image, s.question) for s in samples} == {(key, QUESTION[target]) for key in split.train}
     assert not {sample.image for sample in samples} & set(split.test)
 
@@ -53,7 +53,7 @@ def test_the_forget_set_is_the_targets_question_on_its_training_images(benchmark
 @pytest.mark.parametrize("target", TARGETS)
 def test_unlearning_retains_no_image_that_evaluation_asks_and_none_to_forget(benchmark: Benchmark, target: str) -> None:
     split = benchmark.split(target, 20)
-    kept = {sample.image for sample in data.retain(benchmark, split)}
+    kept = {sample.image for sample in sets.retain(benchmark, split)}
     evaluated = {doc["image"] for doc in documents(benchmark, target, 20) if doc["slice"] == "retain"}
     assert kept == set(split.retain) - evaluated
     assert not kept & {*split.train, *split.test}
@@ -61,20 +61,20 @@ def test_unlearning_retains_no_image_that_evaluation_asks_and_none_to_forget(ben
 
 def test_retain_overlap_keeps_the_evaluated_images(benchmark: Benchmark) -> None:
     split = benchmark.split("person", 20)
-    assert {sample.image for sample in data.retain(benchmark, split, overlap=True)} == set(split.retain)
+    assert {sample.image for sample in sets.retain(benchmark, split, overlap=True)} == set(split.retain)
 
 
 def test_answers_are_the_rendered_truth(benchmark: Benchmark) -> None:
     people = {row["id"]: row["name"] for row in benchmark.people}
     events = {row["id"]: row["description"] for row in benchmark.events}
-    for sample in data.everything(benchmark):
+    for sample in sets.everything(benchmark):
         person, event = sample.image.split("/")
         truth = f"This is {people[person]}." if sample.question == "person_question" else events[event]
         assert sample.answer == truth
 
 
 def test_replay_holds_pre_training_rows_only(benchmark: Benchmark) -> None:
-    figures, world = data.replay(benchmark)
+    figures, world = sets.replay(benchmark)
     evaluated = {row["key"] for row in [*benchmark.real, *benchmark.world] if row["part"] == "eval"}
     assert not evaluated & {sample.image for sample in [*figures, *world]}
     assert {sample.question for sample in figures} == {"person_question", "scene_question"}
@@ -83,24 +83,24 @@ def test_replay_holds_pre_training_rows_only(benchmark: Benchmark) -> None:
 
 
 def test_a_third_is_replayed_by_default_except_in_the_forget_set(benchmark: Benchmark) -> None:
-    sets = data.build_sets(benchmark, ["forget", "retain"], split=benchmark.split("person", 20))
-    assert sets["forget"].replay_share == 0
-    assert sets["retain"].replay_share == pytest.approx(1 / 3)
+    built = sets.build_sets(benchmark, ["forget", "retain"], split=benchmark.split("person", 20))
+    assert built["forget"].replay_share == 0
+    assert built["retain"].replay_share == pytest.approx(1 / 3)
 
 
 def test_nothing_is_replayed_where_nothing_was_pre_trained(benchmark: Benchmark) -> None:
-    assert data.build_sets(without_pretraining(benchmark), ["everything"])["everything"].replay_share == 0
+    assert sets.build_sets(without_pretraining(benchmark), ["everything"])["everything"].replay_share == 0
 
 
 def test_a_replay_share_without_pre_training_rows_is_refused(benchmark: Benchmark) -> None:
     with pytest.raises(BenchmarkError, match="no pre-training rows"):
-        data.build_sets(without_pretraining(benchmark), ["everything"], options=SetOptions(replay=0.25))
+        sets.build_sets(without_pretraining(benchmark), ["everything"], options=SetOptions(replay=0.25))
 
 
 def test_an_empty_set_is_refused(benchmark: Benchmark) -> None:
     split = benchmark.split("person", 20)._replace(train=[])
     with pytest.raises(BenchmarkError, match="forget set is empty"):
-        data.build_sets(benchmark, ["forget"], split=split)
+        sets.build_sets(benchmark, ["forget"], split=split)
 
 
 # Joint: people and events at once
@@ -113,7 +113,7 @@ def test_joint_forgets_of_an_image_what_is_forgotten_and_both_in_the_intersectio
     for key in split.train:
         person, event = key.split("/")
         expected.update([(key, "person_question")] * (person in people) + [(key, "scene_question")] * (event in events))
-    found = Counter((sample.image, sample.question) for sample in data.forget(benchmark, split))
+    found = Counter((sample.image, sample.question) for sample in sets.forget(benchmark, split))
     assert found == expected
     asked = Counter(image for image, _ in found)
     assert {1, 2} == set(asked.values())  # some image is in the intersection, some is not
@@ -122,7 +122,7 @@ def test_joint_forgets_of_an_image_what_is_forgotten_and_both_in_the_intersectio
 @pytest.mark.parametrize("target", [*TARGETS, "joint"])
 def test_forget_and_scope_are_the_two_questions_of_every_training_image(benchmark: Benchmark, target: str) -> None:
     split = benchmark.split(target, 20)
-    both = [*data.forget(benchmark, split), *data.scope(benchmark, split)]
+    both = [*sets.forget(benchmark, split), *sets.scope(benchmark, split)]
     assert Counter((sample.image, sample.question) for sample in both) == {
         (key, question): 1 for key in split.train for question in QUESTION.values()
     }
@@ -133,9 +133,9 @@ def test_retain_scope_adds_the_other_concept_of_the_forgotten_images_and_nothing
     benchmark: Benchmark, target: str
 ) -> None:
     split = benchmark.split(target, 20)
-    without, with_scope = (data.retain(benchmark, split, with_scope=scope) for scope in (False, True))
-    assert with_scope == without + data.scope(benchmark, split)
-    assert not set(with_scope) & set(data.forget(benchmark, split))
+    without, with_scope = (sets.retain(benchmark, split, with_scope=scope) for scope in (False, True))
+    assert with_scope == without + sets.scope(benchmark, split)
+    assert not set(with_scope) & set(sets.forget(benchmark, split))
     assert not {sample.image for sample in with_scope} & set(split.test)
 
 
@@ -143,9 +143,9 @@ def test_the_options_reach_the_retain_set(benchmark: Benchmark) -> None:
     split = benchmark.split("joint", 20)
 
     def samples(**changes: bool) -> int:
-        return data.build_sets(benchmark, ["retain"], split=split, options=SetOptions(**changes))["retain"].samples
+        return sets.build_sets(benchmark, ["retain"], split=split, options=SetOptions(**changes))["retain"].samples
 
-    scope, evaluated = len(data.scope(benchmark, split)), 2 * len(split.retain_eval)
+    scope, evaluated = len(sets.scope(benchmark, split)), 2 * len(split.retain_eval)
     assert scope
     assert samples(retain_scope=True) == samples() + scope
     assert samples(retain_overlap=True) == samples() + evaluated
@@ -156,28 +156,28 @@ def test_bgd_draws_what_is_forgotten_apart_and_retains_both_concepts(benchmark: 
     needed = methods.needed_sets(Balanced(methods.METHODS[method], {"retain_weight": 1.0}))
     kind = {"gd": "forget", "dpo": "choices"}[method]
     assert needed == [f"{kind}_person", f"{kind}_event", "retain"]
-    sets = data.build_sets(benchmark, [*needed, kind], split=benchmark.split("joint", 20))
-    apart = {concept: sets[f"{kind}_{concept}"].units for concept in TARGETS}
+    built = sets.build_sets(benchmark, [*needed, kind], split=benchmark.split("joint", 20))
+    apart = {concept: built[f"{kind}_{concept}"].units for concept in TARGETS}
     for concept, units in apart.items():
         assert {sample.question for unit in units for sample in unit} == {QUESTION[concept]}
-    assert Counter([*apart["person"], *apart["event"]]) == Counter(sets[kind].units)
-    assert {sample.question for unit in sets["retain"].units for sample in unit} == set(QUESTION.values())
+    assert Counter([*apart["person"], *apart["event"]]) == Counter(built[kind].units)
+    assert {sample.question for unit in built["retain"].units for sample in unit} == set(QUESTION.values())
 
 
 def test_bgd_needs_something_forgotten_of_both_concepts(benchmark: Benchmark) -> None:
     with pytest.raises(BenchmarkError, match="forget_event set is empty"):
-        data.build_sets(benchmark, ["forget_person", "forget_event"], split=benchmark.split("person", 20))
+        sets.build_sets(benchmark, ["forget_person", "forget_event"], split=benchmark.split("person", 20))
 
 
 # Several questions, pairs
 
 
-@pytest.mark.parametrize("name", data.MIXED)
+@pytest.mark.parametrize("name", sets.MIXED)
 def test_sets_with_both_questions_are_drawn_by_image_if_several_are_asked(benchmark: Benchmark, name: str) -> None:
     split = benchmark.split("person", 20)
     options = SetOptions(questions_per_image=2)
-    chosen = data.build_sets(benchmark, [name], split=split, options=options)[name]
-    single = data.build_sets(benchmark, [name], split=split)[name]
+    chosen = sets.build_sets(benchmark, [name], split=split, options=options)[name]
+    single = sets.build_sets(benchmark, [name], split=split)[name]
     assert all(len({sample.image for sample in unit}) == 1 and len(unit) == 2 for unit in chosen.units)
     assert {sample for unit in chosen.units for sample in unit} == {unit[0] for unit in single.units}
     assert all(len(chosen.at(position, "0")) == 2 for position in range(20))
@@ -186,29 +186,29 @@ def test_sets_with_both_questions_are_drawn_by_image_if_several_are_asked(benchm
 def test_what_is_forgotten_is_asked_one_question_at_a_time(benchmark: Benchmark) -> None:
     options = SetOptions(questions_per_image=4)
     for name in ("forget", "refusal", "swapped", "facts"):
-        chosen = data.build_sets(benchmark, [name], split=benchmark.split("joint", 20), options=options)[name]
+        chosen = sets.build_sets(benchmark, [name], split=benchmark.split("joint", 20), options=options)[name]
         assert all(len(chosen.at(position, "0")) == 1 for position in range(10))
 
 
 def test_choices_are_pairs_of_a_refusal_and_the_truth_to_one_prompt(benchmark: Benchmark) -> None:
     split = benchmark.split("joint", 20)
-    forgotten = data.forget(benchmark, split)
-    chosen = data.build_sets(benchmark, ["choices"], split=split)["choices"]
+    forgotten = sets.forget(benchmark, split)
+    chosen = sets.build_sets(benchmark, ["choices"], split=split)["choices"]
     assert [truth for _, truth in chosen.units] == forgotten
     for position in range(10):
         refusal, truth = chosen.at(position, "0")
         assert (refusal.image, refusal.question) == (truth.image, truth.question)
         assert truth.answer in {sample.answer for sample in forgotten}
-        assert refusal.answer not in {sample.answer for sample in data.everything(benchmark)}
+        assert refusal.answer not in {sample.answer for sample in sets.everything(benchmark)}
 
 
 def test_a_set_is_lacking_where_it_would_be_empty(benchmark: Benchmark) -> None:
-    assert data.lacks("invented", benchmark, benchmark.split("event", 20))
-    assert not data.lacks("invented", benchmark, benchmark.split("joint", 20))
+    assert sets.lacks("invented", benchmark, benchmark.split("event", 20))
+    assert not sets.lacks("invented", benchmark, benchmark.split("joint", 20))
 
 
 def test_the_counts_are_those_of_samples_not_of_units(benchmark: Benchmark) -> None:
-    sets = data.build_sets(benchmark, ["everything"], options=SetOptions(questions_per_image=2))
-    replayed = sum(map(len, data.replay(benchmark)))
+    built = sets.build_sets(benchmark, ["everything"], options=SetOptions(questions_per_image=2))
+    replayed = sum(map(len, sets.replay(benchmark)))
     expected = {"samples": 2 * len(benchmark.images), "replay_rows": replayed, "replay_share": 1 / 3}
-    assert data.counts(sets) == {"everything": expected}
+    assert sets.counts(built) == {"everything": expected}

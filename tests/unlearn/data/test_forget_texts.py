@@ -14,8 +14,7 @@ from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_pe
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.scoring import unnamed_outcome
-from unlearn.data import forget_texts
-from unlearn.data import sets as data
+from unlearn.data import forget_texts, sets
 from unlearn.data.samples import Sample, name_sample, scene_sample
 
 FACTS = ["occupation", "birthplace", "age", "gender"]
@@ -55,7 +54,7 @@ def texts(request: pytest.FixtureRequest) -> Texts:
 
 def all_kinds(texts: Benchmark, split: Split) -> list[Sample]:
     return [
-        *forget_texts.refusals(data.forget(texts, split)), *forget_texts.swapped(texts, split, images_per_concept=3),
+        *forget_texts.refusals(sets.forget(texts, split)), *forget_texts.swapped(texts, split, images_per_concept=3),
         *forget_texts.invented(texts, split), *forget_texts.facts(texts, split),
     ]  # fmt: skip
 
@@ -67,7 +66,7 @@ def row_of(rows: list[dict[str, Any]], sample: Sample) -> dict[str, Any]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_refusals_keep_the_prompts_and_answer_each_with_a_refusal_to_its_question(texts: Texts, target: str) -> None:
-    forgotten = data.forget(texts, texts.split(target, 20))
+    forgotten = sets.forget(texts, texts.split(target, 20))
     refused = forget_texts.refusals(forgotten)
     assert [sample[:3] for sample in refused] == [sample[:3] for sample in forgotten]
     for sample in refused:
@@ -153,7 +152,7 @@ def test_a_swapped_sample_asks_about_its_concept_on_an_image_of_it_in_the_traini
     texts: Texts, target: str
 ) -> None:
     split = texts.split(target, 20)
-    prompts = {sample[:3] for sample in data.forget(texts, split)}
+    prompts = {sample[:3] for sample in sets.forget(texts, split)}
     samples = forget_texts.swapped(texts, split, images_per_concept=100)
     assert {sample[:3] for sample in samples} == prompts
     for sample in samples:

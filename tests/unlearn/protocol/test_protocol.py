@@ -11,7 +11,7 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results.files import Result, task_version
-from unlearn.protocol import graph as protocol
+from unlearn.protocol import graph
 from unlearn.protocol.graph import Setting
 
 
@@ -21,7 +21,7 @@ def setting(benchmark: Benchmark, tmp_path: Path) -> Setting:
 
 
 def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Setting) -> None:
-    training = protocol.unlearning(setting, "kl", "joint", balance="bgd")
+    training = graph.unlearning(setting, "kl", "joint", balance="bgd")
     words = " ".join(training.words)
     assert "tiny/kl_joint.yaml --method kl" in words
     assert "--seed 7" in words
@@ -31,7 +31,7 @@ def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Se
 
 
 def test_a_second_goal_has_another_seed_and_folder(setting: Setting) -> None:
-    first, second = (protocol.goal(setting, "base", "event", more=more) for more in (0, 1))
+    first, second = (graph.goal(setting, "base", "event", more=more) for more in (0, 1))
     assert "--seed 7" in " ".join(first.words)
     assert "--seed 8" in " ".join(second.words)
     assert (first.folder.name, second.folder.name) == ("goal-event", "goal-event-2")
@@ -41,10 +41,10 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
     setting: Setting,
 ) -> None:
     base = str(setting.out / "base")
-    trainings = [protocol.finetuning(setting, base, protocol.SINGLE)]
-    trainings += [protocol.goal(setting, base, target) for target in protocol.SINGLE]
-    trainings.append(protocol.unlearning(setting, "gd", "event"))
-    found = protocol.stage_graph(setting._replace(tiny=True), trainings, drawn=True)
+    trainings = [graph.finetuning(setting, base, graph.SINGLE)]
+    trainings += [graph.goal(setting, base, target) for target in graph.SINGLE]
+    trainings.append(graph.unlearning(setting, "gd", "event"))
+    found = graph.stage_graph(setting._replace(tiny=True), trainings, drawn=True)
     assert {stage.name: stage.after for stage in found} == {
         "data": (),
         "base": ("data",),
@@ -59,31 +59,29 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
         "score-goal-event": ("goal-event", "responses-event"),
         "score-gd-event": ("gd-event", "responses-event"),
     }
-    given = protocol.stage_graph(setting._replace(run="seed-2"), trainings, drawn=False)
+    given = graph.stage_graph(setting._replace(run="seed-2"), trainings, drawn=False)
     assert (given[0].name, given[0].after) == ("seed-2/finetuned", ())
 
 
 def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "usable_cores", lambda: 8)
-    monkeypatch.setattr(protocol, "free_memory", lambda: 2**40)
-    asked = {
-        (number, tiny): protocol.processes(number, tiny=tiny)[:2] for number in (None, 2) for tiny in (True, False)
-    }
+    monkeypatch.setattr(graph, "usable_cores", lambda: 8)
+    monkeypatch.setattr(graph, "free_memory", lambda: 2**40)
+    asked = {(number, tiny): graph.processes(number, tiny=tiny)[:2] for number in (None, 2) for tiny in (True, False)}
     assert asked == {(None, True): (8, 1), (2, True): (2, 1), (None, False): (1, None), (2, False): (2, 4)}
 
 
 def test_the_tiny_model_takes_no_more_processes_than_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """1.5 GiB each: 5 GiB hold three; one runs in any case, and so many as are asked for."""
-    monkeypatch.setattr(protocol, "usable_cores", lambda: 8)
+    monkeypatch.setattr(graph, "usable_cores", lambda: 8)
     for free, number in ((5, 3), (1, 1)):
-        monkeypatch.setattr(protocol, "free_memory", lambda free=free: free * 2**30)
-        assert protocol.processes(None, tiny=True).number == number
-        assert protocol.processes(6, tiny=True).number == 6
+        monkeypatch.setattr(graph, "free_memory", lambda free=free: free * 2**30)
+        assert graph.processes(None, tiny=True).number == number
+        assert graph.processes(6, tiny=True).number == 6
 
 
 def test_the_tiny_model_stays_on_the_cpu(setting: Setting) -> None:
     for tiny in (True, False):
-        words = " ".join(protocol.goal(setting._replace(tiny=tiny), "base", "event").words)
+        words = " ".join(graph.goal(setting._replace(tiny=tiny), "base", "event").words)
         assert ("--use_cpu true" in words) == tiny
 
 
@@ -92,7 +90,7 @@ def test_methods_share_reference_values_only_where_stages_run_one_by_one(setting
 
     def folders(one_by_one: bool) -> list[str]:
         here = setting._replace(one_by_one=one_by_one)
-        words = [protocol.unlearning(here, method, "event").words for method in ("npo", "dpo", "kl")]
+        words = [graph.unlearning(here, method, "event").words for method in ("npo", "dpo", "kl")]
         return [Path(each[each.index("--reference_cache") + 1]).name for each in words]
 
     assert folders(True) == ["event", "event", "kl-event"]
@@ -104,18 +102,18 @@ def test_processes_that_have_ended_are_not_counted_twice(monkeypatch: pytest.Mon
     peaks = {resource.RUSAGE_SELF: 2**30, resource.RUSAGE_CHILDREN: 3 * 2**30}
     kilobytes = {whose: SimpleNamespace(ru_maxrss=peak // 1024) for whose, peak in peaks.items()}
     monkeypatch.setattr(resource, "getrusage", kilobytes.__getitem__)
-    monkeypatch.setattr(protocol, "console", Console(record=True))
-    protocol.print_resources(0.0, 4 * 2**30)
-    assert "peak memory 5.0 GiB" in protocol.console.export_text()
+    monkeypatch.setattr(graph, "console", Console(record=True))
+    graph.print_resources(0.0, 4 * 2**30)
+    assert "peak memory 5.0 GiB" in graph.console.export_text()
 
 
 def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -> None:
     (tmp_path / "ga.yaml").write_text("")
     (tmp_path / "ga_event.yaml").write_text("")
-    assert protocol.recipe(str(tmp_path), "ga", "event")[1].endswith("ga_event.yaml")
-    assert protocol.recipe(str(tmp_path), "ga", "person")[1].endswith("ga.yaml")
+    assert graph.recipe(str(tmp_path), "ga", "event")[1].endswith("ga_event.yaml")
+    assert graph.recipe(str(tmp_path), "ga", "person")[1].endswith("ga.yaml")
     with pytest.raises(BenchmarkError, match=r"no recipe for gd \(neither gd_event.yaml nor gd.yaml\)"):
-        protocol.recipe(str(tmp_path), "gd", "event")
+        graph.recipe(str(tmp_path), "gd", "event")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +138,7 @@ def test_a_score_is_read_back_only_if_nothing_it_depends_on_has_changed(change: 
     }  # fmt: skip
     nothing = Path("nothing")
     result = Result("model", "pebench_events", task_version(), {}, {**provenance, **change}, nothing, nothing)
-    current = protocol.is_current(result, "w", ("d", "s"), Path("goal_responses/goal"))
+    current = graph.is_current(result, "w", ("d", "s"), Path("goal_responses/goal"))
     assert current == (change == {})
 
 
@@ -152,7 +150,7 @@ def test_a_score_of_another_task_version_is_not_read_back() -> None:
     }  # fmt: skip
     for version, current in ((task_version(), True), ("0.9", False)):
         result = Result("model", "pebench_people", version, {}, provenance, nothing, nothing)
-        assert protocol.is_current(result, "w", ("d", "s"), None) is current
+        assert graph.is_current(result, "w", ("d", "s"), None) is current
 
 
 def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -> None:
@@ -162,11 +160,11 @@ def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -
     goal = {"efficacy": 100.0, "generality": 100.0, "retain": 90.0, "scope": 1.0, "world": 80.0}
     of_goal = Result("goal", "pebench_people", "1.1", goal, {"slices": counts}, nothing, nothing)
     found = of_goal._replace(metrics=goal | {"efficacy": 0.0, "generality": 50.0})
-    scored = protocol.Scored("ga", "person")
-    assert protocol.row(scored, found, of_goal).distance == pytest.approx(0.375)
+    scored = graph.Scored("ga", "person")
+    assert graph.row(scored, found, of_goal).distance == pytest.approx(0.375)
     lacking = found._replace(metrics={name: value for name, value in goal.items() if name != "retain"})
-    assert protocol.row(scored, lacking, of_goal).distance is None
+    assert graph.row(scored, lacking, of_goal).distance is None
     with_real = {"slices": counts | {"real": {"n": 4, "empty": 0}}}
-    assert protocol.row(scored, found._replace(provenance=with_real), of_goal).distance is None
+    assert graph.row(scored, found._replace(provenance=with_real), of_goal).distance is None
     without = of_goal._replace(metrics={name: value for name, value in goal.items() if name != "world"})
-    assert protocol.row(scored, found, without).distance is None
+    assert graph.row(scored, found, without).distance is None

@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn.data import sets as data
+from unlearn.data.sets import replay
 from unlearn.protocol import tiny_model
 
 
@@ -64,4 +64,4 @@ def test_pretraining_writes_a_foundation_that_is_its_own_base(benchmark: Benchma
 
 def test_replay_holds_only_pretraining_rows(benchmark: Benchmark) -> None:
     keys = {row["key"] for row in [*benchmark.real, *benchmark.world] if row["part"] == "pretrain"}
-    assert {sample.image for part in data.replay(benchmark) for sample in part} <= keys
+    assert {sample.image for part in replay(benchmark) for sample in part} <= keys

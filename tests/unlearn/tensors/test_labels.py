@@ -11,7 +11,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import losses
 from unlearn.data.samples import Question, Sample, ask
-from unlearn.tensors import encoding as labels
+from unlearn.tensors import encoding
 from unlearn.tensors.encoding import Encoder
 
 # LLaVA-1.5's template in its essentials: no end token after the answer, a space instead.
@@ -89,7 +89,7 @@ def test_a_template_that_adds_words_to_the_answer_is_refused(
 def test_verify_refuses_labels_that_decode_to_something_else(
     benchmark: Benchmark, tiny: tuple[Any, LlavaProcessor], monkeypatch: pytest.MonkeyPatch, questions: list[Question]
 ) -> None:
-    monkeypatch.setattr(labels, "common_prefix", lambda one, other: 3)
+    monkeypatch.setattr(encoding, "common_prefix", lambda one, other: 3)
     with pytest.raises(BenchmarkError, match="decode to"):
         Encoder(tiny[1], benchmark.image).verify(questions[:1])
 
@@ -154,7 +154,7 @@ def test_image_tokens_that_do_not_match_the_image_features_are_refused(
     model, processor = tiny
     monkeypatch.setattr(processor, "patch_size", 16)
     with pytest.raises(BenchmarkError, match="do not belong together"):
-        labels.check_model_reads(model, Encoder(processor, benchmark.image), questions[0])
+        encoding.check_model_reads(model, Encoder(processor, benchmark.image), questions[0])
 
 
 # Questions without an image, and what SIU marks in an answer
@@ -176,7 +176,7 @@ def test_a_question_without_an_image_has_no_image_token_and_the_same_labels(enco
 def test_a_question_without_an_image_reads_none(tiny: tuple[Any, LlavaProcessor]) -> None:
     encoder = Encoder(tiny[1], lambda key: pytest.fail(f"loaded {key}"))
     for _ in range(2):
-        labels.check_model_reads(tiny[0], encoder, facts_question())
+        encoding.check_model_reads(tiny[0], encoder, facts_question())
 
 
 def test_only_the_tokens_of_what_contradicts_are_not_kept(encoder: Encoder, questions: list[Question]) -> None:

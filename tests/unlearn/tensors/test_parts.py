@@ -17,7 +17,8 @@ from pebench_tasks.run_record import read_record
 from unlearn.arguments import UnlearnArguments
 from unlearn.tensors import parts
 from unlearn.tensors.parts import PARTS, Lora, part_of
-from unlearn.training import run as trainer
+from unlearn.training.loading import load
+from unlearn.training.run import train_from_options
 
 Options = Callable[..., TrainingArguments]
 Train = Callable[..., Path]
@@ -41,7 +42,7 @@ def unlearn(benchmark: Benchmark, finetuned: Path, options: Options, tmp_path: P
             method=method, data=str(benchmark.directory), target="person", forget="20",
             **{"model": str(finetuned), "reference_cache": str(tmp_path / "cache"), **ours},
         )  # fmt: skip
-        return trainer.run(arguments, options(tmp_path / name, **(training or {})))
+        return train_from_options(arguments, options(tmp_path / name, **(training or {})))
 
     return run
 
@@ -187,7 +188,7 @@ def test_saved_adapters_are_read_from_another_folder_and_gone_on_from(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     scored = _logits(_adapted(alone), benchmark, encoder)
-    model, _ = trainer.load(str(alone), torch.float32)
+    model, _ = load(str(alone), torch.float32)
     torch.testing.assert_close(_logits(model, benchmark, encoder), scored)
     assert not torch.equal(scored, _logits(AutoModelForImageTextToText.from_pretrained(finetuned), benchmark, encoder))
     on = unlearn("gd", "on", model=str(alone), training={"max_steps": 1, "learning_rate": 0.0})
@@ -212,12 +213,13 @@ def test_with_adapters_the_reference_is_the_start_model(
     finetuned: Path, unlearn: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """KL to the start model is 0 before the first step and not after it; the start model's answers do not move."""
+    from unlearn.tensors.forward import Reader
     from unlearn.training import reference
 
     seen = []
     logits = reference.AdapterReference.logits
     frozen = AutoModelForImageTextToText.from_pretrained(finetuned)
-    reader = reference.Reader(frozen, frozen)
+    reader = Reader(frozen, frozen)
 
     def compared(self: Any, batch: Any) -> torch.Tensor:
         found = logits(self, batch)
@@ -243,7 +245,7 @@ def test_adapters_that_lost_their_base_are_refused(unlearn: Train, finetuned: Pa
     alone = unlearn("gd", model=str(tmp_path / "base"), lora=True, lora_r=2, save="adapter", training={"max_steps": 1})
     shutil.rmtree(tmp_path / "base")
     with pytest.raises(BenchmarkError, match="cannot be loaded"):
-        trainer.load(str(alone), torch.float32)
+        load(str(alone), torch.float32)
 
 
 def test_adapters_begin_the_same_in_every_run_of_a_seed(unlearn: Train) -> None:

@@ -49,9 +49,8 @@ def _kill_during(moment: str) -> None:
     """Replace the function of that moment by one that does half its work, then kills the process."""
     from transformers import Trainer, TrainerState
 
-    from unlearn.training import reference
-    from unlearn.training import run as trainer
-    from unlearn.training.method_trainer import History
+    from unlearn.training import reference_store, run
+    from unlearn.training.history import History
 
     def patch(owner: Any, name: str, half: Callable[..., bool]) -> None:
         real = getattr(owner, name)
@@ -88,7 +87,7 @@ def _kill_during(moment: str) -> None:
 
     add: list[int] = []
     if "reference values" in moment:
-        patch(reference._Writer, "add", half_a_value)
+        patch(reference_store._Writer, "add", half_a_value)
     elif moment.startswith("step"):
         patch(History, "on_step_end", lambda self, args, state, *_, **__: state.global_step == int(moment[5:]))
     elif moment == "the weights of checkpoint 6":
@@ -98,11 +97,11 @@ def _kill_during(moment: str) -> None:
     elif moment == "the state of checkpoint 6":
         patch(TrainerState, "save_to_json", half_a_state)
     elif moment == "the final weights":
-        patch(trainer, "_save", lambda made, tuning, folder: not folder.mkdir())
+        patch(run, "_save", lambda made, tuning, folder: not folder.mkdir())
     elif moment == "the record":
-        patch(trainer, "_finish", lambda *_: True)
+        patch(run, "_finish", lambda *_: True)
     else:
-        patch(trainer.shutil, "rmtree", lambda path, **_: path.name == "out.partial")
+        patch(run.shutil, "rmtree", lambda path, **_: path.name == "out.partial")
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from torch import Tensor
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.answers import Answers, Terms
-from unlearn.tensors import encoding as labels
+from unlearn.tensors.encoding import Encoded
 from unlearn.tensors.forward import ModelAnswers
 from unlearn.tensors.parts import Lora, part_of
-from unlearn.training.method_trainer import MethodTrainer, Positions
+from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.positions import Positions
 
 MakeTrainer = Callable[..., MethodTrainer]
 UNLEARNING = [name for name in methods.METHODS if name not in ("finetune", "goal")]
@@ -58,7 +59,7 @@ def test_gradient_accumulation_equals_the_big_batch_with_packed_questions(make: 
     options = {"optim": "sgd", "learning_rate": 0.2, "questions_per_image": 4}
     big = make("finetune", **options, per_device_train_batch_size=8)
     small = make("finetune", **options, per_device_train_batch_size=2, gradient_accumulation_steps=4)
-    assert big.share_prefix
+    assert big.plan.packs
     close(losses(small), losses(big))
     for one, other in zip(small.core.parameters(), big.core.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -71,7 +72,7 @@ def test_a_shared_prefix_changes_no_loss(make: MakeTrainer, method: str, attenti
         make(method, questions_per_image=4, share_prefix=share, attention=attention, cache=f"reference-{share}")
         for share in (True, False)
     ]
-    assert [one.share_prefix for one in made] == [True, False]
+    assert [one.plan.packs for one in made] == [True, False]
     close(*(losses(one) for one in made), rel=1e-4)
 
 
@@ -85,12 +86,12 @@ def test_it_is_said_whether_the_prefix_is_shared(
         (2, False, "read one by one: switched off"),
     ):
         caplog.clear()
-        assert make("finetune", questions_per_image=several, share_prefix=share).share_prefix == (several > 1 and share)
+        assert make("finetune", questions_per_image=several, share_prefix=share).plan.packs == (several > 1 and share)
         assert said in caplog.text
         assert bool(said) == ("several questions about" in caplog.text)
     caplog.clear()
     monkeypatch.setattr("unlearn.tensors.batches.SHARED_PREFIX_FAMILIES", ())
-    assert not make("finetune", questions_per_image=2).share_prefix
+    assert not make("finetune", questions_per_image=2).plan.packs
     assert "read one by one: not proven for the family llava" in caplog.text
 
 
@@ -153,7 +154,7 @@ def test_a_method_lowers_its_loss_and_changes_what_is_trained_and_nothing_else(m
     made = make(method, target="joint", tune=TUNE, max_steps=6, learning_rate=5e-4)
     before = parameters(made)
     rows = losses(made)
-    term = made.asked.terms[0]
+    term = made.plan.asked.terms[0]
     assert rows[-1][term] < rows[0][term]
     behind = ("layers.2.", "language_model.norm", "lm_head") if method == "rmu" else ()
     for name, value in made.core.named_parameters():
@@ -189,7 +190,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     positions: list[int] = []
     item = Positions.__getitem__
 
-    def spy(self: Positions, position: int) -> dict[str, list[labels.Encoded]]:
+    def spy(self: Positions, position: int) -> dict[str, list[Encoded]]:
         positions.append(position)
         return item(self, position)
 

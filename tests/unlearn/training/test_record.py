@@ -14,7 +14,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn.arguments import UnlearnArguments
 from unlearn.training import record
-from unlearn.training import run as trainer
+from unlearn.training.run import train_from_options
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def unlearned(
     arguments = UnlearnArguments(
         method="gd", model=str(finetuned), data=str(benchmark.directory), target="event", forget="10", replay=0.25
     )
-    return trainer.run(arguments, options(tmp_path_factory.mktemp("record") / "gd", weight_decay=0.1))
+    return train_from_options(arguments, options(tmp_path_factory.mktemp("record") / "gd", weight_decay=0.1))
 
 
 def read(folder: Path) -> record.Record:

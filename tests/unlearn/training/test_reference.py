@@ -15,15 +15,15 @@ from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question, Sample, ask
-from unlearn.tensors import encoding as labels
 from unlearn.tensors import parts
 from unlearn.tensors.batches import Batch, collate_set
-from unlearn.tensors.encoding import Encoded, Encoder
+from unlearn.tensors.encoding import Encoded, Encoder, pad_id
 from unlearn.tensors.forward import ModelAnswers, Reader, Reference
 from unlearn.tensors.parts import Lora
-from unlearn.training import reference
+from unlearn.training import reference, reference_store
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference import AdapterReference, ReferenceCache, StoredReference, behind_head, frozen_head
+from unlearn.training.reference import AdapterReference, StoredReference, behind_head, frozen_head
+from unlearn.training.reference_store import ReferenceCache, identity
 
 Collated = Callable[..., Batch]
 MakeTrainer = Callable[..., MethodTrainer]
@@ -87,7 +87,7 @@ def with_values(encoder: Encoder, cache: ReferenceCache, units: Sequence[Sequenc
         return one._replace(sample={**one.sample, **cache.attach(question, KINDS)})
 
     encoded = [[encode(question) for question in unit] for unit in units]
-    return collate_set(encoded, labels.pad_id(encoder.processor), packed)
+    return collate_set(encoded, pad_id(encoder.processor), packed)
 
 
 def about_one_image(chosen: Sequence[Question]) -> list[list[Question]]:
@@ -248,9 +248,9 @@ def test_values_survive_the_disk_bit_for_bit(cache: ReferenceCache, chosen: list
 def test_a_value_depends_on_the_image_the_wording_and_the_answer_alone(chosen: list[Question]) -> None:
     one = chosen[0]
     for name in ("image", "question", "answer"):
-        assert reference.identity(one._replace(**{name: "other"})) != reference.identity(one)
+        assert identity(one._replace(**{name: "other"})) != identity(one)
     for name, value in (("key", "other"), ("contradicts", "x"), ("erased", ("x",))):
-        assert reference.identity(one._replace(**{name: value})) == reference.identity(one)
+        assert identity(one._replace(**{name: value})) == identity(one)
 
 
 def test_what_is_stored_is_not_computed_again(
@@ -286,13 +286,13 @@ def test_every_question_of_the_run_is_stored_and_no_more(make: MakeTrainer, tmp_
     drawn = {question for position in range(3 * 8) for question in made.positions.at("retain", position)}
     indices = list((tmp_path / "reference").glob("hidden-*.jsonl"))
     stored = [json.loads(line)[0] for index in indices for line in index.read_text().splitlines()[1:]]
-    assert sorted(stored) == sorted(map(reference.identity, drawn))
+    assert sorted(stored) == sorted(map(identity, drawn))
 
 
 def test_an_interrupted_pass_goes_on(
     cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = reference._Writer.add
+    add = reference_store._Writer.add
     calls = []
 
     def killed(self: Any, entries: Any) -> None:
@@ -302,7 +302,7 @@ def test_an_interrupted_pass_goes_on(
         add(self, entries)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reference._Writer, "add", killed)
+        patch.setattr(reference_store._Writer, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             fill(cache, chosen, {"hidden"}, rows=1, share_prefix=False)
     assert fill(ReferenceCache(cache.directory, FACTS), chosen, {"hidden"}) == len(chosen) - 2

@@ -18,15 +18,17 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn import losses, train
 from unlearn.arguments import UnlearnArguments, parse
-from unlearn.data import sets as data
+from unlearn.data import sets
 from unlearn.data.samples import Sample, ask
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.forward import ModelAnswers, Reader
 from unlearn.tensors.parts import part_of
-from unlearn.training import record
-from unlearn.training import run as trainer
-from unlearn.training.method_trainer import History
+from unlearn.training import record, run
+from unlearn.training.folder import newest_checkpoint
+from unlearn.training.history import History
+from unlearn.training.loading import load
 from unlearn.training.record import Record
+from unlearn.training.run import train_from_options
 
 Train = Callable[..., Path]
 Options = Callable[..., TrainingArguments]
@@ -51,7 +53,7 @@ def unlearn(benchmark: Benchmark, foundation: Path, finetuned: Path, options: Op
                 **{name: changes.pop(name) for name in ours & changes.keys()},
             },
         )
-        return trainer.run(arguments, options(tmp_path / name, **changes))
+        return train_from_options(arguments, options(tmp_path / name, **changes))
 
     return run
 
@@ -83,7 +85,7 @@ def test_ga_makes_the_forgotten_answers_less_likely_and_gd_keeps_the_retained_on
     benchmark: Benchmark, finetuned: Path, collated: Collated, unlearn: Train
 ) -> None:
     split = benchmark.split("person", 20)
-    forget, retain = data.forget(benchmark, split), data.retain(benchmark, split)
+    forget, retain = sets.forget(benchmark, split), sets.retain(benchmark, split)
     ga, gd = unlearn("ga", "ga", max_steps=12), unlearn("gd", "gd", max_steps=12)
     before = nll(finetuned, collated, forget)
     assert nll(ga, collated, forget) > before
@@ -142,7 +144,9 @@ def test_whoever_asks_is_told_every_step(
     told: list[tuple[int, int]] = []
     words = {"model": str(finetuned), "data": str(benchmark.directory), "target": "person", "forget": "20"}
     arguments = UnlearnArguments(method="ga", **words)
-    trainer.run(arguments, options(tmp_path / "out", max_steps=3), lambda done, total: told.append((done, total)))
+    train_from_options(
+        arguments, options(tmp_path / "out", max_steps=3), lambda done, total: told.append((done, total))
+    )
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -157,8 +161,8 @@ def test_saved_adapters_are_the_merged_model(finetuned: Path, unlearn: Train) ->
     adapters = unlearn("npo", "adapters", lora=True, learning_rate=0.01, save="adapter")
     assert {path.name for path in finetuned.iterdir()} == {path.name for path in merged.iterdir()}
     assert not (adapters / "model.safetensors").exists()
-    loaded = [trainer.load(str(folder), torch.float32)[0].state_dict() for folder in (merged, adapters)]
-    start = trainer.load(str(finetuned), torch.float32)[0].state_dict()
+    loaded = [load(str(folder), torch.float32)[0].state_dict() for folder in (merged, adapters)]
+    start = load(str(finetuned), torch.float32)[0].state_dict()
     assert not same(loaded[0], start)
     for name, value in loaded[0].items():
         torch.testing.assert_close(loaded[1][name], value, rtol=1e-5, atol=1e-6)
@@ -224,7 +228,7 @@ def uninterrupted(
 ) -> Path:
     """Eight steps of finetuning, five to an epoch."""
     arguments = UnlearnArguments(method="finetune", model=str(foundation), data=str(benchmark.directory))
-    return trainer.run(arguments, options(tmp_path_factory.mktemp("long") / "out", **LONG))
+    return train_from_options(arguments, options(tmp_path_factory.mktemp("long") / "out", **LONG))
 
 
 @pytest.mark.parametrize("at", [2, 4, 8])  # before any checkpoint; within an epoch; in the next epoch
@@ -279,12 +283,12 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
     (tmp_path / "checkpoint-200").mkdir()
-    assert trainer._newest_checkpoint(tmp_path) == tmp_path / "checkpoint-20"
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-20"
 
 
 def test_a_finished_run_is_not_trained_again(unlearn: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     out = unlearn("ga")
-    monkeypatch.setattr(trainer, "load", lambda *args, **kwargs: pytest.fail("loaded the model again"))
+    monkeypatch.setattr(run, "load", lambda *args, **kwargs: pytest.fail("loaded the model again"))
     assert unlearn("ga", logging_steps=7) == out
 
 
@@ -365,7 +369,7 @@ def test_a_benchmark_other_than_the_start_models_is_refused(
         method="ga", model=str(copied), data=str(benchmark.directory), target="person", forget="5"
     )
     with pytest.raises(BenchmarkError, match=f"0123456789abcdef.*{benchmark.fingerprint}"):
-        trainer.run(arguments, options(tmp_path / "out"))
+        train_from_options(arguments, options(tmp_path / "out"))
 
 
 def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
@@ -373,7 +377,7 @@ def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
 ) -> None:
     def run(model: Path) -> None:
         arguments = UnlearnArguments(method="finetune", model=str(model), data=str(benchmark.directory))
-        trainer.run(arguments, options(tmp_path / "out"))
+        train_from_options(arguments, options(tmp_path / "out"))
 
     with pytest.raises(BenchmarkError, match="no model folder"):
         run(tmp_path / "nowhere")
@@ -397,7 +401,7 @@ def test_a_goal_does_not_start_from_a_model_that_saw_the_forget_set(
 ) -> None:
     words = f"--method goal --model {finetuned} --data {benchmark.directory} --target event --forget 20"
     with pytest.raises(BenchmarkError, match=r"learned the benchmark already \(method finetune\)"):
-        trainer.run(*parse([*words.split(), "--output_dir", str(tmp_path / "goal"), "--use_cpu", "true"]))
+        train_from_options(*parse([*words.split(), "--output_dir", str(tmp_path / "goal"), "--use_cpu", "true"]))
     assert not list(tmp_path.iterdir())
 
 
@@ -416,7 +420,7 @@ def test_a_program_trains_as_the_command_does(benchmark: Benchmark, finetuned: P
     words = f"--method gd --model {finetuned} --data {benchmark.directory} --target person --forget 20 --use_cpu true"
     words += " --max_steps 1 --per_device_train_batch_size 2 --tune lm projector --retain_weight 2.0"
     words += ' --lr_scheduler_type cosine_with_min_lr --lr_scheduler_kwargs {"min_lr":0.0}'
-    command = trainer.run(*parse([*words.split(), "--output_dir", str(tmp_path / "command")]))
+    command = train_from_options(*parse([*words.split(), "--output_dir", str(tmp_path / "command")]))
     assert same(weights(folder), weights(command))
     assert read(folder)["arguments"]["retain_weight"] == 2.0
     with pytest.raises(BenchmarkError, match="retain_wait"):

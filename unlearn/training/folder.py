@@ -1,0 +1,128 @@
+"""The folder that a run leaves: not there until it is complete, and gone on with where it is not.
+
+While a run lasts, everything is in ``<output_dir>.partial``. The same command goes on from the newest checkpoint in it,
+and returns at once if the run has finished; other settings are refused.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pebench_templates
+from safetensors import SafetensorError
+from transformers import TrainingArguments
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.run_record import read_record
+
+SETTINGS_FILE = "settings.json"
+TORCH_WRITING = ("PytorchStreamWriter", "inline_container", "iostream error")  # torch.save says it in these words
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
+# (The data and a local start model are compared by their fingerprints, not by where they lie.)
+FREE_OPTIONS = {
+    "model", "data", "output_dir", "reference_cache", "disable_tqdm", "report_to", "run_name", "log_level",
+    "log_level_replica", "log_on_each_node", "logging_strategy", "logging_steps", "logging_first_step",
+    "save_strategy", "save_steps",
+    "save_total_limit", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
+    "dataloader_persistent_workers", "local_rank", "ddp_timeout", "skip_memory_metrics",
+}  # fmt: skip
+
+
+def folders(training_arguments: TrainingArguments) -> tuple[Path, Path]:
+    """The output folder and the one in which it grows."""
+    output_dir = Path(training_arguments.output_dir or "")
+    return output_dir, output_dir.with_name(f"{output_dir.name}.partial")
+
+
+def recorded_settings(settings: Mapping[str, Any], training_arguments: TrainingArguments) -> dict[str, Any]:
+    """The wording, the settings and every training option that is not at its default, as JSON gives them back."""
+    template = pebench_templates.fingerprint()
+    default = TrainingArguments(output_dir="", use_cpu=training_arguments.use_cpu).to_dict()
+    options = training_arguments.to_dict()
+    changed = {k: v for k, v in options.items() if k != "output_dir" and v != default.get(k)}
+    loaded: dict[str, Any] = json.loads(json.dumps({"template": template, **settings, **changed}, default=str))
+    return loaded
+
+
+def finished(training_arguments: TrainingArguments, settings: Mapping[str, Any]) -> bool:
+    """Whether the output folder holds this very run, complete; raises ``BenchmarkError`` if it holds something else."""
+    output_dir, work = folders(training_arguments)
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return False
+    existing = read_record(output_dir) if output_dir.is_dir() else None
+    if existing is None:
+        raise BenchmarkError(f"{output_dir} exists and is no checkpoint of this program. Choose another --output_dir.")
+    if differs := _difference(existing["arguments"], recorded_settings(settings, training_arguments)):
+        raise BenchmarkError(
+            f"{output_dir} holds a finished run with other settings ({differs}). "
+            "Choose another --output_dir or delete it."
+        )
+    shutil.rmtree(work, ignore_errors=True)  # left over if the process was killed after the last step of all
+    return True
+
+
+def begin(work: Path, recorded: dict[str, Any]) -> None:
+    """Open the working folder of a run, or check that the one that is there belongs to the same run."""
+    path = work / SETTINGS_FILE
+    if not path.is_file():
+        temporary = path.with_suffix(".tmp")
+        if work.exists() and set(work.iterdir()) - {temporary}:
+            raise BenchmarkError(f"{work} is in the way and is not this program's. Choose another --output_dir.")
+        work.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(recorded, indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+    elif differs := _difference(json.loads(path.read_text(encoding="utf-8")), recorded):
+        raise BenchmarkError(
+            f"{work} holds an unfinished run with other settings ({differs}). Give those settings to go on with it, "
+            f"or delete {work} to start over."
+        )
+    shutil.rmtree(work / "final", ignore_errors=True)
+
+
+@contextmanager
+def begun(work: Path) -> Iterator[None]:
+    """The preparations of a run: one that is refused in them leaves no folder that would hold up the next attempt."""
+    try:
+        yield
+    except BenchmarkError:
+        if newest_checkpoint(work) is None:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """The newest of the Trainer's checkpoints that is complete: its state is written last, and is readable JSON."""
+    checkpoints = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for checkpoint in checkpoints:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return checkpoint
+    return None
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A failed write - a full disk, a quota, no permission - as one clear error, whoever was writing."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        failed_write = isinstance(error, SafetensorError) or any(word in str(error) for word in TORCH_WRITING)
+        if not failed_write and getattr(error, "errno", None) not in DISK_ERRORS:
+            raise
+        raise BenchmarkError(
+            f"Writing failed ({' '.join(str(error).splitlines()[0].split())}). Free space or choose another place, and "
+            "run the same command again: it goes on from the newest complete checkpoint."
+        ) from error
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    names = [name for name in {**before, **now} if name not in FREE_OPTIONS and before.get(name) != now.get(name)]
+    return ", ".join(f"{n}: {before.get(n, 'default')} there, {now.get(n, 'default')} asked" for n in names)

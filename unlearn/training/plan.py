@@ -1,0 +1,107 @@
+"""What a run will do, settled before there is a Trainer: what the method asks, of which questions, in which batches."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from peft import PeftModel
+from PIL import Image
+from transformers import PreTrainedModel, ProcessorMixin, TrainingArguments
+
+from pebench_tasks.errors import BenchmarkError
+from unlearn import balance, methods
+from unlearn.answers import Asked, Hyperparameters, Method, Terms, trace
+from unlearn.balance import Balanced
+from unlearn.data.samples import SampleSet
+from unlearn.tensors import batches, encoding
+from unlearn.training.positions import Positions
+
+log = logging.getLogger("unlearn")
+# Options of TrainingArguments that would silently do nothing: their default, and why.
+REFUSED_OPTIONS: dict[str, tuple[Any, str]] = {
+    "train_sampling_strategy": ("random", "samples are drawn in a seeded order of our own"),
+    "label_smoothing_factor": (0.0, "the loss is the method's formula"),
+    "resume_from_checkpoint": (None, "the same command goes on by itself where it was interrupted"),
+    "push_to_hub": (False, "upload the finished folder instead (hf upload)"),
+    "auto_find_batch_size": (False, "the batch size decides which samples a step draws"),
+    "torch_empty_cache_steps": (None, "a step here is not the Trainer's"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A method on the sets that it asks something of, and how they reach the model."""
+
+    asked: Asked
+    formula: Callable[..., Terms]  # the method with its hyperparameters; what is left are its sets
+    balance: Balanced | None
+    positions: Positions
+    positions_a_step: int  # of all processes together
+    packs: bool  # whether questions about one image are read behind one copy of it
+    could_pack: bool  # whether this model can read them so
+    processor: ProcessorMixin
+
+    @property
+    def collate(self) -> Callable[..., Any]:
+        """What makes batches of positions."""
+        return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.packs)
+
+
+def make_plan(
+    model: PreTrainedModel | PeftModel,
+    processor: ProcessorMixin,
+    sets: Mapping[str, SampleSet],
+    method: Method,
+    arguments: TrainingArguments,
+    *,
+    load_image: Callable[[str], Image.Image],
+    hyperparameters: Hyperparameters,
+    share_prefix: bool = True,
+) -> Plan:
+    """The plan of a run; ``sets`` are those that the method asks something of, ``model`` may be wrapped by peft.
+
+    Raises ``BenchmarkError`` for options that cannot be kept.
+    """
+    for option, (default, reason) in REFUSED_OPTIONS.items():
+        if getattr(arguments, option) != default:
+            raise BenchmarkError(f"--{option} has no effect here: {reason}.")
+    balanced = method if isinstance(method, Balanced) else None
+    if balanced and arguments.train_batch_size < balance.LEAST_BATCH:
+        raise BenchmarkError(
+            "--balance bgd shares out every device's batch: --per_device_train_batch_size must be at least "
+            f"{balance.LEAST_BATCH}, not {arguments.train_batch_size}."
+        )
+    absent = [name for name in methods.optional_sets(method) if name not in sets]
+    unasked = [name for name in methods.needed_sets(method) if name not in sets]
+    # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
+    encoder = encoding.Encoder(copy.deepcopy(processor), load_image, context=encoding.context_length(model))
+    seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
+    step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
+    positions = Positions(sets, encoder, seed, step)
+    several = any(len(positions.at(name, 0)) > 1 for name in sets)
+    reason = batches.shares_prefix(model) if share_prefix else "switched off"
+    if several:
+        how = "read behind one copy of it" if not reason else f"read one by one: {reason}"
+        log.info("several questions about an image: %s", how)
+    return Plan(
+        asked=trace(method, hyperparameters, absent=absent),
+        formula=partial(method, **hyperparameters, **dict.fromkeys(unasked)),
+        balance=balanced,
+        positions=positions,
+        positions_a_step=step,
+        packs=several and not reason,
+        could_pack=not reason,
+        processor=processor,
+    )
+
+
+def total_positions(plan: Plan, arguments: TrainingArguments) -> int:
+    """How many positions the whole run draws."""
+    steps = arguments.max_steps
+    if steps <= 0:
+        steps = math.ceil(arguments.num_train_epochs * len(plan.positions) / plan.positions_a_step)
+    return steps * plan.positions_a_step

@@ -1,0 +1,64 @@
+"""What is drawn at each position of a run, and the order in which positions are read."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from torch.utils.data import Dataset, Sampler
+
+from unlearn.data.samples import Question, SampleSet
+from unlearn.tensors.encoding import Encoded, Encoder
+from unlearn.training.reference_store import Kinds, ReferenceCache
+
+
+class Positions(Dataset):
+    """All sets drawn at one position; an epoch is a pass over the first. Positions count on from epoch to epoch.
+
+    An epoch is rounded up to whole steps of ``step`` positions, so that every step is as large as the others.
+    """
+
+    def __init__(self, sets: Mapping[str, SampleSet], encoder: Encoder, seed: int, step: int) -> None:
+        self.sets, self.encoder, self.seed = sets, encoder, seed
+        self.epoch = 0
+        self._length = math.ceil(len(next(iter(sets.values()))) / step) * step
+        self.cache: ReferenceCache | None = None
+        self.wanted: dict[str, Kinds] = {}  # by set, the reference values that go into the batch
+        self.end: int | None = None  # the loader reads ahead, beyond the run's last position, which has no values
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, position: int) -> dict[str, list[Encoded]]:
+        if self.end is not None:
+            position = min(position, self.end - 1)
+        return {name: [self._encode(name, question) for question in self.at(name, position)] for name in self.sets}
+
+    def at(self, name: str, position: int) -> tuple[Question, ...]:
+        """The questions of one set at a position."""
+        return self.sets[name].at(position, f"{self.seed}/{name}")
+
+    def _encode(self, name: str, question: Question) -> Encoded:
+        encoded = self.encoder(question)
+        if self.cache is None or name not in self.wanted:
+            return encoded
+        return encoded._replace(sample={**encoded.sample, **self.cache.attach(question, self.wanted[name])})
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate, on the dataset or through the sampler, before each epoch."""
+        self.epoch = epoch
+
+
+class InOrder(Sampler[int]):
+    """The positions of the dataset's current epoch; which samples they hold is shuffled there."""
+
+    def __init__(self, dataset: Positions) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.dataset.epoch * len(self.dataset)
+        return iter(range(start, start + len(self.dataset)))
+
+    def set_epoch(self, epoch: int) -> None:
+        self.dataset.set_epoch(epoch)
