@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from pebench_tasks import __version__
@@ -15,7 +16,10 @@ from pebench_tasks.files import write_whole
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Expected errors are one line on standard error and code 1."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser(argv).parse_args(argv)
+    offered = _offered()
+    if argv and argv[0] in offered:
+        return int(offered[argv[0]].load()(argv[1:]))
+    arguments = _parser(argv, offered).parse_args(argv)
     return exit_code(lambda: int(arguments.run(arguments)))
 
 
@@ -32,7 +36,13 @@ MODULES = {
 }
 
 
-def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+def _offered() -> dict[str, EntryPoint]:
+    """The commands of other packages, by name: a function that takes the words after it and returns the exit code."""
+    ours = {"data", "real", *MODULES}
+    return {point.name: point for point in entry_points(group="pebench.commands") if point.name not in ours}
+
+
+def _parser(argv: Sequence[str], offered: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pebench", description="Has a multimodal model really forgotten, and what else broke?"
     )
@@ -67,6 +77,8 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if argv[:1] == [name]:
             _add_module(command, module)
+    for name, point in offered.items():
+        commands.add_parser(name, help=(point.load().__doc__ or "").partition("\n")[0])
     return parser
 
 

@@ -1,10 +1,16 @@
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import unlearn.__main__
+import unlearn.demo
+import unlearn.table1
 from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli import main
@@ -77,3 +83,58 @@ def test_help_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+OFFERED: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
+    "unlearn": (unlearn.__main__.main, []),
+    "finetune": (unlearn.__main__.main, ["--method", "finetune"]),
+    "goal": (unlearn.__main__.main, ["--method", "goal"]),
+    "demo": (unlearn.demo.main, []),
+    "table1": (unlearn.table1.main, []),
+}
+
+
+def ended(call: Callable[[list[str]], int], words: list[str]) -> int | str | None:
+    """The exit code of a command."""
+    try:
+        return call(words)
+    except SystemExit as stop:
+        return stop.code
+
+
+def test_pebench_lists_the_commands_of_unlearn(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(main, ["--help"]) == 0
+    listed = capsys.readouterr().out.partition("commands:")[2]
+    for name in OFFERED:
+        module = name if name in ("demo", "table1") else ""
+        assert re.search(rf"^    {name}\s[^:]+: python -m unlearn{'.' * bool(module)}{module}\b", listed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("more", [["--help"], ["--no_such_option", "1"]])
+@pytest.mark.parametrize("name", OFFERED)
+def test_commands_of_unlearn_are_those_of_its_modules(
+    name: str, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call, words = OFFERED[name]
+    codes, texts = [], []
+    for command, begun in ((main, [name]), (call, words)):
+        codes.append(ended(command, [*begun, *more]))
+        texts.append(capsys.readouterr())
+    assert codes[0] == codes[1]
+    assert texts[0] == texts[1]
+    assert (codes[0] == 0) == (more == ["--help"])
+
+
+def test_finetune_without_a_word_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune"]) == 0
+    assert "--method" in capsys.readouterr().out
+
+
+def test_a_command_of_another_package_never_takes_the_place_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint(name, "os.path:exists", "pebench.commands") for name in ("score", "stranger")
+    ]  # returns False, which is 0
+    monkeypatch.setattr("pebench_tasks.cli.entry_points", lambda group: points)
+    assert main(["stranger"]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        main(["score"])

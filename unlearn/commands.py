@@ -1,0 +1,42 @@
+"""What this package offers to the command ``pebench``: entry points of the group ``pebench.commands``.
+
+Each takes the words after its name and returns the exit code; the first line of its docstring stands in ``pebench
+--help``. What they need is imported when one is called.
+"""
+
+from collections.abc import Sequence
+
+
+def unlearn(argv: Sequence[str]) -> int:
+    """train or unlearn one checkpoint: python -m unlearn"""
+    from unlearn.__main__ import main
+
+    return main(argv)
+
+
+def finetune(argv: Sequence[str]) -> int:
+    """train on everything: python -m unlearn --method finetune"""
+    return _with_method("finetune", argv)
+
+
+def goal(argv: Sequence[str]) -> int:
+    """train without the forget set: python -m unlearn --method goal"""
+    return _with_method("goal", argv)
+
+
+def demo(argv: Sequence[str]) -> int:
+    """the whole protocol, on a tiny model or on your own: python -m unlearn.demo"""
+    from unlearn.demo import main
+
+    return main(argv)
+
+
+def table1(argv: Sequence[str]) -> int:
+    """every method in miniature: python -m unlearn.table1"""
+    from unlearn.table1 import main
+
+    return main(argv)
+
+
+def _with_method(method: str, argv: Sequence[str]) -> int:
+    return unlearn(["--method", method, *argv] if argv else [])
