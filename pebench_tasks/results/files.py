@@ -81,21 +81,27 @@ def samples_file(results_file: Path, task: str) -> Path:
 
 def read_results_file(results_file: Path) -> list[Result]:
     """The results of our tasks in a file of lmms-eval's; ``BenchmarkError`` without any, or for a damaged file."""
-    try:
-        results = [
-            _read(results_file, task)
-            for task in json.loads(results_file.read_text("utf-8"))["results"]
-            if task in TASKS.values()
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BenchmarkError(f"{results_file} cannot be read as lmms-eval results ({error!r}).") from None
+    results = our_results(results_file)
     if not results:
         raise BenchmarkError(f"{results_file} holds no results of our tasks ({', '.join(TASKS.values())}).")
     return results
 
 
-def _read(results_file: Path, task: str) -> Result:
-    file = json.loads(results_file.read_text(encoding="utf-8"))
+def our_results(results_file: Path) -> list[Result]:
+    """The same of a file that may hold other tasks alone."""
+    try:
+        file = json.loads(results_file.read_text(encoding="utf-8"))
+        return [_read(file, results_file, task) for task in file["results"] if task in TARGETS]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(results_file, error) from None
+
+
+def unreadable(results_file: Path, error: Exception) -> BenchmarkError:
+    """The error of a results file that is damaged, or lacks what ours hold."""
+    return BenchmarkError(f"{results_file} cannot be read as lmms-eval results ({error!r}). Remove or repair it.")
+
+
+def _read(file: dict[str, Any], results_file: Path, task: str) -> Result:
     values = file["results"][task]
     metrics = {}
     for name, value in values.items():

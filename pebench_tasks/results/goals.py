@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results.files import TASKS, age, samples_file
+from pebench_tasks.results.files import TASKS, Result, age, our_results, unreadable
+from pebench_tasks.results.samples import read_samples
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
 
@@ -75,9 +76,9 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
         raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
     runs: dict[tuple[str, str], GoalRun] = {}
     for path in sorted(directory.rglob("*_results.json"), key=age):
-        run = _goal_run(path, TASKS[target])
-        if run is not None:
-            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
+        for result in our_results(path):
+            if result.task == TASKS[target] and (run := _goal_run(result)) is not None:
+                runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
     if not runs:
         raise BenchmarkError(
             f"{directory} (PEBENCH_GOAL) holds no results of a Goal model on {TASKS[target]}. {_hint(target)}"
@@ -143,26 +144,18 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
     return None
 
 
-def _goal_run(path: Path, task: str) -> GoalRun | None:
-    """What the results file of a Goal model says; None for any other model or task, and for withheld scores."""
+def _goal_run(result: Result) -> GoalRun | None:
+    """What a result says of a Goal model; None for any other model, and for withheld scores."""
+    model = result.provenance["model"]
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        if task not in results:
+        if model.get("method") != "goal" or result.provenance["withheld"]:
             return None
-        provenance = results[task]["provenance,none"]
-        model = provenance["model"]
-        if model.get("method") != "goal" or provenance["withheld"]:
-            return None
-        run = GoalRun(
-            model["weights"],
-            # A Goal counts for the forget set that it was trained without, on whichever it was scored.
-            comparable(provenance, model["base"])
-            | {"trained without": [model["target"], model["data"], model["split"]]},
-            path,
-            samples_file(path, task),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BenchmarkError(f"{path} cannot be read as lmms-eval results ({error!r}). Remove or repair it.") from None
+        # A Goal counts for the forget set that it was trained without, on whichever it was scored.
+        fields = comparable(result.provenance, model["base"])
+        fields["trained without"] = [model["target"], model["data"], model["split"]]
+        run = GoalRun(model["weights"], fields, result.results_file, result.samples_file)
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable(result.results_file, error) from None
     if not run.samples_file.is_file():
         raise BenchmarkError(f"{run.samples_file} is missing: the Goal's responses. Score it with --log_samples.")
     return run
@@ -170,16 +163,7 @@ def _goal_run(path: Path, task: str) -> GoalRun | None:
 
 def _responses(path: Path) -> dict[str, str]:
     """The responses of a samples file by document key, those that the event scores compare with."""
-    responses = {}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                sample = json.loads(line)
-                provenance, response = sample["provenance"], sample["filtered_resps"]
-                if forgotten_scene(provenance):
-                    responses[provenance["key"]] = str(response[0] if isinstance(response, list) else response).strip()
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise BenchmarkError(f"{path}, line {number}, is not a sample of ours ({error!r}).") from None
+    responses = {s.key: s.response.strip() for s in read_samples(path) if forgotten_scene(s.provenance)}
     if not responses:
         raise BenchmarkError(f"{path} holds no responses to forgotten scenes. Score that Goal again, without --limit.")
     return responses
