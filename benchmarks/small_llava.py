@@ -164,7 +164,7 @@ def trainer(
         model, processor, sets, method, training, load_image=benchmark.image, hyperparameters=hyperparameters,
         share_prefix=share_prefix,
     )  # fmt: skip
-    return MethodTrainer(model, processor, plan, training)
+    return MethodTrainer(model, plan)
 
 
 class OurStep:
@@ -185,7 +185,7 @@ class OurStep:
 def positions_of(step: int, trainer: MethodTrainer) -> range:
     """The positions of a step; the run's steps come round again."""
     size = trainer.plan.positions_a_step
-    first = step * size % trainer.total_positions
+    first = step * size % trainer.plan.total_positions
     return range(first, first + size)
 
 

@@ -148,7 +148,7 @@ def _time(key: str, sizes: Sizes, benchmark: Benchmark, folder: Path, options: a
             seconds[name].append(time.perf_counter() - begun)
             cpu[name].append(time.process_time() - begun_cpu)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    steps = trainer.total_positions // trainer.plan.positions_a_step
+    steps = trainer.plan.total_positions // trainer.plan.positions_a_step
     saved = medians["plain"] - medians["ours"]
     return {
         **medians,

@@ -191,7 +191,7 @@ class Row:
         plan = make_plan(
             tuned, processor, sets, formula, training, load_image=self.benchmark.image, hyperparameters=settings
         )
-        made = MethodTrainer(tuned, processor, plan, training)
+        made = MethodTrainer(tuned, plan)
         cache = self.folder / "reference"
         made.prepare_reference(lambda: ReferenceCache(cache, {"weights": self.family.key}))
         made.train()

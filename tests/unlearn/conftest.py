@@ -200,7 +200,7 @@ def make(benchmark: Benchmark, tiny: Tiny, options: Options, tmp_path: Path) -> 
             tuned, tiny[1], sets, method, training, load_image=benchmark.image, hyperparameters=settings,
             share_prefix=share_prefix,
         )  # fmt: skip
-        made = MethodTrainer(tuned, tiny[1], plan, training)
+        made = MethodTrainer(tuned, plan)
         made.prepare_reference(lambda: ReferenceCache(tmp_path / cache, {"weights": "tiny"}), top_k)
         return made
 

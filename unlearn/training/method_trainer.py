@@ -4,7 +4,6 @@ Weights, optimiser, schedule, mixed precision, several processes, checkpoints an
 file adds what a method sees (``ModelAnswers``), the order of the data and the stop at a loss that is not finite.
 """
 
-import copy
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -19,9 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
 from transformers import (
     PreTrainedModel,
-    ProcessorMixin,
     Trainer,
-    TrainingArguments,
 )
 
 from pebench_tasks.errors import BenchmarkError
@@ -34,7 +31,7 @@ from unlearn.tensors.encoding import check_model_reads, pad_id
 from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
 from unlearn.training import reference
 from unlearn.training.history import History
-from unlearn.training.plan import Plan, total_positions
+from unlearn.training.plan import Plan
 from unlearn.training.positions import InOrder
 from unlearn.training.reference import AdapterReference, StoredReference
 from unlearn.training.reference_store import Kinds, ReferenceCache
@@ -46,20 +43,10 @@ VERIFIED_SAMPLES = 3
 class MethodTrainer(Trainer):
     """A Trainer whose step backpropagates a method's terms one after the other.
 
-    ``model`` may be wrapped by peft; ``plan`` was made for it, ``processor`` and ``arguments``.
+    ``model``, for which ``plan`` was made, may be wrapped by peft.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel | PeftModel,
-        processor: ProcessorMixin,
-        plan: Plan,
-        arguments: TrainingArguments,
-    ) -> None:
-        arguments = copy.copy(arguments)
-        arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
-        # Several GPUs are several processes; nn.DataParallel is none of that.
-        arguments._n_gpu = min(arguments.n_gpu, 1)
+    def __init__(self, model: PreTrainedModel | PeftModel, plan: Plan) -> None:
         self.core: Any = model
         self.plan, self.positions = plan, plan.positions
         self.history = History()
@@ -67,10 +54,10 @@ class MethodTrainer(Trainer):
         configuration = vars(model.config).copy()
         super().__init__(
             model=model,
-            args=arguments,
+            args=plan.arguments,
             train_dataset=plan.positions,
             data_collator=plan.collate,
-            processing_class=processor,
+            processing_class=plan.processor,
             callbacks=[self.history],
         )
         # The Trainer has written an option of its own into the configuration, which goes into the checkpoint: undo it.
@@ -98,11 +85,6 @@ class MethodTrainer(Trainer):
             self.positions.encoder.verify(questions)
             check_model_reads(self.core, self.positions.encoder, questions[0])
 
-    @property
-    def total_positions(self) -> int:
-        """How many positions the whole run draws."""
-        return total_positions(self.plan, self.args)
-
     def prepare_reference(self, cache: Callable[[], ReferenceCache], top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step; returns the values computed for it.
 
@@ -127,7 +109,7 @@ class MethodTrainer(Trainer):
         head = reference.frozen_head(self.core, copied=spread)
         wanted: dict[Question, Kinds] = {}
         for name, needed in kinds.items():
-            for position in range(self.total_positions):
+            for position in range(self.plan.total_positions):
                 for question in self.positions.at(name, position):
                     wanted[question] = wanted.get(question, set()) | needed
         opened = cache()
@@ -150,7 +132,7 @@ class MethodTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         opened.reload()
         self.positions.cache, self.positions.wanted = opened, kinds
-        self.positions.end = self.total_positions
+        self.positions.end = self.plan.total_positions
         return computed
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:

@@ -44,6 +44,15 @@ class Plan:
     packs: bool  # whether questions about one image are read behind one copy of it
     could_pack: bool  # whether this model can read them so
     processor: ProcessorMixin
+    arguments: TrainingArguments
+
+    @property
+    def total_positions(self) -> int:
+        """How many positions the whole run draws."""
+        steps = self.arguments.max_steps
+        if steps <= 0:
+            steps = math.ceil(self.arguments.num_train_epochs * len(self.positions) / self.positions_a_step)
+        return steps * self.positions_a_step
 
     @property
     def collate(self) -> Callable[..., Any]:
@@ -69,6 +78,10 @@ def make_plan(
     for option, (default, reason) in REFUSED_OPTIONS.items():
         if getattr(arguments, option) != default:
             raise BenchmarkError(f"--{option} has no effect here: {reason}.")
+    arguments = copy.copy(arguments)
+    arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
+    # Several GPUs are several processes; nn.DataParallel is none of that.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
     balanced = method if isinstance(method, Balanced) else None
     if balanced and arguments.train_batch_size < balance.LEAST_BATCH:
         raise BenchmarkError(
@@ -96,12 +109,5 @@ def make_plan(
         packs=several and not reason,
         could_pack=not reason,
         processor=processor,
+        arguments=arguments,
     )
-
-
-def total_positions(plan: Plan, arguments: TrainingArguments) -> int:
-    """How many positions the whole run draws."""
-    steps = arguments.max_steps
-    if steps <= 0:
-        steps = math.ceil(arguments.num_train_epochs * len(plan.positions) / plan.positions_a_step)
-    return steps * plan.positions_a_step

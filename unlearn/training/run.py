@@ -198,8 +198,8 @@ def train(
     ``settings`` is whatever else decides the result: compared when a run is resumed, and recorded. ``facts`` are
     fields of the run record that only the caller knows (method, target, forget, data, split, base, parent); a run
     without ``base`` starts a lineage, and is its own base. ``reference_cache`` opens the folder of reference values,
-    for methods that need them. ``on_step``: see ``train_from_options``. Returns the folder; a
-    finished one is not trained again.
+    for methods that need them. ``on_step``: see ``train_from_options``. Returns the folder; a finished one is not
+    trained again.
     """
     options = methods.resolve_hyperparameters(method, hyperparameters or {})
     if finished(training_arguments, settings):
@@ -229,7 +229,7 @@ def train(
             share_prefix=share_prefix,
         )  # fmt: skip
         try:
-            trainer = MethodTrainer(tuned, processor, plan, inner)
+            trainer = MethodTrainer(tuned, plan)
         except ValueError as error:
             raise BenchmarkError(
                 f"transformers refuses the training options: {' '.join(str(error).split())}"

@@ -218,8 +218,8 @@ def test_every_step_is_as_large_as_the_others(
     )  # fmt: skip
     made.train()
     assert made.state.global_step == len(made.history.losses) == steps
-    assert made.total_positions == steps * size * accumulated
-    assert sorted(set(drawn)) == list(range(made.total_positions))
+    assert made.plan.total_positions == steps * size * accumulated
+    assert sorted(set(drawn)) == list(range(made.plan.total_positions))
 
 
 def test_the_reference_is_there_for_every_position_of_several_epochs(make: MakeTrainer) -> None:
