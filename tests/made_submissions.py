@@ -13,8 +13,8 @@ import pebench_templates
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.conditions import task_settings
+from pebench_tasks.leaderboard.entry.context import asked, claims, run_of
 from pebench_tasks.leaderboard.entry.loader import SampleLine
-from pebench_tasks.leaderboard.entry.marking import asked, claims, run_of
 from pebench_tasks.leaderboard.entry.recompute import recompute
 from pebench_tasks.marking.scoring import FORGETTING, measured
 from pebench_tasks.results.files import TASKS, task_version

@@ -16,7 +16,7 @@ from pebench_tasks.results.files import Result, read_results_file
 from pebench_tasks.results.judging import judge_results
 from pebench_tasks.results.rescore import context
 from pebench_tasks.results.samples import read_logged
-from pebench_tasks.results.tables import print_results
+from pebench_tasks.results.terminal import print_results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

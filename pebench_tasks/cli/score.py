@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
-    from pebench_tasks.results.tables import print_results
+    from pebench_tasks.results.terminal import print_results
 
     results = evaluate(
         arguments.checkpoints,

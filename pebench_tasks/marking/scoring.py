@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from pebench_tasks.marking.failures import echoes, unanswered
 from pebench_tasks.marking.names import NameIndex, normalise
 from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
-from pebench_tasks.marking.yes_no import Marked, read_answer
+from pebench_tasks.marking.yes_no import YesNo, read_answer
 
 SLICES = ("efficacy", "generality", "retain", "scope", "real", "world")
 JOINT_SLICES = (
@@ -115,7 +115,7 @@ def score(
             metrics, facts = {doc["slice"]: value}, {}
         case "yesno":
             answer = read_answer(response)
-            value = Marked(split=doc["category"], truth=doc["answer"], answer=answer)
+            value = YesNo(split=doc["category"], truth=doc["answer"], answer=answer)
             metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), value)
             facts = {"invalid": True} if answer == "invalid" else {"outcome": "other"}
         case kind:

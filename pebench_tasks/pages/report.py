@@ -15,8 +15,8 @@ from pebench_tasks.files import csv_text, write_whole
 if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
     from markupsafe import Markup
 
+    from pebench_tasks.pages.collect import Collected
     from pebench_tasks.pages.entries import Board
-    from pebench_tasks.pages.marked import Marked
     from pebench_tasks.pages.samples import Item
     from pebench_tasks.results.files import Result
 
@@ -47,8 +47,8 @@ def write_report(
     from rich.console import Console
     from rich.progress import track
 
+    from pebench_tasks.pages.collect import differences, forgotten_names, mark_task
     from pebench_tasks.pages.entries import boards
-    from pebench_tasks.pages.marked import differences, forgotten_names, mark_task
     from pebench_tasks.pages.page import render
     from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
     from pebench_tasks.pages.sections import view
@@ -99,9 +99,9 @@ def _lead(boards: "Sequence[Board]") -> str:
 
 
 def _browser(
-    boards: "Sequence[Board]", marked: "Mapping[str, Marked]", samples: int | None, thumbnail: int
+    boards: "Sequence[Board]", marked: "Mapping[str, Collected]", samples: int | None, thumbnail: int
 ) -> "Markup":
-    from pebench_tasks.pages.marked import shown_items
+    from pebench_tasks.pages.collect import shown_items
     from pebench_tasks.pages.samples import browser, chosen, thumbnails
 
     found: list[Item] = []

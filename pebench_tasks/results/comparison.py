@@ -107,7 +107,7 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
 
 def _doubts(provenance: Mapping[str, Any]) -> list[str]:
     """Why a model's responses must not be compared."""
-    from pebench_tasks.results.tables import failures
+    from pebench_tasks.results.terminal import failures
 
     withheld = [provenance["withheld"]] if provenance["withheld"] else []
     return withheld + failures(provenance)
@@ -192,9 +192,9 @@ def _rows(
 
 def _marks(first: Sequence["Observation"], second: Sequence["Observation"]) -> dict[str, tuple[float, float]]:
     """What both models got for each document of one figure that both answered."""
-    from pebench_tasks.results.paired import mark
+    from pebench_tasks.results.paired import points
 
-    before, after = ({o.key: mark(o) for o in model if o.value is not None} for model in (first, second))
+    before, after = ({o.key: points(o) for o in model if o.value is not None} for model in (first, second))
     return {key: (before[key], after[key]) for key in sorted(before.keys() & after.keys())}
 
 

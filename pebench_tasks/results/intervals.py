@@ -20,7 +20,7 @@ import numpy as np
 from pebench_tasks.benchmark.groups import ATTRIBUTES, SMALL, group
 from pebench_tasks.benchmark.neighbours import near
 from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
-from pebench_tasks.marking.yes_no import Marked, world_f1
+from pebench_tasks.marking.yes_no import YesNo, world_f1
 from pebench_tasks.results.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Observation(NamedTuple):
 
     key: str
     slice: str  # or the figure that stands in for it: event Efficacy without Goal is efficacy_truth_only
-    value: float | Marked | None  # None: a failed judgement, left out of every figure
+    value: float | YesNo | None  # None: a failed judgement, left out of every figure
     cluster: str  # id of the person, event, figure or image that the question asks about
     person: str  # of the image; "" for a figure or a World image
     event: str

@@ -54,7 +54,7 @@ def difference(
     rng = np.random.default_rng(seed)
     draws = [b.figure(weights @ b.rows) - a.figure(weights @ a.rows) for weights in bootstrap(rng, a, resamples)]
     low, high = bounds(np.concatenate(draws))
-    marks = [(mark(one), mark(other)) for one, other in zip(*pair, strict=True)]
+    marks = [(points(one), points(other)) for one, other in zip(*pair, strict=True)]
     figures = figure(pair[0]), figure(pair[1])
     return Difference(
         *figures,
@@ -72,7 +72,7 @@ def difference(
     )
 
 
-def mark(observation: Observation) -> float:
+def points(observation: Observation) -> float:
     """What one document scores, in its figure's unit; World: 100 if it is right, else 0."""
     value = observation.value
     assert value is not None

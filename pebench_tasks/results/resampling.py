@@ -25,7 +25,7 @@ class Tally(NamedTuple):
 def tally(values: Sequence[Any], clusters: Sequence[str]) -> Tally:
     """The additive parts of a figure by cluster (of each value), the clusters in alphabetical order.
 
-    Values are numbers, or ``yes_no.Marked`` documents. A mean adds up from (sum, n); World from (yes and right,
+    Values are numbers, or ``yes_no.YesNo`` documents. A mean adds up from (sum, n); World from (yes and right,
     answered yes + truly yes, n) of each of its splits.
     """
     members: defaultdict[str, list[Any]] = defaultdict(list)

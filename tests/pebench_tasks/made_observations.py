@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from pebench_tasks.marking.yes_no import Marked
+from pebench_tasks.marking.yes_no import YesNo
 from pebench_tasks.results.intervals import Observation
 
 
@@ -16,7 +16,7 @@ def name(person: int, event: int, value: float | None, slice_name: str = "retain
 def world(image: int, split: str, truth: str, answer: Any) -> Observation:
     """One yes/no question; an image has one of each POPE split at most."""
     key = f"w{image:03d}"
-    marked = Marked(split=split, truth=truth, answer=answer)
+    marked = YesNo(split=split, truth=truth, answer=answer)
     return Observation(f"{key}/{split}", "world", marked, key, "", "", "yesno")
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from pebench_tasks.leaderboard.entry.marking import run_names, run_of
+from pebench_tasks.leaderboard.entry.context import run_names, run_of
 
 if TYPE_CHECKING:
     from pebench_tasks.leaderboard.check.examine import Checked

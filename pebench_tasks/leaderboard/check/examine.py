@@ -83,7 +83,7 @@ def unchecked(submission: Mapping[str, Any]) -> list[str]:
 
 def _check_run(name: str, run: "Rescored", submission: Mapping[str, Any]) -> None:
     """What one run's responses give must be worth showing, and what the submission claims."""
-    from pebench_tasks.leaderboard.entry.marking import claims, run_of
+    from pebench_tasks.leaderboard.entry.context import claims, run_of
 
     provenance = run.result.provenance
     if found := failing(provenance):

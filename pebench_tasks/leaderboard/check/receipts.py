@@ -79,7 +79,7 @@ def sha256(path: Path, limit: int) -> str:
 
 
 def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, provenance: Any) -> Result:
-    from pebench_tasks.leaderboard.entry.marking import run_of
+    from pebench_tasks.leaderboard.entry.context import run_of
 
     beside = path.with_name(samples_name(path.stem))
     checkpoint = run_of(submission, name)["name"]

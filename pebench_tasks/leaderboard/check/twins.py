@@ -69,7 +69,7 @@ def _identity(submission: Submission) -> tuple[str, ...]:
 
 def _bounds(submission: Submission, answers: "Mapping[str, Answers]") -> "Iterator[tuple[str, Answers]]":
     """The bounds of a submission: weights, and what they answered."""
-    from pebench_tasks.leaderboard.entry.marking import run_of
+    from pebench_tasks.leaderboard.entry.context import run_of
 
     for name, theirs in answers.items():
         if name != "model":
@@ -115,8 +115,8 @@ def _claimed(path: Path) -> _Claimed | None:
 
 def _answers_otherwise(path: Path, checked: Mapping[str, Checked]) -> bool:
     """Whether a bound of the submission in ``path`` answered other than that of a checked one; its samples are read."""
+    from pebench_tasks.leaderboard.entry.context import by_run
     from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
-    from pebench_tasks.leaderboard.entry.marking import by_run
     from pebench_tasks.leaderboard.entry.recompute import hashed
 
     try:

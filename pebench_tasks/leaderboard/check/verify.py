@@ -48,8 +48,8 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
 
     Raises ``BenchmarkError`` where a run's weights are not among ``results``, or were asked or judged in another way.
     """
+    from pebench_tasks.leaderboard.entry.context import by_run, run_names, run_of
     from pebench_tasks.leaderboard.entry.loader import SampleLine, read_samples
-    from pebench_tasks.leaderboard.entry.marking import by_run, run_names, run_of
     from pebench_tasks.leaderboard.entry.recompute import recompute
     from pebench_tasks.results.samples import read_logged
 

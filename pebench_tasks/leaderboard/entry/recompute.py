@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.entry.loader import SampleLine
-from pebench_tasks.leaderboard.entry.marking import (
+from pebench_tasks.leaderboard.entry.context import (
     Submission,
     asked,
     by_run,
@@ -23,6 +22,7 @@ from pebench_tasks.leaderboard.entry.marking import (
     logged_run,
     marking_context,
 )
+from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.results.rescore import Context, Rescored, add_up, mark
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe
@@ -148,5 +148,5 @@ def _latest(run: _Run) -> Marks:
 
 @lru_cache(maxsize=KEPT)
 def asked_once(questions: Questions) -> Mapping[str, Document]:
-    """What ``entry.marking.asked`` gives, of the last questions without drawing them up again; not to be changed."""
+    """What ``entry.context.asked`` gives, of the last questions without drawing them up again; not to be changed."""
     return asked(questions.submission, questions.benchmark)

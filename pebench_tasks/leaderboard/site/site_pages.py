@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.leaderboard.entry.marking import run_names, run_of
+from pebench_tasks.leaderboard.entry.context import run_names, run_of
 from pebench_tasks.leaderboard.site.drawings import drawn
 from pebench_tasks.leaderboard.site.site_samples import PER_SLICE, page_items
 from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured

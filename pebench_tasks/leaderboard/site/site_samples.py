@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.entry.context import by_run, logged_run, marking_context, run_names
 from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, SampleLine, samples_name
-from pebench_tasks.leaderboard.entry.marking import by_run, logged_run, marking_context, run_names
 from pebench_tasks.leaderboard.entry.recompute import KEPT, Questions, asked_once
 from pebench_tasks.leaderboard.entry.safe_json import read_bytes
 from pebench_tasks.pages.samples import Item, chosen, items

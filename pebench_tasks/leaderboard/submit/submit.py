@@ -52,8 +52,8 @@ def submit(
     ``BenchmarkError`` for everything that a board would refuse, with what to do.
     """
     from pebench_tasks.leaderboard.check.conditions import check_length
+    from pebench_tasks.leaderboard.entry.context import claims, run_of
     from pebench_tasks.leaderboard.entry.loader import check_link, check_name, samples_name, validate
-    from pebench_tasks.leaderboard.entry.marking import claims, run_of
     from pebench_tasks.leaderboard.entry.recompute import recompute
     from pebench_tasks.leaderboard.submit.lineup import line_up
     from pebench_tasks.results.rescore import benchmark_of

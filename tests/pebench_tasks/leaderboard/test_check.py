@@ -14,10 +14,10 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import BenchmarkFacts, Board
 from pebench_tasks.leaderboard.check.check import check_board
 from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
-from pebench_tasks.leaderboard.entry.marking import asked, by_run, logged_run, marking_context
+from pebench_tasks.leaderboard.entry.context import asked, by_run, logged_run, marking_context
 from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.results.rescore import rescore
-from pebench_tasks.results.tables import notes, tables
+from pebench_tasks.results.terminal import notes, tables
 
 JUDGE = "judge-of-these-tests"
 

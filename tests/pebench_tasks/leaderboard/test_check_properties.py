@@ -13,8 +13,8 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import Board
 from pebench_tasks.leaderboard.check.check import check_submission
 from pebench_tasks.leaderboard.check.examine import TOLERANCE, Refused
+from pebench_tasks.leaderboard.entry.context import run_names
 from pebench_tasks.leaderboard.entry.loader import SampleLine
-from pebench_tasks.leaderboard.entry.marking import run_names
 from pebench_tasks.leaderboard.entry.recompute import recompute
 from pebench_tasks.results.summary import FLAGS
 

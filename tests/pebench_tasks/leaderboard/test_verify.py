@@ -12,7 +12,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board, is_verified, read_verified
 from pebench_tasks.leaderboard.check.examine import Checked, check_submission
 from pebench_tasks.leaderboard.check.verify import Again, compare
-from pebench_tasks.leaderboard.entry.marking import run_names
+from pebench_tasks.leaderboard.entry.context import run_names
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from pebench_tasks.marking.yes_no import (
     Answer,
-    Marked,
+    YesNo,
     predicted,
     read_answer,
     world_accuracy,
@@ -35,8 +35,8 @@ def test_the_answer_is_the_first_standalone_yes_or_no(response: str, answer: str
     assert read_answer(response) == answer
 
 
-def documents(split: str, *pairs: tuple[str, Answer]) -> list[Marked]:
-    return [Marked(split=split, truth=truth, answer=answer) for truth, answer in pairs]
+def documents(split: str, *pairs: tuple[str, Answer]) -> list[YesNo]:
+    return [YesNo(split=split, truth=truth, answer=answer) for truth, answer in pairs]
 
 
 @pytest.mark.parametrize(("truth", "counted"), [("yes", "no"), ("no", "yes")])
@@ -86,6 +86,6 @@ def test_yes_ratio_is_of_what_was_answered_not_of_the_truth() -> None:
 
 
 @pytest.mark.parametrize("aggregate", [world_f1, world_accuracy, world_invalid_rate, world_yes_ratio])
-def test_no_documents_have_no_figure(aggregate: Callable[[list[Marked]], float]) -> None:
+def test_no_documents_have_no_figure(aggregate: Callable[[list[YesNo]], float]) -> None:
     with pytest.raises(ValueError, match="no World documents"):
         aggregate([])

@@ -11,7 +11,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results import goals
 from pebench_tasks.results.files import read_result
-from pebench_tasks.results.tables import notes
+from pebench_tasks.results.terminal import notes
 
 EVENTS = TASKS[1]
 

@@ -19,7 +19,7 @@ from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.sources.pope import SPLITS, choose_fixed, object_of, read_pope
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.yes_no import Marked, read_answer, world_accuracy, world_f1, world_invalid_rate
+from pebench_tasks.marking.yes_no import YesNo, read_answer, world_accuracy, world_f1, world_invalid_rate
 
 Row = dict[str, Any]
 OBJECTS = ["dining table", "person", "apple", "car", "umbrella", "hair drier"]
@@ -256,7 +256,7 @@ def stock_figures(documents: list[tuple[str, str, str]]) -> tuple[float, float]:
     return 100 * sum(f1) / len(f1), 100 * stock.pope_aggregate_accuracy([r["pope_accuracy"] for _, r in results])
 
 
-def our_marks(documents: list[tuple[str, str, str]]) -> list[Marked]:
+def our_marks(documents: list[tuple[str, str, str]]) -> list[YesNo]:
     return [{"split": split, "truth": truth, "answer": read_answer(text)} for split, truth, text in documents]
 
 

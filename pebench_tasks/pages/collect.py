@@ -28,7 +28,7 @@ class Remarked(NamedTuple):
     without_goal: bool  # whether it was scored without the Goal answers that it is marked with here
 
 
-class Marked(NamedTuple):
+class Collected(NamedTuple):
     """The results of one task with what they were marked with."""
 
     found: Context
@@ -42,7 +42,7 @@ def mark_task(
     data: Path | str | None = None,
     goal: Path | str | None = None,
     samples: int | None = None,
-) -> Marked:
+) -> Collected:
     """Mark the results of one task again, all with the same benchmark and the same Goals' answers.
 
     A result that was scored before there was a Goal, as Goals themselves are, counts as scored with the Goals of the
@@ -71,7 +71,7 @@ def mark_task(
         kept = [metrics for metrics in after.metrics if metrics["provenance"]["key"] in shown]
         texts = {key: text for key, text in responses.items() if key in shown}
         marked.append(Remarked(result, after._replace(metrics=kept), texts, lacks))
-    return Marked(found, asked, marked)
+    return Collected(found, asked, marked)
 
 
 def _logged(result: Result) -> Logged:
@@ -83,7 +83,7 @@ def _lexical(result: Result) -> bool:
     return result.provenance["judge"] in (None, LEXICAL) and not result.provenance["withheld"]
 
 
-def names_of(board: Board, marked: Marked) -> list[str]:
+def names_of(board: Board, marked: Collected) -> list[str]:
     """What the board calls each of the results, in the order of ``marked``."""
     called = {entry.result.samples_file: entry.name for entry in board.entries}
     return [called[one.before.samples_file] for one in marked.results]
@@ -96,7 +96,7 @@ def forgotten_names(board: Board, found: Context) -> list[str]:
     return [names[one] for one in split.forget_ids]
 
 
-def shown_items(board: Board, marked: Marked) -> list[Item]:
+def shown_items(board: Board, marked: Collected) -> list[Item]:
     """Every document; those that are shown with the answers of all models, in the board's order, and a Goal's.
 
     The Goal's answer is that of the board's first Goal, else of the first Goal that the results were scored with.
@@ -113,7 +113,7 @@ def shown_items(board: Board, marked: Marked) -> list[Item]:
     return [by_key.get(item.key, item) for item in marked.asked]
 
 
-def differences(board: Board, marked: Marked) -> list[str]:
+def differences(board: Board, marked: Collected) -> list[str]:
     """A line for each result whose file says something else than its samples, by more than rounding."""
     lines = []
     for name, one in zip(names_of(board, marked), marked.results, strict=True):
