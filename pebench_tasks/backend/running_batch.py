@@ -41,9 +41,11 @@ class RunningBatch:
         if rows_can_be_dropped(self._cache):
             give_room(self._cache, min(self._most, ROOM))
         outputs = model._prefill(input_ids, config, model_kwargs)
+        # Without the pictures: they are in the cache now, and would be encoded again with every token.
         self._kwargs = {
             name: value for name, value in model_kwargs.items() if name not in MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
         }
+        # Found by size, not by name: families hand on tensors of their own.
         self._per_row = [
             name
             for name, value in self._kwargs.items()
@@ -55,6 +57,8 @@ class RunningBatch:
     def guess_ahead(self) -> bool:
         """Prepare for several tokens at once; whether this model and its cache can be given them."""
         positions = self._kwargs.get("position_ids")
+        # A wrong guess leaves a hole behind it. So we must be the ones who count positions, the cache must keep its
+        # places, the attention take any mask, and the family do nothing of its own between two passes.
         can = bool(
             positions is not None
             and written_in_place(self._cache)
@@ -78,6 +82,7 @@ class RunningBatch:
         for i, (row, choices) in enumerate(zip(self.rows, best.tolist(), strict=True)):
             if self.over[i]:
                 continue
+            # A guess counts if the model says the same to all that stands before it: the token is its own choice then.
             while right[i] < len(guesses[i]) and guesses[i][right[i]] == choices[right[i]]:
                 right[i] += 1
             for token in choices[: right[i] + 1]:
@@ -99,6 +104,7 @@ class RunningBatch:
             length = self._cache.get_seq_length() + 1  # with the next token
             mask = torch.ones(len(self.rows), length, dtype=torch.long, device=self.ids.device)
             self._per_row.append("attention_mask")
+        # The last column is of the token that comes next, whatever the guesses were worth.
         self._kwargs["attention_mask"] = mask.clone()
         self._kwargs["attention_mask"][:, -counts.shape[1] - 1 : -1] = counts
 
@@ -127,12 +133,13 @@ class RunningBatch:
     def go_on(self, guesses: Sequence[Sequence[int]]) -> None:
         """Give every row's last token to the model, and the guessed ones behind it."""
         tokens = 1 + max(map(len, guesses))
+        # A row that is over, but still here, goes on with padding, which nobody reads.
         given = [
             [self.pad if over else self.answers[row][-1], *guess, *[self.pad] * (tokens - 1 - len(guess))]
             for row, over, guess in zip(self.rows, self.over, guesses, strict=True)
         ]
         self.ids = torch.cat([self.ids, torch.tensor(given, device=self.ids.device)], dim=-1)
-        if tokens > 1:
+        if tokens > 1:  # the model makes room for one more token itself
             for name in GROWING:
                 if (value := self._kwargs.get(name)) is not None:
                     self._kwargs[name] = torch.cat([value, value[:, -1:].expand(-1, tokens - 1)], dim=-1)
@@ -140,6 +147,7 @@ class RunningBatch:
             ahead = torch.arange(tokens, device=self.ids.device)
             self._kwargs["position_ids"] = self._next_position + ahead
             self._next_position = self._next_position + 1
+        # Every guess must be judged, so the logits of all these tokens are wanted, not of the last alone.
         if "logits_to_keep" in self._kwargs:
             self._kwargs["logits_to_keep"] = tokens
         length = tokens if self._kwargs["use_cache"] else None
