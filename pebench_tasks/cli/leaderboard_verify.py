@@ -4,8 +4,15 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.check.board import read_board
+from pebench_tasks.leaderboard.check.check import open_benchmarks
+from pebench_tasks.leaderboard.check.examine import check_submission
 from pebench_tasks.leaderboard.check.verify import compare, write_verified
+from pebench_tasks.leaderboard.entry.safe_json import shown, unfit_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Compare and print; write verified.json if all figures agree, else return 1."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from pebench_tasks.leaderboard.check.board import read_board
-    from pebench_tasks.leaderboard.check.check import open_benchmarks
-    from pebench_tasks.leaderboard.check.examine import check_submission
-    from pebench_tasks.leaderboard.entry.safe_json import shown, unfit_line
-
     for option in ("by", "note"):
         text = getattr(arguments, option)
         if (what := unfit_line(text)) or len(text) > 300 or (option == "by" and not text.strip()):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS
+from pebench_tasks.results.terminal import print_results
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -50,8 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
-    from pebench_tasks.results.terminal import print_results
-
     results = evaluate(
         arguments.checkpoints,
         data=arguments.data,

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.console import Console
+
 from pebench_tasks.leaderboard.submit.submit import submit
 
 
@@ -59,7 +61,5 @@ def main(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _status(what: str) -> Iterator[None]:
-    from rich.console import Console
-
     with Console(stderr=True).status(what):
         yield

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
+from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
+from pebench_tasks.pages import page
+from pebench_tasks.pages.entries import TITLES
+from pebench_tasks.pages.plots import Dot, changes, row_name
+from pebench_tasks.pages.samples import Item, browser, chosen, items, responses_of, thumbnails
 from pebench_tasks.results.comparison import (
     HEADINGS,
     LEGEND,
@@ -17,13 +24,9 @@ from pebench_tasks.results.comparison import (
     marked,
     write_csv,
 )
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
-    from pebench_tasks.pages.samples import Item
-    from pebench_tasks.results.rescore import Context, Rescored
-    from pebench_tasks.results.samples import Logged
+from pebench_tasks.results.intervals import in_order
+from pebench_tasks.results.rescore import Context, Rescored, context
+from pebench_tasks.results.samples import Logged
 
 SHOWN = 200  # documents of each slice in the page's browser, those that changed first
 THUMBNAIL = 160  # pixels
@@ -48,7 +51,7 @@ class Section(NamedTuple):
     several: bool  # whether the first model is compared with more than one
     rows: list[tuple[str, str, Row, list[str]]]  # the figure's name, the other model, the row, its cells as text
     notes: list[str]
-    plot: "Markup | None"
+    plot: Markup | None
 
 
 def write_comparison(
@@ -59,8 +62,6 @@ def write_comparison(
     The comparisons are those of ``results.comparison.compare_models`` with these models and ``data``. The same input
     gives the same bytes.
     """
-    from pebench_tasks.pages import page
-
     found = by_task(models)
     samples, notes = _samples(found, comparisons, data)
     html = page.render(
@@ -112,10 +113,6 @@ def _changed_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]
 
 
 def _section(task: str, having: Mapping[str, "Logged"], comparisons: Sequence[Comparison]) -> Section:
-    from pebench_tasks.pages.entries import TITLES
-    from pebench_tasks.pages.plots import row_name
-    from pebench_tasks.results.intervals import in_order
-
     own = [comparison for comparison in comparisons if comparison.task == task]
     provenance = next(iter(having.values())).result.provenance
     target = provenance["target"]
@@ -141,9 +138,6 @@ def _notes(comparisons: Sequence[Comparison], target: str) -> list[str]:
 
 def _readable(note: str, target: str) -> str:
     """A note with the figures that it begins with in words: "person_efficacy" is "efficacy of people"."""
-    from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
-    from pebench_tasks.pages.plots import row_name
-
     figures, _, rest = note.partition(": ")
     names = figures.split(", ")
     if any(name.removesuffix(TRUTH_ONLY) not in FIGURES[target] for name in names):
@@ -166,9 +160,7 @@ def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in known if value]
 
 
-def _plot(comparisons: Sequence[Comparison], rows: Sequence[tuple[str, str, Row, list[str]]]) -> "Markup | None":
-    from pebench_tasks.pages.plots import Dot, changes
-
+def _plot(comparisons: Sequence[Comparison], rows: Sequence[tuple[str, str, Row, list[str]]]) -> Markup | None:
     dots = []
     for name, second, row, (_, _, _, change, between, *_) in rows:
         found = row.difference
@@ -187,8 +179,6 @@ def _samples(
     found: Mapping[str, Mapping[str, "Logged"]], comparisons: Sequence[Comparison], data: Path | str | None
 ) -> tuple["Markup", list[str]]:
     """The sample browser over the documents of all tasks, and what to know of it."""
-    from pebench_tasks.pages.samples import browser, chosen, items, responses_of, thumbnails
-
     rows: list[Item] = []
     notes: list[str] = []
     benchmarks = {}
@@ -212,10 +202,8 @@ def _samples(
     return browser(rows, images, per_slice=SHOWN), notes
 
 
-def _context(logged: "Logged", data: Path | str | None) -> "tuple[Context, str]":
+def _context(logged: Logged, data: Path | str | None) -> tuple[Context, str]:
     """What a result was asked, with the Goal's answers if they are at hand; else a note says why they are not."""
-    from pebench_tasks.results.rescore import context
-
     try:
         return context(logged, data), ""
     except BenchmarkError as error:  # the marks are those that were logged, so nothing is lost but what Goal said
@@ -223,10 +211,8 @@ def _context(logged: "Logged", data: Path | str | None) -> "tuple[Context, str]"
         return context(logged._replace(samples=goalless), data), f"Goal's answers are not shown: {error}"
 
 
-def _as_logged(logged: "Logged") -> "Rescored":
+def _as_logged(logged: Logged) -> Rescored:
     """A result with the marks that it was logged with, in the form of one that is marked again."""
-    from pebench_tasks.results.rescore import Rescored
-
     pairs = zip(logged.samples, marked(logged), strict=True)
     metrics = [{**sample.metrics, "provenance": {"value": None, **provenance}} for sample, provenance in pairs]
     return Rescored(logged.result, metrics, [])
@@ -242,7 +228,7 @@ def _directions(comparisons: Sequence[Comparison]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _told(item: "Item", first: str, directions: Mapping[str, str]) -> "Item":
+def _told(item: Item, first: str, directions: Mapping[str, str]) -> Item:
     """An item with its change from the first model; of several others each answer says its own."""
     kinds = sorted(set(directions.values()) - {"same"}) or sorted(set(directions.values()))
     if len(directions) > 1:

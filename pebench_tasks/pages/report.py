@@ -7,18 +7,21 @@ claims, and results of earlier versions have intervals too.
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+from rich.console import Console
+from rich.progress import track
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-
-if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the options
-    from markupsafe import Markup
-
-    from pebench_tasks.pages.collect import Collected
-    from pebench_tasks.pages.entries import Board
-    from pebench_tasks.pages.samples import Item
-    from pebench_tasks.results.files import Result
+from pebench_tasks.pages.collect import Collected, differences, forgotten_names, mark_task, shown_items
+from pebench_tasks.pages.entries import Board, boards
+from pebench_tasks.pages.page import render
+from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
+from pebench_tasks.pages.samples import Item, browser, chosen, thumbnails
+from pebench_tasks.pages.sections import view
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.table import find_results
 
 TITLE = "Unlearning results"
 SAMPLES = 200  # of a slice in the page's browser
@@ -44,16 +47,6 @@ def write_report(
     images. The same input gives the same bytes. Raises ``BenchmarkError`` for results that cannot stand in one table,
     or cannot be marked again.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from pebench_tasks.pages.collect import differences, forgotten_names, mark_task
-    from pebench_tasks.pages.entries import boards
-    from pebench_tasks.pages.page import render
-    from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
-    from pebench_tasks.pages.sections import view
-    from pebench_tasks.results.table import find_results
-
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise BenchmarkError(f"{out} is a file. Name a folder:  --out DIR")
@@ -87,7 +80,7 @@ def write_report(
     return out / "report.html"
 
 
-def _lead(boards: "Sequence[Board]") -> str:
+def _lead(boards: Sequence[Board]) -> str:
     """What the page is about, in two sentences."""
     benchmark = boards[0].entries[0].result.provenance.get("benchmark", {}).get("name", "PEBench")
     models = len({entry.name for board in boards for entry in board.entries})
@@ -98,12 +91,7 @@ def _lead(boards: "Sequence[Board]") -> str:
     )
 
 
-def _browser(
-    boards: "Sequence[Board]", marked: "Mapping[str, Collected]", samples: int | None, thumbnail: int
-) -> "Markup":
-    from pebench_tasks.pages.collect import shown_items
-    from pebench_tasks.pages.samples import browser, chosen, thumbnails
-
+def _browser(boards: Sequence[Board], marked: Mapping[str, Collected], samples: int | None, thumbnail: int) -> Markup:
     found: list[Item] = []
     images: dict[str, str] = {}
     for board in boards:

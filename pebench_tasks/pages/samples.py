@@ -7,18 +7,16 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
+from rich.progress import track
 
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, failure, forgotten_scene
 from pebench_tasks.pages.page import environment
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.results.rescore import Context, Rescored
-    from pebench_tasks.results.samples import Logged
-
+from pebench_tasks.results.rescore import Context, Rescored
+from pebench_tasks.results.samples import Logged
 
 QUALITY = 70  # of WebP: at 160 px about 4 KB a photograph
 HIGH, LOW = 2 / 3, 1 / 3  # scores of scenes in words; ours
@@ -50,14 +48,14 @@ class Item(NamedTuple):
     change: str = ""  # on pages that compare: "better", "worse" or "same"
 
 
-def responses_of(logged: "Logged") -> dict[str, str]:
+def responses_of(logged: Logged) -> dict[str, str]:
     """The logged responses by document key."""
     return {sample.key: sample.response for sample in logged.samples}
 
 
 def items(
-    models: "Sequence[tuple[str, Rescored]]",
-    found: "Context",
+    models: Sequence[tuple[str, Rescored]],
+    found: Context,
     responses: Sequence[Mapping[str, str]],
     goal: Mapping[str, str],
 ) -> list[Item]:
@@ -125,10 +123,8 @@ def _marked(metrics: Mapping[str, Any], value: float) -> str:
     return f"ROUGE-L {value:.2f} to the truth{broken}"
 
 
-def thumbnails(benchmark: "Benchmark", keys: Iterable[str], pixels: int) -> dict[str, str]:
+def thumbnails(benchmark: Benchmark, keys: Iterable[str], pixels: int) -> dict[str, str]:
     """Small pictures (WebP, at most ``pixels`` wide and high) as data URIs, each image key once."""
-    from rich.progress import track
-
     wanted = list(dict.fromkeys(keys))
     found = {}
     for key in track(wanted, description="pictures", transient=True, disable=len(wanted) < 50):

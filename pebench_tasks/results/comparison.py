@@ -3,18 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from rich.table import Table
+from rich.text import Text
+
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-
-if TYPE_CHECKING:  # numpy and pyarrow are not needed to list the command's options
-    from rich.table import Table
-
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.results.intervals import Observation
-    from pebench_tasks.results.paired import Difference
-    from pebench_tasks.results.samples import Logged
+from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT, TRUTH_ONLY
+from pebench_tasks.results.intervals import Observation, in_order, observations
+from pebench_tasks.results.paired import Difference, difference, holm, points
+from pebench_tasks.results.rescore import benchmark_of
+from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
+from pebench_tasks.results.terminal import failures
 
 
 class Row(NamedTuple):
@@ -22,7 +24,7 @@ class Row(NamedTuple):
 
     figure: str
     percent: bool  # else a share, 0-1
-    difference: "Difference"
+    difference: Difference
     p_holm: float  # p corrected for the figures of this task
 
 
@@ -76,8 +78,6 @@ def compare(paths: Sequence[Path | str], *, data: Path | str | None = None, seed
 
 def read_models(paths: Sequence[Path | str]) -> Models:
     """The results behind each path, in their order; ``BenchmarkError`` for one model, or one given twice."""
-    from pebench_tasks.results.samples import read_logged
-
     if len(paths) < 2:
         raise BenchmarkError("A comparison needs the results of at least two models.")
     models = [{one.result.task: one for one in read_logged(path)} for path in paths]
@@ -86,8 +86,6 @@ def read_models(paths: Sequence[Path | str]) -> Models:
 
 def compare_models(models: Models, *, data: Path | str | None = None, seed: int = 0) -> list[Comparison]:
     """``compare`` for results that are read already."""
-    from pebench_tasks.results.rescore import benchmark_of
-
     comparisons = []
     for task, having in by_task(models).items():
         (first_name, baseline), *others = having.items()
@@ -107,8 +105,6 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
 
 def _doubts(provenance: Mapping[str, Any]) -> list[str]:
     """Why a model's responses must not be compared."""
-    from pebench_tasks.results.terminal import failures
-
     withheld = [provenance["withheld"]] if provenance["withheld"] else []
     return withheld + failures(provenance)
 
@@ -118,8 +114,6 @@ def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
 
     Raises ``BenchmarkError`` without such a task, and where results of one differ in more than the model.
     """
-    from pebench_tasks.results.samples import refuse_mixed
-
     first, *others = models
     tasks = [task for task in models[first] if any(task in models[name] for name in others)]
     if not tasks:
@@ -140,10 +134,8 @@ def _names(paths: Sequence[Path | str], models: Sequence[dict[str, "Logged"]]) -
     return names
 
 
-def marked(logged: "Logged") -> list[dict[str, Any]]:
+def marked(logged: Logged) -> list[dict[str, Any]]:
     """The provenance of each document, in the order of the samples, with the ``value`` that it was given."""
-    from pebench_tasks.marking.scoring import TRUTH_ONLY
-
     documents: list[dict[str, Any]] = []
     for sample in logged.samples:
         name = sample.provenance["slice"]
@@ -153,10 +145,8 @@ def marked(logged: "Logged") -> list[dict[str, Any]]:
     return documents
 
 
-def _figures(logged: "Logged", benchmark: "Benchmark") -> dict[str, list["Observation"]]:
+def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list["Observation"]]:
     """The observations of each figure; none where the result's scores are withheld."""
-    from pebench_tasks.results.intervals import observations
-
     figures: defaultdict[str, list[Observation]] = defaultdict(list)
     for observation in observations([] if logged.result.provenance["withheld"] else marked(logged), benchmark):
         figures[observation.slice].append(observation)
@@ -166,10 +156,6 @@ def _figures(logged: "Logged", benchmark: "Benchmark") -> dict[str, list["Observ
 def _rows(
     first: dict[str, list["Observation"]], second: dict[str, list["Observation"]], target: str, seed: int
 ) -> tuple[list[Row], list[str]]:
-    from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
-    from pebench_tasks.results.intervals import in_order
-    from pebench_tasks.results.paired import difference, holm
-
     differences: dict[str, Difference] = {}
     notes: defaultdict[str, list[str]] = defaultdict(list)
     for figure in in_order(first.keys() | second.keys(), target):
@@ -192,15 +178,11 @@ def _rows(
 
 def _marks(first: Sequence["Observation"], second: Sequence["Observation"]) -> dict[str, tuple[float, float]]:
     """What both models got for each document of one figure that both answered."""
-    from pebench_tasks.results.paired import points
-
     before, after = ({o.key: points(o) for o in model if o.value is not None} for model in (first, second))
     return {key: (before[key], after[key]) for key in sorted(before.keys() & after.keys())}
 
 
-def _changed(
-    row: Row, marks: Mapping[str, tuple[float, float]], baseline: "Logged", other: "Logged"
-) -> Iterator[Change]:
+def _changed(row: Row, marks: Mapping[str, tuple[float, float]], baseline: Logged, other: Logged) -> Iterator[Change]:
     responses = [{sample.key: sample.response for sample in model.samples} for model in (baseline, other)]
     for key, (before, after) in marks.items():
         if before != after:
@@ -226,11 +208,8 @@ def cells(row: Row) -> list[str]:
     return [row.figure, *values, between, p, str(found.n), str(found.better), str(found.worse)]
 
 
-def table(comparison: Comparison) -> "Table":
+def table(comparison: Comparison) -> Table:
     """One comparison for the terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
     title = Text(f"{comparison.task}: from {comparison.first} to {comparison.second}")
     view = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     for column in HEADINGS:

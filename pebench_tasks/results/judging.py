@@ -13,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.judge.judge import (
@@ -103,9 +106,6 @@ def _prompts(logged: Iterable[Logged], contexts: Iterable[Context]) -> list[str]
 
 def _ask(judge: Judge, prompts: Sequence[str]) -> dict[str, Judgement]:
     """The judgements by prompt, with a bar; the first error stops the rest."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     columns = (
         TextColumn("judging"),
         BarColumn(),

@@ -7,6 +7,7 @@ from typing import Any
 from pebench_tasks.benchmark.known_figures import FORMAT, fingerprint
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
+from pebench_tasks.results.samples import read_logged
 
 SLICES = {"pebench_people": "real", "pebench_joint": "person_real"}  # where public figures' names are asked
 
@@ -18,8 +19,6 @@ def find_known(results: Path | str) -> dict[str, Any]:
     value comes from the results, so the same results give the same list. Raises ``BenchmarkError`` where no name of a
     public figure was asked, scores were withheld, or only the figures of another list were asked.
     """
-    from pebench_tasks.results.samples import read_logged
-
     by_task = {logged.result.task: logged for logged in read_logged(results)}
     task = next((task for task in SLICES if task in by_task), None)
     if task is None:

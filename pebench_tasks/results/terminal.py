@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from pebench_tasks.marking.failures import accounted, failing_slices, resolution_note
 from pebench_tasks.marking.scoring import LEXICAL, PERCENT, SLICES, TRUTH_ONLY
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 from pebench_tasks.results.samples import refuse_mixed
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 
 def print_results(results: Sequence[Result], *, details: bool = False) -> None:
@@ -19,8 +18,6 @@ def print_results(results: Sequence[Result], *, details: bool = False) -> None:
 
     Raises ``BenchmarkError`` where results of one task differ in anything but the model.
     """
-    from rich.console import Console
-
     for task in TASKS.values():
         refuse_mixed([result for result in results if result.task == task])
     console = Console()
@@ -37,7 +34,7 @@ def print_results(results: Sequence[Result], *, details: bool = False) -> None:
         console.print(str(file), highlight=False, soft_wrap=True)
 
 
-def tables(results: Sequence[Result]) -> "list[Table]":
+def tables(results: Sequence[Result]) -> list[Table]:
     """The single targets, a row each; then the joint one as the paper prints it: a row a concept, without Scope."""
     single = [(r, r.provenance["target"], "") for r in results if r.provenance["target"] != "joint"]
     joint = [(r, f"joint {c}", f"{c}_") for r in results if r.provenance["target"] == "joint" for c in DEFAULT_TARGETS]
@@ -45,10 +42,8 @@ def tables(results: Sequence[Result]) -> "list[Table]":
     return [_table(rows, names) for rows, names in ((single, SLICES), (joint, columns)) if rows]
 
 
-def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> "Table":
+def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> Table:
     """A table of results, each with its label and the prefix of its figures' names."""
-    from rich.table import Table
-
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it beside a name of 16
     for column in ("checkpoint", "target", *columns, "empty"):
         table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
@@ -124,10 +119,8 @@ def failures(provenance: Mapping[str, Any]) -> list[str]:
     return [*found, note] if note else found
 
 
-def _print_details(console: "Console", result: Result) -> None:
+def _print_details(console: Console, result: Result) -> None:
     """Who was recognised, refused or empty; near and other retained events; the groups of people."""
-    from rich.table import Table
-
     provenance = result.provenance
     counts = Table(title=f"{_name(result)}: responses", box=None, title_justify="left", pad_edge=False)
     slices = accounted(provenance)

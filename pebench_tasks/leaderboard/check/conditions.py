@@ -9,27 +9,26 @@ figures are computed again by the code at hand, and a response does not become a
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pebench_templates
+import yaml
 
 from pebench_tasks.benchmark.known_figures import check_known
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.safe_json import shown
 from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results.files import TASKS, task_version
 
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.board import Board
-    from pebench_tasks.leaderboard.entry.loader import SampleLine
-
 Submission = Mapping[str, Any]
 WORDS, CHARACTERS = 2, 128  # that a token is at most counted as: ours, and generous
 
 
-def check_asked(submission: Submission, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> "Benchmark":
+def check_asked(submission: Submission, board: Board, benchmarks: Mapping[str, Benchmark]) -> Benchmark:
     """The benchmark of a submission, if it is one of the board's and the questions were this version's."""
     target, task, version = (submission[name] for name in ("target", "task", "task_version"))
     if task != TASKS[target]:
@@ -60,7 +59,7 @@ def check_asked(submission: Submission, board: "Board", benchmarks: "Mapping[str
     return benchmark
 
 
-def _benchmark(submission: Submission, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> "Benchmark":
+def _benchmark(submission: Submission, board: Board, benchmarks: Mapping[str, Benchmark]) -> Benchmark:
     fingerprint = submission["benchmark"]["fingerprint"]
     if board.benchmarks and fingerprint not in board.benchmarks:
         taken = ", ".join(f"{facts.name} ({key})" for key, facts in board.benchmarks.items())
@@ -78,7 +77,6 @@ def _benchmark(submission: Submission, board: "Board", benchmarks: "Mapping[str,
 @cache
 def task_settings() -> dict[str, Any]:
     """The generation settings and prompts of our tasks, as results carry them where nothing was changed."""
-    import yaml
 
     class Loader(yaml.SafeLoader):
         """Reads the task's settings and passes over the functions that it names."""
@@ -94,7 +92,7 @@ def _first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str
     return f"{name} is {shown(str(theirs.get(name, 'missing')))}, the task has {shown(str(ours.get(name, 'none')))}"
 
 
-def check_judge(submission: Submission, board: "Board") -> None:
+def check_judge(submission: Submission, board: Board) -> None:
     """One judge for all runs, and one that the board takes; without scenes to judge there is none."""
     judge, settings = submission["judge"], submission["judge_settings"]
     if judge is None:
@@ -105,7 +103,7 @@ def check_judge(submission: Submission, board: "Board") -> None:
         raise BenchmarkError(f"Its judge is {shown(judge)}, but judge_settings are not of that judge.")
 
 
-def check_length(lines: "Iterable[SampleLine]") -> "Iterator[SampleLine]":
+def check_length(lines: Iterable[SampleLine]) -> Iterator[SampleLine]:
     """The same lines, each of a length that the task's settings allow: comparing texts takes the square of it.
 
     A token counts as at most two words and 128 characters (ours; the longest tokens are rows of blanks or dashes), so
@@ -128,7 +126,7 @@ def check_length(lines: "Iterable[SampleLine]") -> "Iterator[SampleLine]":
         )
 
 
-def check_real(submission: Submission, benchmark: "Benchmark") -> None:
+def check_real(submission: Submission, benchmark: Benchmark) -> None:
     """Where Real asks only about figures that the base model knew, their list is there, whole and of that base."""
     known, claimed = submission["real_known"], submission["real_documents"]
     if known is None:

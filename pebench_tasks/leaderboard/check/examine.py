@@ -3,17 +3,20 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.check import conditions
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.entry.context import claims, run_of
+from pebench_tasks.leaderboard.entry.lineage import check_lineage
+from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
+from pebench_tasks.leaderboard.entry.recompute import Answers, recompute
 from pebench_tasks.marking.failures import failing
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.board import Board
-    from pebench_tasks.leaderboard.entry.recompute import Answers
-    from pebench_tasks.results.files import Result
-    from pebench_tasks.results.rescore import Rescored
+from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.rescore import Rescored
 
 TOLERANCE = 1e-8  # bounds are rounded to nine decimals, and the last one may differ between machines
 UNSEEN = (
@@ -40,21 +43,16 @@ class Checked(NamedTuple):
     name: str
     file: Path  # NAME.json; its samples lie beside it
     submission: dict[str, Any]
-    results: "dict[str, Result]"  # "finetuned", "model", "goal-0", ...: as the harness would have written them
-    answers: "dict[str, Answers]"  # by run, what it answered, as hashes
+    results: dict[str, Result]  # "finetuned", "model", "goal-0", ...: as the harness would have written them
+    answers: dict[str, Answers]  # by run, what it answered, as hashes
     unchecked: list[str]  # what no check can see, in sentences for the page
 
 
-def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> Checked:
+def check_submission(path: Path, board: Board, benchmarks: Mapping[str, Benchmark]) -> Checked:
     """Check one submission, ``NAME.json`` with its samples beside it; raises ``Refused`` with the reason.
 
     ``benchmarks``: those at hand, by fingerprint.
     """
-    from pebench_tasks.leaderboard.check import conditions
-    from pebench_tasks.leaderboard.entry.lineage import check_lineage
-    from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
-    from pebench_tasks.leaderboard.entry.recompute import recompute
-
     try:
         submission = read_submission(path)
         benchmark = conditions.check_asked(submission, board, benchmarks)
@@ -75,16 +73,12 @@ def check_submission(path: Path, board: "Board", benchmarks: "Mapping[str, Bench
 
 def unchecked(submission: Mapping[str, Any]) -> list[str]:
     """What no check of this submission can see."""
-    from pebench_tasks.marking.scoring import LEXICAL
-
     judged = [UNASKED_JUDGE] if submission["judge"] not in (None, LEXICAL) else []
     return [*UNSEEN, *judged, *([UNSEEN_BASE] if submission["real_known"] is not None else [])]
 
 
-def _check_run(name: str, run: "Rescored", submission: Mapping[str, Any]) -> None:
+def _check_run(name: str, run: Rescored, submission: Mapping[str, Any]) -> None:
     """What one run's responses give must be worth showing, and what the submission claims."""
-    from pebench_tasks.leaderboard.entry.context import claims, run_of
-
     provenance = run.result.provenance
     if found := failing(provenance):
         one = found[0]

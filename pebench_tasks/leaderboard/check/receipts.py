@@ -5,21 +5,23 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy
+import pebench_templates
 import platformdirs
 
 from pebench_tasks import __version__
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.examine import Checked, unchecked
+from pebench_tasks.leaderboard.entry.context import run_of
 from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
+from pebench_tasks.leaderboard.entry.recompute import Answers
 from pebench_tasks.leaderboard.entry.safe_json import read_bytes
 from pebench_tasks.results.files import Result, task_version
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.examine import Checked
 
 
 class Receipts:
@@ -29,17 +31,14 @@ class Receipts:
     templates and the library that resamples.
     """
 
-    def __init__(self, folder: Path, board: Board, benchmarks: "Mapping[str, Benchmark]") -> None:
+    def __init__(self, folder: Path, board: Board, benchmarks: Mapping[str, Benchmark]) -> None:
         place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
         self.folder = platformdirs.user_cache_path("pebench") / "receipts" / place
         self._board = repr(board)
         self._benchmarks = benchmarks
 
-    def find(self, path: Path) -> "Checked | None":
+    def find(self, path: Path) -> Checked | None:
         """What was computed of the submission in ``path``; None where there is no receipt, or it is of other bytes."""
-        from pebench_tasks.leaderboard.check.examine import Checked, unchecked
-        from pebench_tasks.leaderboard.entry.recompute import Answers
-
         try:
             receipt = json.loads((self.folder / path.name).read_text(encoding="utf-8"))
             submission = receipt["submission"]
@@ -54,7 +53,7 @@ class Receipts:
             return None  # none, damaged, or its submission cannot be read any more: the check says what is wrong
         return Checked(path.stem, path, submission, results, answers, unchecked(submission))
 
-    def keep(self, checked: "Checked") -> None:
+    def keep(self, checked: Checked) -> None:
         """Write the receipt of a submission that has just passed."""
         receipt = {
             "key": self._key(checked.file, checked.submission["benchmark"]["fingerprint"]),
@@ -79,8 +78,6 @@ def sha256(path: Path, limit: int) -> str:
 
 
 def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, provenance: Any) -> Result:
-    from pebench_tasks.leaderboard.entry.context import run_of
-
     beside = path.with_name(samples_name(path.stem))
     checkpoint = run_of(submission, name)["name"]
     return Result(checkpoint, submission["task"], submission["task_version"], metrics, provenance, path, beside)
@@ -92,9 +89,6 @@ MARKING = ("benchmark", "judge", "leaderboard/check", "leaderboard/entry", "mark
 @cache
 def _code() -> str:
     """A hash of everything that marks: a changed rule makes every receipt void, released or not."""
-    import numpy
-    import pebench_templates
-
     digest = hashlib.sha256(
         f"{__version__} {task_version()} {pebench_templates.fingerprint()} {numpy.__version__}".encode()
     )

@@ -7,13 +7,14 @@ check counts for nothing: a bad copy does no harm to the original.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.examine import Checked, Refused
-
-if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.entry.recompute import Answers
+from pebench_tasks.leaderboard.entry.context import by_run, run_of
+from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, read_samples, read_submission
+from pebench_tasks.leaderboard.entry.recompute import Answers, hashed
+from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes
 
 Submission = Mapping[str, Any]
 
@@ -67,10 +68,8 @@ def _identity(submission: Submission) -> tuple[str, ...]:
     return submission["runs"]["model"]["weights"], submission["target"], str(submission["judge"])
 
 
-def _bounds(submission: Submission, answers: "Mapping[str, Answers]") -> "Iterator[tuple[str, Answers]]":
+def _bounds(submission: Submission, answers: Mapping[str, Answers]) -> Iterator[tuple[str, Answers]]:
     """The bounds of a submission: weights, and what they answered."""
-    from pebench_tasks.leaderboard.entry.context import run_of
-
     for name, theirs in answers.items():
         if name != "model":
             yield run_of(dict(submission), name)["weights"], theirs
@@ -89,9 +88,6 @@ def _in_conflict(path: Path, checked: Mapping[str, Checked]) -> bool:
 
 def _claimed(path: Path) -> _Claimed | None:
     """What the file says; None for what cannot be read, and for what is no submission at first sight."""
-    from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION
-    from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes
-
     try:
         content = parse(read_bytes(path, MAX_SUBMISSION), str(path))
     except BenchmarkError:
@@ -115,10 +111,6 @@ def _claimed(path: Path) -> _Claimed | None:
 
 def _answers_otherwise(path: Path, checked: Mapping[str, Checked]) -> bool:
     """Whether a bound of the submission in ``path`` answered other than that of a checked one; its samples are read."""
-    from pebench_tasks.leaderboard.entry.context import by_run
-    from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
-    from pebench_tasks.leaderboard.entry.recompute import hashed
-
     try:
         submission = read_submission(path)
         samples = by_run(read_samples(path.with_name(submission["samples"]["file"]), submission), submission)

@@ -5,17 +5,23 @@ answers of the same weights are not the same to the letter on every machine and 
 differ by 1 % of its range, or by one document where one document is more than that.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.examine import Checked
-    from pebench_tasks.results.rescore import Rescored
-    from pebench_tasks.results.samples import Logged
+from pebench_tasks.files import write_whole
+from pebench_tasks.leaderboard.check.board import VERIFIED, Verified, read_verified
+from pebench_tasks.leaderboard.check.examine import Checked
+from pebench_tasks.leaderboard.check.receipts import sha256
+from pebench_tasks.leaderboard.entry.context import by_run, run_names, run_of
+from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, SampleLine, read_samples
+from pebench_tasks.leaderboard.entry.recompute import recompute
+from pebench_tasks.marking.scoring import FIGURES, LEXICAL, PERCENT
+from pebench_tasks.results.rescore import Rescored
+from pebench_tasks.results.samples import Logged, read_logged
 
 TOLERANCE = 0.01  # of a figure's range
 
@@ -43,16 +49,11 @@ class Again(NamedTuple):
     responses: int
 
 
-def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[str, Benchmark]") -> Again:
+def compare(checked: Checked, results: Sequence[Path], benchmarks: Mapping[str, Benchmark]) -> Again:
     """Compare a submission that passed the check with results of the same weights, scored anew.
 
     Raises ``BenchmarkError`` where a run's weights are not among ``results``, or were asked or judged in another way.
     """
-    from pebench_tasks.leaderboard.entry.context import by_run, run_names, run_of
-    from pebench_tasks.leaderboard.entry.loader import SampleLine, read_samples
-    from pebench_tasks.leaderboard.entry.recompute import recompute
-    from pebench_tasks.results.samples import read_logged
-
     submission = checked.submission
     own = [one for path in results for one in read_logged(path) if one.result.task == submission["task"]]
     lines = []
@@ -68,7 +69,7 @@ def compare(checked: "Checked", results: Sequence[Path], benchmarks: "Mapping[st
     return Again(list(_compared(checked, rescored)), equal, len(lines))
 
 
-def _of_weights(own: "Iterable[Logged]", name: str, weights: str) -> "Logged":
+def _of_weights(own: Iterable[Logged], name: str, weights: str) -> Logged:
     """The results of a run; of several scorings, the first that was named."""
     seen = []
     for logged in own:
@@ -82,10 +83,8 @@ def _of_weights(own: "Iterable[Logged]", name: str, weights: str) -> "Logged":
     )
 
 
-def _check_asked_alike(logged: "Logged", name: str, submission: Mapping[str, Any]) -> None:
+def _check_asked_alike(logged: Logged, name: str, submission: Mapping[str, Any]) -> None:
     """The maintainer's run must be a run of the same questions, marked by the same judge with the same Goals."""
-    from pebench_tasks.marking.scoring import LEXICAL
-
     provenance = logged.result.provenance
     if provenance["withheld"]:
         raise BenchmarkError(f"The scores in {logged.result.results_file} are withheld: {provenance['withheld']}")
@@ -103,9 +102,7 @@ def _check_asked_alike(logged: "Logged", name: str, submission: Mapping[str, Any
             )
 
 
-def _compared(checked: "Checked", rescored: "Mapping[str, Rescored]") -> Iterable[Compared]:
-    from pebench_tasks.marking.scoring import FIGURES, PERCENT
-
+def _compared(checked: Checked, rescored: Mapping[str, Rescored]) -> Iterable[Compared]:
     target = checked.submission["target"]
     for name, run in rescored.items():
         submitted = checked.results[name]
@@ -120,15 +117,8 @@ def _compared(checked: "Checked", rescored: "Mapping[str, Rescored]") -> Iterabl
             yield Compared(name, figure, submitted.metrics[figure], run.result.metrics[figure], allowed)
 
 
-def write_verified(folder: Path, checked: "Checked", by: str, note: str, on: str) -> None:
+def write_verified(folder: Path, checked: Checked, by: str, note: str, on: str) -> None:
     """Add a submission to verified.json, with the hash of its file as it is now; the file is written whole."""
-    import json
-
-    from pebench_tasks.files import write_whole
-    from pebench_tasks.leaderboard.check.board import VERIFIED, Verified, read_verified
-    from pebench_tasks.leaderboard.check.receipts import sha256
-    from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION
-
     words = read_verified(folder) | {checked.name: Verified(sha256(checked.file, MAX_SUBMISSION), by, on, note)}
     content = {name: words[name]._asdict() for name in sorted(words)}
     write_whole(folder / VERIFIED, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -14,14 +14,15 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_line, unfit_text, values
-
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
 
 FORMAT = "pebench-submission/1"
 SUBMIT_AGAIN = "Neither file may be changed after `pebench submit` wrote both; write them again."
@@ -87,8 +88,6 @@ def read_submission(path: Path) -> dict[str, Any]:
 
 def validate(submission: Any, where: str) -> None:
     """Raise ``BenchmarkError``, beginning with ``where``, unless a JSON value is a submission by schema and texts."""
-    from jsonschema.exceptions import best_match
-
     if (count := values(submission)) > MAX_VALUES:  # each may be an error, and the validator keeps them all
         raise BenchmarkError(f"{where} holds {count} values; at most {MAX_VALUES} are read.")
     if (error := best_match(islice(validator().iter_errors(submission), FEW))) is not None:
@@ -120,10 +119,8 @@ def check_link(link: str, where: str) -> None:
 
 
 @cache
-def validator() -> "Validator":
+def validator() -> Validator:
     """The validator of ``submission.schema.json``."""
-    from jsonschema import Draft202012Validator
-
     schema = files("pebench_tasks.leaderboard.entry").joinpath("submission.schema.json").read_text(encoding="utf-8")
     whole = json.loads(schema)
     return Draft202012Validator(_inlined(whole, whole["$defs"]))

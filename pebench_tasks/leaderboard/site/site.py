@@ -8,16 +8,22 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from rich.progress import track
+
+from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.board import Board, Verified
-    from pebench_tasks.leaderboard.check.check import Checked
-    from pebench_tasks.leaderboard.site.ranking import Listed, Row
+from pebench_tasks.leaderboard.check.board import Board, Verified, is_verified, read_board, read_verified
+from pebench_tasks.leaderboard.check.bounds import bounds_id
+from pebench_tasks.leaderboard.check.check import Checked, check_board, open_benchmarks, processes
+from pebench_tasks.leaderboard.site import exports, site_pages
+from pebench_tasks.leaderboard.site.exports import FORMAT
+from pebench_tasks.leaderboard.site.ranking import Listed, Row, tables
+from pebench_tasks.leaderboard.site.site_pages import submission_page
+from pebench_tasks.pages.entries import boards
+from pebench_tasks.pages.page import write_assets
 
 HERE = Path(__file__).parent
 WORKFLOW, SCHEMA = "check_workflow.yml", "submission.schema.json"
@@ -31,9 +37,6 @@ def build_site(board: Path, out: Path, *, data: Sequence[Path] = (), title: str 
     ``data``: the benchmarks' folders. Nothing is written unless every submission passes the check. Raises
     ``BenchmarkError`` where one does not, and where ``out`` holds anything but a site of ours.
     """
-    from pebench_tasks.leaderboard.check.board import read_board
-    from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks, processes
-
     _refuse_foreign(out)
     config = read_board(board)
     benchmarks = open_benchmarks(data)
@@ -54,16 +57,9 @@ def build_site(board: Path, out: Path, *, data: Sequence[Path] = (), title: str 
 
 
 def _write(
-    site: Path, folder: Path, board: "Board", checked: Sequence["Checked"], benchmarks: Mapping[str, "Benchmark"]
+    site: Path, folder: Path, board: Board, checked: Sequence["Checked"], benchmarks: Mapping[str, "Benchmark"]
 ) -> None:
     """All files of the site into the new folder ``site``."""
-    from rich.progress import track
-
-    from pebench_tasks.leaderboard.check.board import read_verified
-    from pebench_tasks.leaderboard.site import exports, site_pages
-    from pebench_tasks.leaderboard.site.ranking import tables
-    from pebench_tasks.pages.page import write_assets
-
     verified = read_verified(folder)
     found = tables([_listed(one, verified) for one in checked])
     names = {fingerprint: benchmark.name for fingerprint, benchmark in benchmarks.items()}
@@ -93,10 +89,10 @@ def _write(
 class _Job(NamedTuple):
     """One submission's page and files to write."""
 
-    row: "Row"
+    row: Row
     of: int  # ranked rows in its table
-    checked: "Checked"
-    board: "Board"
+    checked: Checked
+    board: Board
     data: Path  # its benchmark's folder
     folder: Path  # where it goes
 
@@ -106,8 +102,6 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
     if len(jobs) < MANY:
         yield from map(_write_page, jobs)
         return
-    from pebench_tasks.leaderboard.check.check import processes
-
     context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
     # An interrupt is this process's to handle; leaving the block ends the others.
     with context.Pool(processes(), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
@@ -115,9 +109,6 @@ def _run(jobs: Sequence[_Job]) -> Iterator[None]:
 
 
 def _write_page(job: _Job) -> None:
-    from pebench_tasks.benchmark.reading import shared_benchmark
-    from pebench_tasks.leaderboard.site.site_pages import submission_page
-
     checked = job.checked
     page = submission_page(job.row, job.of, checked, shared_benchmark(job.data), job.board)
     write_whole(job.folder / f"{checked.name}.html", page)
@@ -125,13 +116,8 @@ def _write_page(job: _Job) -> None:
         shutil.copyfile(file, job.folder / file.name)
 
 
-def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
+def _listed(checked: Checked, verified: Mapping[str, "Verified"]) -> Listed:
     """A submission with its runs as a board of their own, under the names that its page calls them by."""
-    from pebench_tasks.leaderboard.check.board import is_verified
-    from pebench_tasks.leaderboard.check.bounds import bounds_id
-    from pebench_tasks.leaderboard.site.ranking import Listed
-    from pebench_tasks.pages.entries import boards
-
     results, names = [], []
     for run, result in checked.results.items():
         # One file holds the samples of all runs; as results of their own they need places of their own.
@@ -144,8 +130,6 @@ def _listed(checked: "Checked", verified: Mapping[str, "Verified"]) -> "Listed":
 
 
 def _refuse_foreign(out: Path) -> None:
-    from pebench_tasks.leaderboard.site.exports import FORMAT
-
     if not out.exists():
         return
     try:

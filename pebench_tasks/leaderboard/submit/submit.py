@@ -12,15 +12,29 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from pebench_tasks.benchmark.known_figures import load_known
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-
-if TYPE_CHECKING:  # pyarrow and numpy are not needed to list the options
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.entry.loader import SampleLine
-    from pebench_tasks.leaderboard.submit.lineup import Lineup, Run
-    from pebench_tasks.results.samples import Sample
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.conditions import check_length
+from pebench_tasks.leaderboard.check.examine import check_submission
+from pebench_tasks.leaderboard.entry.context import claims, run_of
+from pebench_tasks.leaderboard.entry.loader import (
+    SampleLine,
+    check_link,
+    check_name,
+    read_submission,
+    samples_name,
+    validate,
+)
+from pebench_tasks.leaderboard.entry.recompute import recompute
+from pebench_tasks.leaderboard.entry.records import flat, public, without_paths
+from pebench_tasks.leaderboard.submit.lineup import Lineup, Run, line_up, weights_of
+from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.results.rescore import benchmark_of
+from pebench_tasks.results.samples import Sample
 
 
 class Submitted(NamedTuple):
@@ -51,13 +65,6 @@ def submit(
     asked about; ``data`` the benchmark (else the one that the results name, else the chosen one). Raises
     ``BenchmarkError`` for everything that a board would refuse, with what to do.
     """
-    from pebench_tasks.leaderboard.check.conditions import check_length
-    from pebench_tasks.leaderboard.entry.context import claims, run_of
-    from pebench_tasks.leaderboard.entry.loader import check_link, check_name, samples_name, validate
-    from pebench_tasks.leaderboard.entry.recompute import recompute
-    from pebench_tasks.leaderboard.submit.lineup import line_up
-    from pebench_tasks.results.rescore import benchmark_of
-
     out = Path(out)
     check_name(name)
     check_link(link, "--link")
@@ -107,10 +114,8 @@ def pack(lines: Sequence["SampleLine"]) -> bytes:
     return buffer.getvalue()
 
 
-def _facts(chosen: "Lineup", benchmark: "Benchmark") -> dict[str, Any]:
+def _facts(chosen: Lineup, benchmark: Benchmark) -> dict[str, Any]:
     """What was asked, of whom, and how it was marked: the same for all runs."""
-    from pebench_tasks.leaderboard.entry.records import flat
-
     result = chosen.model.logged.result
     provenance, versions = result.provenance, result.provenance["versions"]
     bases = {run.record["base"] for run in (chosen.model, chosen.finetuned, *chosen.goals)}
@@ -139,21 +144,16 @@ def _facts(chosen: "Lineup", benchmark: "Benchmark") -> dict[str, Any]:
     }
 
 
-def _base_name(finetuned: "Run") -> str:
+def _base_name(finetuned: Run) -> str:
     """What the foundation model is called, as far as the Finetuned model's record says."""
-    from pebench_tasks.leaderboard.entry.records import without_paths
-
     record = finetuned.record
     parent, arguments = record.get("parent") or {}, record.get("arguments") or {}
     said = parent.get("model") or arguments.get("model") or record["base"]
     return without_paths(str(said))
 
 
-def _run(run: "Run") -> dict[str, Any]:
+def _run(run: Run) -> dict[str, Any]:
     """A run without its figures."""
-    from pebench_tasks.leaderboard.entry.records import public, without_paths
-    from pebench_tasks.leaderboard.submit.lineup import weights_of
-
     result = run.logged.result
     scored = result.provenance["model"]
     return {
@@ -169,10 +169,8 @@ def _run(run: "Run") -> dict[str, Any]:
     }
 
 
-def _known(chosen: "Lineup", path: Path | None, benchmark: "Benchmark") -> dict[str, Any] | None:
+def _known(chosen: Lineup, path: Path | None, benchmark: Benchmark) -> dict[str, Any] | None:
     """The content of the list of public figures that the results were asked about; None for all figures."""
-    from pebench_tasks.benchmark.known_figures import load_known
-
     asked = chosen.model.logged.result.provenance["real_documents"]
     if asked == "all":
         if path is not None:
@@ -191,18 +189,15 @@ def _known(chosen: "Lineup", path: Path | None, benchmark: "Benchmark") -> dict[
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _lines(chosen: "Lineup") -> Iterator["SampleLine"]:
+def _lines(chosen: Lineup) -> Iterator["SampleLine"]:
     goals = [(f"goal-{i}", goal) for i, goal in enumerate(chosen.goals)]
     for name, run in [("model", chosen.model), ("finetuned", chosen.finetuned), *goals]:
         for sample in run.logged.samples:
             yield _line(name, sample)
 
 
-def _line(run: str, sample: "Sample") -> "SampleLine":
+def _line(run: str, sample: Sample) -> SampleLine:
     """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
-    from pebench_tasks.leaderboard.entry.loader import SampleLine
-    from pebench_tasks.leaderboard.entry.records import without_paths
-
     response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     record = sample.provenance.get("judgement")
     if not record:
@@ -212,11 +207,8 @@ def _line(run: str, sample: "Sample") -> "SampleLine":
     return SampleLine(run, sample.key, response, {name: record[name] for name in ("weights", "source")})
 
 
-def _refuse_other(path: Path, chosen: "Lineup") -> None:
+def _refuse_other(path: Path, chosen: Lineup) -> None:
     """Raise ``BenchmarkError`` where another submission already has this name."""
-    from pebench_tasks.leaderboard.entry.loader import read_submission
-    from pebench_tasks.leaderboard.submit.lineup import weights_of
-
     if not path.exists():
         return
     there, result = read_submission(path), chosen.model.logged.result
@@ -224,12 +216,8 @@ def _refuse_other(path: Path, chosen: "Lineup") -> None:
         raise BenchmarkError(f"{path} is another model's submission. Choose another --name.")
 
 
-def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: "Benchmark") -> Path:
+def _write(submission: dict[str, Any], packed: bytes, out: Path, benchmark: Benchmark) -> Path:
     """Write both files, once they passed the check of a board that takes this judge and this benchmark."""
-    from pebench_tasks.leaderboard.check.board import Board
-    from pebench_tasks.leaderboard.check.examine import check_submission
-    from pebench_tasks.marking.scoring import LEXICAL
-
     out.mkdir(parents=True, exist_ok=True)
     name, samples = f"{submission['name']}.json", submission["samples"]["file"]
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as folder:
