@@ -25,7 +25,7 @@ def goal(argv: Sequence[str]) -> int:
 
 
 def demo(argv: Sequence[str]) -> int:
-    """the whole protocol, on a tiny model or on your own: python -m unlearn.demo"""
+    """the whole protocol at once: python -m unlearn.demo"""
     from unlearn.demo import main
 
     return main(argv)
