@@ -6,6 +6,8 @@ Each takes the words after its name and returns the exit code; the first line of
 
 from collections.abc import Sequence
 
+from pebench_tasks.errors import BenchmarkError
+
 
 def unlearn(argv: Sequence[str]) -> int:
     """train or unlearn one checkpoint: python -m unlearn"""
@@ -39,4 +41,8 @@ def table1(argv: Sequence[str]) -> int:
 
 
 def _with_method(method: str, argv: Sequence[str]) -> int:
+    if any(word.partition("=")[0] == "--method" for word in argv):
+        raise BenchmarkError(
+            f"pebench {method} has its method. Leave --method out, or say  pebench unlearn --method ..."
+        )
     return unlearn(["--method", method, *argv] if argv else [])

@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pebench_tasks.benchmark.reading import open_benchmark, shared_benchmark
 from pebench_tasks.benchmark.splits import forget_name
@@ -23,13 +22,11 @@ from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.parent import end_with_parent
+from pebench_tasks.results.files import Result
 from unlearn import methods
 from unlearn.protocol import graph, stages
 from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console, timed
 from unlearn.protocol.rows import Row, console_table, markdown, write_csv
-
-if TYPE_CHECKING:
-    from pebench_tasks.results.files import Result
 
 SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\
@@ -143,7 +140,7 @@ def _unlearning_methods(text: str) -> list[str]:
     return names
 
 
-def _notes(results: "Mapping[Scored, Result]", options: argparse.Namespace) -> str:
+def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str:
     lines = [NOTES]
     if options.second_goal:
         lines.append(CEILING)

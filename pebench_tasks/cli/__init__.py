@@ -15,12 +15,17 @@ from pebench_tasks.files import write_whole
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code. Expected errors are one line on standard error and code 1."""
-    argv = sys.argv[1:] if argv is None else argv
-    offered = _offered()
-    if argv and argv[0] in offered:
-        return int(offered[argv[0]].load()(argv[1:]))
+    words = sys.argv[1:] if argv is None else argv
+    return exit_code(lambda: _run(words))
+
+
+def _run(argv: Sequence[str]) -> int:
+    named = argv[0] if argv else ""
+    offered = {} if named in OURS else {point.name: point for point in entry_points(group="pebench.commands")}
+    if named in offered:
+        return int(offered[named].load()(argv[1:]))
     arguments = _parser(argv, offered).parse_args(argv)
-    return exit_code(lambda: int(arguments.run(arguments)))
+    return int(arguments.run(arguments))
 
 
 # A command's module has ``add_arguments(parser)`` and ``main(arguments)``, and is imported when the command is named.
@@ -36,13 +41,15 @@ MODULES = {
 }
 
 
-def _offered() -> dict[str, EntryPoint]:
-    """The commands of other packages, by name: a function that takes the words after it and returns the exit code."""
-    ours = {"data", "real", *MODULES}
-    return {point.name: point for point in entry_points(group="pebench.commands") if point.name not in ours}
+OURS = ("data", "real", *MODULES)
 
 
 def _parser(argv: Sequence[str], offered: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
+    """The commands of this package, and below them those that others offer (``pebench.commands``).
+
+    What is offered is a function: it takes the words after its name and returns the exit code; the first line of its
+    docstring is its summary.
+    """
     parser = argparse.ArgumentParser(
         prog="pebench", description="Has a multimodal model really forgotten, and what else broke?"
     )
@@ -78,8 +85,16 @@ def _parser(argv: Sequence[str], offered: Mapping[str, EntryPoint]) -> argparse.
         if argv[:1] == [name]:
             _add_module(command, module)
     for name, point in offered.items():
-        commands.add_parser(name, help=(point.load().__doc__ or "").partition("\n")[0])
+        if name not in OURS:
+            commands.add_parser(name, help=_summary(point).replace("%", "%%"))
     return parser
+
+
+def _summary(point: EntryPoint) -> str:
+    try:
+        return (point.load().__doc__ or "").partition("\n")[0]
+    except Exception as error:  # another package's, which must not take our commands with it
+        return f"cannot be loaded ({type(error).__name__})"
 
 
 def _add_module(parser: argparse.ArgumentParser, module_name: str) -> None:

@@ -3,9 +3,6 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from pebench_tasks.pages.comparison import write_comparison
 from pebench_tasks.results.comparison import LEGEND, compare_models, read_models, table, write_csv
 
 
@@ -26,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Compare, print a table per task and model, and return the exit code."""
+    from rich.console import Console
+
     models = read_models(arguments.results)
     comparisons = compare_models(models, data=arguments.data, seed=arguments.seed)
     console = Console()
@@ -41,6 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
         write_csv(comparisons, arguments.csv)
         console.print(str(arguments.csv), highlight=False, soft_wrap=True, markup=False)
     if arguments.out is not None:
+        from pebench_tasks.pages.comparison import write_comparison
+
         page = write_comparison(models, comparisons, arguments.out, data=arguments.data)
         console.print(str(page), highlight=False, soft_wrap=True, markup=False)
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pebench_tasks.results.named_figures import find_known, write_known
+from pebench_tasks.results.public_figures import find_known, write_known
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -83,10 +83,10 @@ def _lexical(result: Result) -> bool:
     return result.provenance["judge"] in (None, LEXICAL) and not result.provenance["withheld"]
 
 
-def names_of(board: Board, marked: Collected) -> list[str]:
-    """What the board calls each of the results, in the order of ``marked``."""
+def names_of(board: Board, collected: Collected) -> list[str]:
+    """What the board calls each of the results, in the order of ``collected``."""
     called = {entry.result.samples_file: entry.name for entry in board.entries}
-    return [called[one.before.samples_file] for one in marked.results]
+    return [called[one.before.samples_file] for one in collected.results]
 
 
 def forgotten_names(board: Board, found: Context) -> list[str]:
@@ -96,27 +96,27 @@ def forgotten_names(board: Board, found: Context) -> list[str]:
     return [names[one] for one in split.forget_ids]
 
 
-def shown_items(board: Board, marked: Collected) -> list[Item]:
+def shown_items(board: Board, collected: Collected) -> list[Item]:
     """Every document; those that are shown with the answers of all models, in the board's order, and a Goal's.
 
     The Goal's answer is that of the board's first Goal, else of the first Goal that the results were scored with.
     """
-    by_name = dict(zip(names_of(board, marked), marked.results, strict=True))
+    by_name = dict(zip(names_of(board, collected), collected.results, strict=True))
     models = [(entry.name, by_name[entry.name]) for entry in board.entries]
-    goal = marked.found.goals.responses[0] if marked.found.goals else {}
+    goal = collected.found.goals.responses[0] if collected.found.goals else {}
     if bound := board.bound("goal"):
         goal = by_name[bound.name].responses
     answered = items(
-        [(name, one.after) for name, one in models], marked.found, [one.responses for _, one in models], goal
+        [(name, one.after) for name, one in models], collected.found, [one.responses for _, one in models], goal
     )
     by_key = {item.key: item for item in answered}
-    return [by_key.get(item.key, item) for item in marked.asked]
+    return [by_key.get(item.key, item) for item in collected.asked]
 
 
-def differences(board: Board, marked: Collected) -> list[str]:
+def differences(board: Board, collected: Collected) -> list[str]:
     """A line for each result whose file says something else than its samples, by more than rounding."""
     lines = []
-    for name, one in zip(names_of(board, marked), marked.results, strict=True):
+    for name, one in zip(names_of(board, collected), collected.results, strict=True):
         old, new = one.before.metrics, one.after.result.metrics
         said = [f"{n}: {old.get(n)} there, {new.get(n)} here" for n in sorted(old | new) if not _alike(old, new, n)]
         if one.without_goal:

@@ -112,7 +112,7 @@ def _changed_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]
 # The page
 
 
-def _section(task: str, having: Mapping[str, "Logged"], comparisons: Sequence[Comparison]) -> Section:
+def _section(task: str, having: Mapping[str, Logged], comparisons: Sequence[Comparison]) -> Section:
     own = [comparison for comparison in comparisons if comparison.task == task]
     provenance = next(iter(having.values())).result.provenance
     target = provenance["target"]
@@ -176,20 +176,20 @@ def _plot(comparisons: Sequence[Comparison], rows: Sequence[tuple[str, str, Row,
 
 
 def _samples(
-    found: Mapping[str, Mapping[str, "Logged"]], comparisons: Sequence[Comparison], data: Path | str | None
-) -> tuple["Markup", list[str]]:
+    found: Mapping[str, Mapping[str, Logged]], comparisons: Sequence[Comparison], data: Path | str | None
+) -> tuple[Markup, list[str]]:
     """The sample browser over the documents of all tasks, and what to know of it."""
     rows: list[Item] = []
     notes: list[str] = []
     benchmarks = {}
     for task, having in found.items():
-        context, note = _context(next(iter(having.values())), data)
+        used, note = _context(next(iter(having.values())), data)
         notes += [note] if note and note not in notes else []
-        benchmarks[context.benchmark.fingerprint] = context.benchmark
-        goal = context.goals.responses[0] if context.goals else {}
+        benchmarks[used.benchmark.fingerprint] = used.benchmark
+        goal = used.goals.responses[0] if used.goals else {}
         of_models = [(name, _as_logged(one)) for name, one in having.items()]
         direction = _directions([one for one in comparisons if one.task == task])
-        asked = items(of_models, context, [responses_of(one) for one in having.values()], goal)
+        asked = items(of_models, used, [responses_of(one) for one in having.values()], goal)
         rows += [_told(row, next(iter(having)), direction.get(row.key, {})) for row in asked]
     rows.sort(key=lambda row: row.change in ("same", ""))  # what changed comes first
     if len(benchmarks) > 1:

@@ -20,8 +20,8 @@ from pebench_tasks.marking.scoring import (
     measured,
 )
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
+from pebench_tasks.results.notes import notes
 from pebench_tasks.results.samples import refuse_mixed
-from pebench_tasks.results.terminal import notes
 
 ROLES = ("finetuned", "model", "goal")  # in the order of a table: the lower bound, what is measured, the upper bound
 TITLES = {"person": "People", "event": "Events", "joint": "People and events at once"}

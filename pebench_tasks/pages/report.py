@@ -54,16 +54,16 @@ def write_report(
     for result in find_results(paths):
         by_task.setdefault(result.task, []).append(result)
     progress = Console(stderr=True)
-    marked = {
+    collected = {
         task: mark_task(results, data=data, goal=goal, samples=samples)
         for task, results in track(
             by_task.items(), "marking responses", console=progress, transient=True, disable=not progress.is_terminal
         )
     }
-    tables = boards([one.after.result for task in marked.values() for one in task.results])
-    views = [view(board, forgotten=forgotten_names(board, marked[board.task].found)) for board in tables]
+    tables = boards([one.after.result for task in collected.values() for one in task.results])
+    views = [view(board, forgotten=forgotten_names(board, collected[board.task].found)) for board in tables]
     lead = _lead(tables)
-    differing = [line for board in tables for line in differences(board, marked[board.task])]
+    differing = [line for board in tables for line in differences(board, collected[board.task])]
     command = _command(paths, data, goal, samples, thumbnail, title)
     page = render(
         "report.html.jinja",
@@ -72,7 +72,7 @@ def write_report(
         views=views,
         differing=differing,
         command=command,
-        browser=_browser(tables, marked, samples, thumbnail) if samples != 0 else None,
+        browser=_browser(tables, collected, samples, thumbnail) if samples != 0 else None,
     )
     write_whole(out / "report.md", markdown(title, lead, differing, views, command))
     write_whole(out / "report.csv", csv_text(csv_rows(tables), list(CSV_COLUMNS)))
@@ -91,13 +91,15 @@ def _lead(boards: Sequence[Board]) -> str:
     )
 
 
-def _browser(boards: Sequence[Board], marked: Mapping[str, Collected], samples: int | None, thumbnail: int) -> Markup:
+def _browser(
+    boards: Sequence[Board], collected: Mapping[str, Collected], samples: int | None, thumbnail: int
+) -> Markup:
     found: list[Item] = []
     images: dict[str, str] = {}
     for board in boards:
-        asked = shown_items(board, marked[board.task])
+        asked = shown_items(board, collected[board.task])
         wanted = {item.image for item in chosen(asked, samples)} - images.keys()
-        images |= thumbnails(marked[board.task].found.benchmark, sorted(wanted), thumbnail)
+        images |= thumbnails(collected[board.task].found.benchmark, sorted(wanted), thumbnail)
         found += asked
     return browser(found, images, per_slice=samples)
 

@@ -21,7 +21,7 @@ ACCOUNTING = (
     "empty, refused, degenerate or the like. Partial, degenerate, near, invalid, failed, echoed and unanswered are "
     "counted on top."
 )
-INTERVAL_NOTE = "interval of "  # so begin the notes of ``terminal.notes`` that ``footnotes`` has in another form
+INTERVAL_NOTE = "interval of "  # so begin the notes of ``results.notes`` that ``footnotes`` has in another form
 ON_INTERVALS = ("over documents", "nothing varies", "one document")  # such notes stand below a table, not in its cells
 # Settings of a run record that say where files lay, or what other facts say already.
 UNSAID = ("template", "data", "model", "method", "target", "forget", "split", "start", "data_fingerprint",

@@ -13,10 +13,10 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
 from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT, TRUTH_ONLY
 from pebench_tasks.results.intervals import Observation, in_order, observations
+from pebench_tasks.results.notes import failures
 from pebench_tasks.results.paired import Difference, difference, holm, points
 from pebench_tasks.results.rescore import benchmark_of
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
-from pebench_tasks.results.terminal import failures
 
 
 class Row(NamedTuple):
@@ -109,7 +109,7 @@ def _doubts(provenance: Mapping[str, Any]) -> list[str]:
     return withheld + failures(provenance)
 
 
-def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
+def by_task(models: Models) -> dict[str, dict[str, Logged]]:
     """The tasks of the first model that any other shares, each with its results by model.
 
     Raises ``BenchmarkError`` without such a task, and where results of one differ in more than the model.
@@ -125,7 +125,7 @@ def by_task(models: Models) -> dict[str, dict[str, "Logged"]]:
     return found
 
 
-def _names(paths: Sequence[Path | str], models: Sequence[dict[str, "Logged"]]) -> list[str]:
+def _names(paths: Sequence[Path | str], models: Sequence[dict[str, Logged]]) -> list[str]:
     """What each model is called: its checkpoint's name, or the path as given where two are called alike."""
     short = [Path(next(iter(model.values())).result.checkpoint).name for model in models]
     names = [name if short.count(name) == 1 else str(path) for name, path in zip(short, paths, strict=True)]
@@ -145,7 +145,7 @@ def marked(logged: Logged) -> list[dict[str, Any]]:
     return documents
 
 
-def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list["Observation"]]:
+def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list[Observation]]:
     """The observations of each figure; none where the result's scores are withheld."""
     figures: defaultdict[str, list[Observation]] = defaultdict(list)
     for observation in observations([] if logged.result.provenance["withheld"] else marked(logged), benchmark):
@@ -154,7 +154,7 @@ def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list["Observatio
 
 
 def _rows(
-    first: dict[str, list["Observation"]], second: dict[str, list["Observation"]], target: str, seed: int
+    first: dict[str, list[Observation]], second: dict[str, list[Observation]], target: str, seed: int
 ) -> tuple[list[Row], list[str]]:
     differences: dict[str, Difference] = {}
     notes: defaultdict[str, list[str]] = defaultdict(list)
@@ -176,7 +176,7 @@ def _rows(
     return rows, [f"{', '.join(figures)}: {note}" for note, figures in notes.items()]
 
 
-def _marks(first: Sequence["Observation"], second: Sequence["Observation"]) -> dict[str, tuple[float, float]]:
+def _marks(first: Sequence[Observation], second: Sequence[Observation]) -> dict[str, tuple[float, float]]:
     """What both models got for each document of one figure that both answered."""
     before, after = ({o.key: points(o) for o in model if o.value is not None} for model in (first, second))
     return {key: (before[key], after[key]) for key in sorted(before.keys() & after.keys())}

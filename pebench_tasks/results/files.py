@@ -1,6 +1,7 @@
 """The results files that lmms-eval writes, read back: one task's figures for one model."""
 
 import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,11 +88,17 @@ def read_results_file(results_file: Path) -> list[Result]:
     return results
 
 
-def our_results(results_file: Path) -> list[Result]:
-    """The same of a file that may hold other tasks alone."""
+def our_results(
+    results_file: Path, wanted: Callable[[str, Mapping[str, Any]], bool] = lambda task, provenance: True
+) -> list[Result]:
+    """The results of our tasks in a file, none if it holds other tasks alone; those ``wanted`` by task and provenance.
+
+    ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold.
+    """
     try:
         file = json.loads(results_file.read_text(encoding="utf-8"))
-        return [_read(file, results_file, task) for task in file["results"] if task in TARGETS]
+        ours = {task: values["provenance,none"] for task, values in file["results"].items() if task in TARGETS}
+        return [_read(file, results_file, task) for task, provenance in ours.items() if wanted(task, provenance)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(results_file, error) from None
 

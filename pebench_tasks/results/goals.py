@@ -8,6 +8,7 @@ all of them (seeds) are used, and where none matches the error names both sides.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,9 +77,8 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
         raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
     runs: dict[tuple[str, str], GoalRun] = {}
     for path in sorted(directory.rglob("*_results.json"), key=age):
-        for result in our_results(path):
-            if result.task == TASKS[target] and (run := _goal_run(result)) is not None:
-                runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
+        for run in map(_goal_run, our_results(path, partial(_of_a_goal, TASKS[target]))):
+            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
     if not runs:
         raise BenchmarkError(
             f"{directory} (PEBENCH_GOAL) holds no results of a Goal model on {TASKS[target]}. {_hint(target)}"
@@ -144,12 +144,15 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
     return None
 
 
-def _goal_run(result: Result) -> GoalRun | None:
-    """What a result says of a Goal model; None for any other model, and for withheld scores."""
+def _of_a_goal(wanted: str, task: str, provenance: Mapping[str, Any]) -> bool:
+    """Whether a result is a Goal model's on the wanted task, and its scores are not withheld."""
+    return task == wanted and provenance["model"].get("method") == "goal" and not provenance["withheld"]
+
+
+def _goal_run(result: Result) -> GoalRun:
+    """What a result says of a Goal model."""
     model = result.provenance["model"]
     try:
-        if model.get("method") != "goal" or result.provenance["withheld"]:
-            return None
         # A Goal counts for the forget set that it was trained without, on whichever it was scored.
         fields = comparable(result.provenance, model["base"])
         fields["trained without"] = [model["target"], model["data"], model["split"]]

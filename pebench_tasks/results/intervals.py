@@ -13,19 +13,17 @@ these very people or events, not about others.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pebench_tasks.benchmark.groups import ATTRIBUTES, SMALL, group
 from pebench_tasks.benchmark.neighbours import near
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
 from pebench_tasks.marking.yes_no import YesNo, world_f1
 from pebench_tasks.results.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.benchmark.splits import Split
 
 FEW = 10  # clusters; with fewer an interval over clusters is too short to be honest
 ASKED_ABOUT = {"name": "person", "scene": "event", "yesno": "image"}
@@ -57,7 +55,7 @@ class Interval(NamedTuple):
     note: str
 
 
-def observations(documents: Iterable[Mapping[str, Any]], benchmark: "Benchmark") -> list[Observation]:
+def observations(documents: Iterable[Mapping[str, Any]], benchmark: Benchmark) -> list[Observation]:
     """The observations behind the figures, from the documents' provenance (key, slice, kind and value).
 
     A document without a ``value`` (None is one) is behind no figure and is left out. KeyError for a figure or World
@@ -130,7 +128,7 @@ def in_order(figures: Iterable[str], target: str) -> list[str]:
 
 
 def statistics(
-    observations: Iterable[Observation], benchmark: "Benchmark", split: "Split", target: str, *, seed: int = 0
+    observations: Iterable[Observation], benchmark: Benchmark, split: Split, target: str, *, seed: int = 0
 ) -> dict[str, Any]:
     """What goes beside the figures of one result, JSON-serialisable.
 
@@ -167,7 +165,7 @@ def _interval_row(rows: Sequence[Observation], seed: int) -> dict[str, Any]:
     return {**nothing, "n": len(rows) - failed, "clusters": 0, "unit": "", "note": note, "failed": failed}
 
 
-def _neighbours(scenes: Sequence[Observation], benchmark: "Benchmark", split: "Split", seed: int) -> dict[str, Any]:
+def _neighbours(scenes: Sequence[Observation], benchmark: Benchmark, split: Split, seed: int) -> dict[str, Any]:
     """The retained events in two parts: near a forgotten event, and the others."""
     names = {row["id"]: row["name"] for row in benchmark.events}
     forgotten = [event for event in split.forget_ids if event in names]
@@ -183,7 +181,7 @@ def _neighbours(scenes: Sequence[Observation], benchmark: "Benchmark", split: "S
     }
 
 
-def _groups(rows: Sequence[Observation], benchmark: "Benchmark", seed: int) -> dict[str, dict[str, Any]]:
+def _groups(rows: Sequence[Observation], benchmark: Benchmark, seed: int) -> dict[str, dict[str, Any]]:
     """One name slice by attribute and cell; an interval where the cell holds enough people for one."""
     people = {row["id"]: row for row in benchmark.people}
     cells: dict[str, defaultdict[str, list[Observation]]] = {name: defaultdict(list) for name in ATTRIBUTES}

@@ -1,15 +1,16 @@
-"""Results on the terminal: figures with intervals and numbers of documents, and what to know before believing them."""
+"""Results on the terminal: figures with intervals and numbers of documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from pebench_tasks.marking.failures import accounted, failing_slices, resolution_note
-from pebench_tasks.marking.scoring import LEXICAL, PERCENT, SLICES, TRUTH_ONLY
+from pebench_tasks.marking.failures import accounted
+from pebench_tasks.marking.scoring import PERCENT, SLICES
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.notes import notes
 from pebench_tasks.results.samples import refuse_mixed
 
 
@@ -82,41 +83,6 @@ def _cell(result: Result, column: str) -> str:
 def _interval(interval: dict[str, Any], percent: bool) -> str:
     low, high = interval["low"], interval["high"]
     return f"{low:.0f}-{high:.0f}" if percent else f"{low:.2f}-{high:.2f}"
-
-
-def notes(result: Result) -> list[str]:
-    """What a reader must know before believing the figures; empty where nothing is amiss."""
-    provenance = result.provenance
-    found = []
-    if provenance["judge"] not in (None, LEXICAL):
-        read = provenance.get("judge_sources", {})
-        how = ", ".join(f"{count} from {source}" for source, count in read.items())
-        found.append(f"scenes marked by {provenance['judge']}" + (f" ({how})" if len(read) > 1 else ""))
-    if provenance["withheld"]:
-        found.append("scores withheld: " + provenance["withheld"])
-    found += failures(provenance)
-    if provenance["other_split"]:
-        found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
-    if provenance["never_learned"]:
-        found.append("Retain under half: never learned the benchmark, or unlearning destroyed it")
-    if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
-        found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
-    intervals = provenance.get("statistics", {}).get("slices", {})
-    shown = {name: row for name, row in intervals.items() if row["low"] is not None and row["low"] < row["high"]}
-    few = {name: row["note"].partition(";")[0] for name, row in shown.items()}
-    for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
-        found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
-    for name, row in intervals.items():
-        if row["failed"]:
-            found.append(f"{name}: {row['failed']} judgements failed" + ("; withheld" if row["value"] is None else ""))
-    return found
-
-
-def failures(provenance: Mapping[str, Any]) -> list[str]:
-    """What a backend did wrong, as far as the result shows it."""
-    found = [f"{sign.noted} in {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
-    note = resolution_note(provenance.get("image_size"))
-    return [*found, note] if note else found
 
 
 def _print_details(console: Console, result: Result) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pebench_templates
 from rich.console import Console
@@ -21,15 +21,12 @@ from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.machine import free_memory, usable_cores
 from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
-from pebench_tasks.results.files import TASKS, read_result, task_version
+from pebench_tasks.results.files import TASKS, Result, read_result, task_version
 from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.run_record import read_record
 from unlearn.protocol.rows import Row
 from unlearn.protocol.stages import Processes, Report, Stage
 from unlearn.training.record import peak_memory_bytes
-
-if TYPE_CHECKING:
-    from pebench_tasks.results.files import Result
 
 SINGLE = ("person", "event")
 PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"
@@ -295,7 +292,7 @@ def _score_once(setting: Setting, checkpoint: Path, target: str, out: Path, goal
         )  # fmt: skip
 
 
-def _known(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> "Result | None":
+def _known(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Path | None) -> Result | None:
     result = read_result(out / checkpoint.name, TASKS[target])
     if result is None:
         return None
@@ -304,7 +301,7 @@ def _known(setting: Setting, checkpoint: Path, target: str, out: Path, goal: Pat
     return result if is_current(result, _weights(checkpoint), asked, goal) else None
 
 
-def results(setting: Setting, trainings: Sequence[Training]) -> "dict[Scored, Result]":
+def results(setting: Setting, trainings: Sequence[Training]) -> dict[Scored, Result]:
     """Each checkpoint's result on its target, target by target, once every stage is done."""
     found: dict[Scored, Result] = {}
     for target in dict.fromkeys(target for training in trainings for target in training.targets):
@@ -323,7 +320,7 @@ def results(setting: Setting, trainings: Sequence[Training]) -> "dict[Scored, Re
     return found
 
 
-def is_current(result: "Result", weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
+def is_current(result: Result, weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
     """Whether a result is of these weights, questions (data and split), wording, version and Goal responses."""
     provenance = result.provenance
     goals = [answered["weights"] for answered in (provenance["goal"] or {"runs": []})["runs"]]
@@ -345,7 +342,7 @@ def _weights(checkpoint: Path) -> str:
     return str(record["weights"])
 
 
-def row(scored: Scored, result: "Result", goal_result: "Result") -> Row:
+def row(scored: Scored, result: Result, goal_result: Result) -> Row:
     """One line of the table: figures, the documents behind them, and the distance to Goal where none lacks.
 
     A benchmark without public figures, or without World questions, asks for no such figure.

@@ -107,7 +107,7 @@ def pretrain(benchmark: Benchmark, options: Sequence[str], on_step: Callable[[in
     """Build the model and pre-train it on the benchmark's ``pretrain`` rows; returns the checkpoint folder.
 
     ``options`` are options of ``python -m unlearn`` that concern training (``--output_dir``, ``--seed``, ``--config``);
-    ``on_step``: see ``training.run``.
+    ``on_step``: see ``train_from_options``.
     """
     training_arguments = arguments.parse_training(options)
     model, processor = build(benchmark, seed=training_arguments.seed)

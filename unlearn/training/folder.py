@@ -67,7 +67,7 @@ def finished(training_arguments: TrainingArguments, settings: Mapping[str, Any])
     return True
 
 
-def begin(work: Path, recorded: dict[str, Any]) -> None:
+def open_work(work: Path, recorded: dict[str, Any]) -> None:
     """Open the working folder of a run, or check that the one that is there belongs to the same run."""
     path = work / SETTINGS_FILE
     if not path.is_file():
@@ -86,7 +86,7 @@ def begin(work: Path, recorded: dict[str, Any]) -> None:
 
 
 @contextmanager
-def begun(work: Path) -> Iterator[None]:
+def removed_if_refused(work: Path) -> Iterator[None]:
     """The preparations of a run: one that is refused in them leaves no folder that would hold up the next attempt."""
     try:
         yield

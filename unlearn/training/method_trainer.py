@@ -1,10 +1,9 @@
 """Train a method's terms on ``transformers.Trainer``: each is backpropagated before the next one is computed.
 
 Weights, optimiser, schedule, mixed precision, several processes, checkpoints and logging are the Trainer's own; this
-file adds what a method sees (``ModelAnswers``), the order of the data and the stop at a loss that is not finite.
+file adds what a method sees (``ModelAnswers``) and the stop at a loss that is not finite.
 """
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -36,7 +35,6 @@ from unlearn.training.positions import InOrder
 from unlearn.training.reference import AdapterReference, StoredReference
 from unlearn.training.reference_store import Kinds, ReferenceCache
 
-log = logging.getLogger("unlearn")
 VERIFIED_SAMPLES = 3
 
 
@@ -124,7 +122,7 @@ class MethodTrainer(Trainer):
                 )
             computed = reference.fill(
                 opened, wanted, reader, self.positions.encoder, rows=self.args.train_batch_size, top_k=top_k,
-                share_prefix=self.plan.could_pack, device=self.args.device,
+                share_prefix=self.plan.could_share_prefix, device=self.args.device,
                 share=(self.args.process_index, self.args.world_size),
             )  # fmt: skip
         self.core.to(device)

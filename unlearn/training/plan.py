@@ -34,15 +34,15 @@ REFUSED_OPTIONS: dict[str, tuple[Any, str]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A method on the sets that it asks something of, and how they reach the model."""
+    """A method on the sets that it asks something of, and how they reach the model; made for one Trainer."""
 
     asked: Asked
     formula: Callable[..., Terms]  # the method with its hyperparameters; what is left are its sets
     balance: Balanced | None
     positions: Positions
     positions_a_step: int  # of all processes together
-    packs: bool  # whether questions about one image are read behind one copy of it
-    could_pack: bool  # whether this model can read them so
+    shares_prefix: bool  # whether questions about one image are read behind one copy of it
+    could_share_prefix: bool  # whether this model can read them so
     processor: ProcessorMixin
     arguments: TrainingArguments
 
@@ -57,7 +57,7 @@ class Plan:
     @property
     def collate(self) -> Callable[..., Any]:
         """What makes batches of positions."""
-        return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.packs)
+        return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.shares_prefix)
 
 
 def make_plan(
@@ -82,13 +82,14 @@ def make_plan(
     arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
     # Several GPUs are several processes; nn.DataParallel is none of that.
     arguments._n_gpu = min(arguments.n_gpu, 1)
+    absent = [name for name in methods.optional_sets(method) if name not in sets]
+    asked = trace(method, hyperparameters, absent=absent)
     balanced = method if isinstance(method, Balanced) else None
     if balanced and arguments.train_batch_size < balance.LEAST_BATCH:
         raise BenchmarkError(
             "--balance bgd shares out every device's batch: --per_device_train_batch_size must be at least "
             f"{balance.LEAST_BATCH}, not {arguments.train_batch_size}."
         )
-    absent = [name for name in methods.optional_sets(method) if name not in sets]
     unasked = [name for name in methods.needed_sets(method) if name not in sets]
     # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
     encoder = encoding.Encoder(copy.deepcopy(processor), load_image, context=encoding.context_length(model))
@@ -101,13 +102,13 @@ def make_plan(
         how = "read behind one copy of it" if not reason else f"read one by one: {reason}"
         log.info("several questions about an image: %s", how)
     return Plan(
-        asked=trace(method, hyperparameters, absent=absent),
+        asked=asked,
         formula=partial(method, **hyperparameters, **dict.fromkeys(unasked)),
         balance=balanced,
         positions=positions,
         positions_a_step=step,
-        packs=several and not reason,
-        could_pack=not reason,
+        shares_prefix=several and not reason,
+        could_share_prefix=not reason,
         processor=processor,
         arguments=arguments,
     )

@@ -43,7 +43,15 @@ from unlearn.data.sets import build_sets, counts, lacks
 from unlearn.tensors import parts
 from unlearn.tensors.parts import PARTS, Lora
 from unlearn.training import record
-from unlearn.training.folder import begin, begun, disk_errors, finished, folders, newest_checkpoint, recorded_settings
+from unlearn.training.folder import (
+    disk_errors,
+    finished,
+    folders,
+    newest_checkpoint,
+    open_work,
+    recorded_settings,
+    removed_if_refused,
+)
 from unlearn.training.loading import dtype_of, load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan
@@ -207,14 +215,14 @@ def train(
     output_dir, work = folders(training_arguments)
     recorded = recorded_settings(settings, training_arguments)
     with training_arguments.main_process_first(local=False, desc="preparing the folder"):
-        begin(work, {**recorded, "processes": training_arguments.world_size})  # decides which samples a step draws
+        open_work(work, {**recorded, "processes": training_arguments.world_size})  # decides which samples a step draws
     inner = copy.copy(training_arguments)
     inner.output_dir = str(work)
     inner.dataloader_pin_memory &= inner.device.type != "cpu"  # torch warns where there is nothing to pin for
     for name, count in counts(sets).items():
         replayed = f"; {count['replay_share']:.0%} of each batch from {count['replay_rows']:,} replayed rows"
         log.info("%s: %d samples%s", name, count["samples"], replayed if count["replay_rows"] else "")
-    with begun(work):
+    with removed_if_refused(work):
         set_seed(training_arguments.seed)  # adapters begin at random: the same in every process and in every run
         tuned = parts.tune(model, tuning.tune, tuning.lora)
         log.info(parts.describe(tuned))
@@ -224,11 +232,11 @@ def train(
                 "Use --lora true, or --dtype float32 --bf16 true."
             )
         trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
-        plan = make_plan(
-            tuned, processor, sets, method, inner, load_image=load_image, hyperparameters=options,
-            share_prefix=share_prefix,
-        )  # fmt: skip
         try:
+            plan = make_plan(
+                tuned, processor, sets, method, inner, load_image=load_image, hyperparameters=options,
+                share_prefix=share_prefix,
+            )  # fmt: skip
             trainer = MethodTrainer(tuned, plan)
         except ValueError as error:
             raise BenchmarkError(

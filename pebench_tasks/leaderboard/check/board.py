@@ -8,9 +8,6 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, check_link, check_name, samples_name
 from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_text
@@ -142,6 +139,9 @@ def submission_files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     content = parse(read_bytes(path, MAX_SUBMISSION), str(path))
     if (error := best_match(Draft202012Validator(schema).iter_errors(content))) is not None:
         place = "/".join(str(part) for part in error.absolute_path)

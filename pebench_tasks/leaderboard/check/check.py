@@ -2,22 +2,17 @@
 
 import signal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from pebench_tasks.benchmark.choosing import choose_benchmark
-from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.check.board import Board, read_board, submission_files
 from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
-from pebench_tasks.leaderboard.check.receipts import Receipts
 from pebench_tasks.leaderboard.check.twins import refuse_twins
 from pebench_tasks.machine import usable_cores
+
+if TYPE_CHECKING:  # what a worker loads before it ignores interrupts is kept small
+    from pebench_tasks.benchmark.reading import Benchmark
+    from pebench_tasks.leaderboard.check.board import Board
 
 MANY = 100  # submissions to compute, from which on further processes are worth their start
 MOST_PROCESSES = 4
@@ -32,7 +27,7 @@ class Outcome(NamedTuple):
 
 def check_board(
     folder: Path,
-    benchmarks: Mapping[str, Benchmark],
+    benchmarks: "Mapping[str, Benchmark]",
     *,
     only: Collection[str] = (),
     fresh: bool = False,
@@ -43,6 +38,12 @@ def check_board(
     One with a receipt is not computed again, unless ``fresh``. An interrupt leaves the receipts of those that passed.
     ``processes``: more than one starts the program anew in each, so a script that asks for it needs a ``__main__``.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pebench_tasks.leaderboard.check.board import read_board, submission_files
+    from pebench_tasks.leaderboard.check.receipts import Receipts
+
     board, files = read_board(folder), submission_files(folder)
     if unknown := sorted(set(only) - {path.stem for path in files}):
         raise BenchmarkError(f"{folder} holds no submission {unknown[0]!a}.")
@@ -80,13 +81,16 @@ def check_board(
 
 
 def _computed(
-    paths: Sequence[Path], board: Board, benchmarks: Mapping[str, Benchmark], processes: int
-) -> Iterator[Checked | Refused]:
+    paths: Sequence[Path], board: "Board", benchmarks: "Mapping[str, Benchmark]", processes: int
+) -> "Iterator[Checked | Refused]":
     """What becomes of each submission, in order; several processes where there is enough for them to do."""
     if processes < 2 or len(paths) < MANY:
         for path in paths:
             yield _attempt(path, board, benchmarks)
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     folders = [benchmark.directory for benchmark in benchmarks.values()]
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (board, folders))
     try:
@@ -95,17 +99,17 @@ def _computed(
         pool.shutdown(cancel_futures=True)
 
 
-def _attempt(path: Path, board: Board, benchmarks: Mapping[str, Benchmark]) -> Checked | Refused:
+def _attempt(path: Path, board: "Board", benchmarks: "Mapping[str, Benchmark]") -> Checked | Refused:
     try:
         return check_submission(path, board, benchmarks)
     except Refused as refused:
         return refused
 
 
-_worker: tuple[Board, Mapping[str, Benchmark]]
+_worker: "tuple[Board, Mapping[str, Benchmark]]"
 
 
-def _start_worker(board: Board, folders: Sequence[Path]) -> None:
+def _start_worker(board: "Board", folders: Sequence[Path]) -> None:
     """Open the benchmarks once in each process; an interrupt is for the first process alone."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -116,8 +120,11 @@ def _work(path: Path) -> Checked | Refused:
     return _attempt(path, *_worker)
 
 
-def open_benchmarks(folders: Iterable[Path]) -> dict[str, Benchmark]:
+def open_benchmarks(folders: Iterable[Path]) -> "dict[str, Benchmark]":
     """The benchmarks in these folders by fingerprint; with none named, the chosen one (``pebench data use``)."""
+    from pebench_tasks.benchmark.choosing import choose_benchmark
+    from pebench_tasks.benchmark.reading import shared_benchmark
+
     paths = list(folders) or [choose_benchmark(build=False)[0]]
     return {benchmark.fingerprint: benchmark for benchmark in map(shared_benchmark, paths)}
 

@@ -10,20 +10,17 @@ import os
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 from markupsafe import Markup
 
 from pebench_tasks.pages import plots
-
-if TYPE_CHECKING:
-    from pebench_tasks.pages.entries import Board
+from pebench_tasks.pages.entries import Board
 
 PACKAGE = Path(plots.__file__).parent
 
 
-def drawn(board: "Board") -> plots.Drawn:
+def drawn(board: Board) -> plots.Drawn:
     """The profile and the neighbours of a board, drawn once for the same figures by the same code."""
     path = platformdirs.user_cache_path("pebench") / "plots" / f"{_key(board)}.json.gz"
     try:
@@ -39,7 +36,7 @@ def drawn(board: "Board") -> plots.Drawn:
         return fresh
 
 
-def _key(board: "Board") -> str:
+def _key(board: Board) -> str:
     entries = [
         (entry.name, entry.role, entry.forget_quality, entry.utility, entry.figures,
          entry.result.provenance["statistics"].get("neighbours"))

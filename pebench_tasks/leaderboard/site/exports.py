@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pebench_tasks.files import csv_text
+from pebench_tasks.leaderboard.site.ranking import Listed, Table
 from pebench_tasks.marking.scoring import FIGURES
+from pebench_tasks.pages.entries import Entry
 from pebench_tasks.pages.sections import empty
 from pebench_tasks.results.paper import published_rows
-
-if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.site.ranking import Listed, Table
-    from pebench_tasks.pages.entries import Entry
 
 FORMAT = "pebench-site/1"  # of the site's board.json; it also says that a folder is a site of ours
 
@@ -75,7 +73,7 @@ def _csv_rows(tables: Sequence["Table"], names: Mapping[str, str]) -> Iterator[d
             yield {**common, **bound, **_flat(_entry(entry))}
 
 
-def _submission(listed: "Listed") -> dict[str, Any]:
+def _submission(listed: Listed) -> dict[str, Any]:
     submission = listed.submission
     return {
         "name": listed.name,
@@ -86,7 +84,7 @@ def _submission(listed: "Listed") -> dict[str, Any]:
     }
 
 
-def _entry(entry: "Entry") -> dict[str, Any]:
+def _entry(entry: Entry) -> dict[str, Any]:
     provenance = entry.result.provenance
     distance = entry.distance
     return {

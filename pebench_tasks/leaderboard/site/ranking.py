@@ -2,15 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from pebench_tasks.leaderboard.check.board import Verified
 from pebench_tasks.marking.failures import failing_slices
 from pebench_tasks.marking.scoring import FIGURES, measured
+from pebench_tasks.pages.entries import Board, Entry
 from pebench_tasks.results.files import TARGETS
-
-if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.check.board import Verified
-    from pebench_tasks.pages.entries import Board, Entry
 
 DIGITS = 9  # distances that agree to so many decimals share a rank
 NEVER_LEARNED = {
@@ -32,16 +30,16 @@ class Listed(NamedTuple):
 
     name: str  # the slug: its file's name and its page's
     submission: dict[str, Any]
-    board: "Board"  # its own runs: Finetuned, the unlearned model, Goals
-    verified: "Verified | None"  # who scored the weights again; None: nobody
+    board: Board  # its own runs: Finetuned, the unlearned model, Goals
+    verified: Verified | None  # who scored the weights again; None: nobody
     bounds: str  # ``bounds.bounds_id``: which Finetuned and Goals, and what they answered
 
     @property
-    def model(self) -> "Entry":
+    def model(self) -> Entry:
         """The unlearned model's figures."""
         return next(entry for entry in self.board.entries if entry.role == "model")
 
-    def bound(self, role: str) -> "Entry | None":
+    def bound(self, role: str) -> Entry | None:
         """Its own Finetuned, or its first Goal."""
         return self.board.bound(role)
 
@@ -80,7 +78,7 @@ class Table(NamedTuple):
     target: str
     columns: list[str]  # figures, in the paper's order
     rows: list[Row]
-    bounds: "list[Entry]"  # Finetuned and every Goal: shown once, never ranked; the same for all rows
+    bounds: list[Entry]  # Finetuned and every Goal: shown once, never ranked; the same for all rows
     base: str  # what most rows call the base model
     real: str  # which public figures Real asks about, in words
     unlike: "Unlike | None"
@@ -154,7 +152,7 @@ def _real(listed: Listed) -> str:
     return f"{which['known']} of {which['asked']} public figures (list {which['list']})"
 
 
-def _unlike(key: Key, bounds: "Sequence[Entry]", before: Sequence[Table]) -> Unlike | None:
+def _unlike(key: Key, bounds: Sequence[Entry], before: Sequence[Table]) -> Unlike | None:
     """The first table before that asks the same between other bounds; rather one of the same base."""
     alike = [table for table in before if table.key[:-2] == key[:-2]]
     if not alike:
@@ -171,7 +169,7 @@ def _unlike(key: Key, bounds: "Sequence[Entry]", before: Sequence[Table]) -> Unl
     return Unlike(other.slug, "other answers of the same Finetuned and Goal models")
 
 
-def _weights(role: str, bounds: "Sequence[Entry]") -> list[str]:
+def _weights(role: str, bounds: Sequence[Entry]) -> list[str]:
     return [str(entry.result.provenance["model"].get("weights")) for entry in bounds if entry.role == role]
 
 

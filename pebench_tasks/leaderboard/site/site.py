@@ -57,7 +57,7 @@ def build_site(board: Path, out: Path, *, data: Sequence[Path] = (), title: str 
 
 
 def _write(
-    site: Path, folder: Path, board: Board, checked: Sequence["Checked"], benchmarks: Mapping[str, "Benchmark"]
+    site: Path, folder: Path, board: Board, checked: Sequence[Checked], benchmarks: Mapping[str, Benchmark]
 ) -> None:
     """All files of the site into the new folder ``site``."""
     verified = read_verified(folder)
@@ -116,7 +116,7 @@ def _write_page(job: _Job) -> None:
         shutil.copyfile(file, job.folder / file.name)
 
 
-def _listed(checked: Checked, verified: Mapping[str, "Verified"]) -> Listed:
+def _listed(checked: Checked, verified: Mapping[str, Verified]) -> Listed:
     """A submission with its runs as a board of their own, under the names that its page calls them by."""
     results, names = [], []
     for run, result in checked.results.items():

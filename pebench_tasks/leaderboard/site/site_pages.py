@@ -1,24 +1,22 @@
 """What the pages of a site show: the values that their templates are rendered with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.check import Checked
 from pebench_tasks.leaderboard.entry.context import run_names, run_of
 from pebench_tasks.leaderboard.site.drawings import drawn
+from pebench_tasks.leaderboard.site.ranking import Listed, Row, Table
 from pebench_tasks.leaderboard.site.site_samples import PER_SLICE, page_items
 from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured
 from pebench_tasks.pages import sections
+from pebench_tasks.pages.entries import Entry
 from pebench_tasks.pages.page import render
 from pebench_tasks.pages.samples import browser
 from pebench_tasks.results.files import task_version
 from pebench_tasks.results.paper import published_rows
-
-if TYPE_CHECKING:
-    from pebench_tasks.benchmark.reading import Benchmark
-    from pebench_tasks.leaderboard.check.board import Board
-    from pebench_tasks.leaderboard.check.check import Checked
-    from pebench_tasks.leaderboard.site.ranking import Listed, Row, Table
-    from pebench_tasks.pages.entries import Entry
 
 TARGETS = {"person": "People", "event": "Events", "joint": "People and events at once"}
 BOUNDS = {"finetuned": "Finetuned", "goal": "Goal"}
@@ -129,12 +127,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def method(entry: "Entry") -> str:
+def method(entry: Entry) -> str:
     """The unlearning method, as the run record names it."""
     return str(entry.result.provenance["model"].get("method", ""))
 
 
-def contribute(board: "Board", workflow: str) -> str:
+def contribute(board: Board, workflow: str) -> str:
     """The contribution page as HTML; ``workflow`` is the text of the CI recipe."""
     return render(
         "contribute.html.jinja",
@@ -149,7 +147,7 @@ def contribute(board: "Board", workflow: str) -> str:
     )
 
 
-def submission_page(row: "Row", of: int, checked: "Checked", benchmark: "Benchmark", board: "Board") -> str:
+def submission_page(row: Row, of: int, checked: Checked, benchmark: Benchmark, board: Board) -> str:
     """A submission's page as HTML; ``of``: how many rows its table ranks."""
     listed, submission = row.listed, checked.submission
     called = {run: entry.name for run, entry in zip(run_names(submission), listed.board.entries, strict=True)}
@@ -179,7 +177,7 @@ def submission_page(row: "Row", of: int, checked: "Checked", benchmark: "Benchma
     )
 
 
-def _standing(row: "Row", of: int) -> str:
+def _standing(row: Row, of: int) -> str:
     """Where a submission stands in its table, in a sentence; all of a table have the same Finetuned and Goal models."""
     place = f"Rank {row.rank} of {of} with these bounds" if row.rank else "Not ranked"
     if (distance := row.listed.model.distance) is None:
@@ -188,7 +186,7 @@ def _standing(row: "Row", of: int) -> str:
     return f"{place}: {distance.distance:.3f} from its Goal model, {behind}."
 
 
-def _view(listed: "Listed", benchmark: "Benchmark") -> "sections.View":
+def _view(listed: Listed, benchmark: Benchmark) -> sections.View:
     """The sections about a submission's runs; run records are the submission's."""
     board, submission = listed.board, listed.submission
     ids = set(benchmark.split(board.target, listed.key.forget).forget_ids)

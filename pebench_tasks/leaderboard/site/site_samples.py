@@ -9,11 +9,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.leaderboard.check.examine import Checked
 from pebench_tasks.leaderboard.entry.context import by_run, logged_run, marking_context, run_names
 from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, SampleLine, samples_name
 from pebench_tasks.leaderboard.entry.recompute import KEPT, Questions, asked_once
@@ -21,13 +21,10 @@ from pebench_tasks.leaderboard.entry.safe_json import read_bytes
 from pebench_tasks.pages.samples import Item, chosen, items
 from pebench_tasks.results.rescore import Rescored, mark
 
-if TYPE_CHECKING:
-    from pebench_tasks.leaderboard.check.examine import Checked
-
 PER_SLICE = 10
 
 
-def page_items(checked: "Checked", benchmark: Benchmark, names: Mapping[str, str]) -> list[Item]:
+def page_items(checked: Checked, benchmark: Benchmark, names: Mapping[str, str]) -> list[Item]:
     """Every document of a submission that passed the check, those that its page shows with all answers.
 
     ``names``: what the page calls the runs. Which are shown is what ``samples.chosen`` says for ``PER_SLICE``.

@@ -104,7 +104,7 @@ def submit(
     return Submitted(_write(submission, packed, out, benchmark), benchmark.directory)
 
 
-def pack(lines: Sequence["SampleLine"]) -> bytes:
+def pack(lines: Sequence[SampleLine]) -> bytes:
     """The samples file of these lines: the same bytes for the same lines."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
@@ -189,7 +189,7 @@ def _known(chosen: Lineup, path: Path | None, benchmark: Benchmark) -> dict[str,
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _lines(chosen: Lineup) -> Iterator["SampleLine"]:
+def _lines(chosen: Lineup) -> Iterator[SampleLine]:
     goals = [(f"goal-{i}", goal) for i, goal in enumerate(chosen.goals)]
     for name, run in [("model", chosen.model), ("finetuned", chosen.finetuned), *goals]:
         for sample in run.logged.samples:

@@ -16,7 +16,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli.real import add_arguments, main
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
-from pebench_tasks.results.named_figures import find_known, write_known
+from pebench_tasks.results.public_figures import find_known, write_known
 
 
 @pytest.fixture(scope="module")

@@ -130,9 +130,26 @@ def test_finetune_without_a_word_says_how_it_is_used(capsys: pytest.CaptureFixtu
     assert "--method" in capsys.readouterr().out
 
 
-def test_a_command_of_another_package_never_takes_the_place_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint(name, "builtins:len", "pebench.commands") for name in ("score", "stranger")]
+def test_a_command_with_a_method_takes_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--method", "npo"], ["--method=npo"]):
+        assert main(["finetune", *words, "--model", "m", "--data", "d", "--output_dir", "o"]) == 1
+        assert "pebench finetune has its method" in capsys.readouterr().err
+
+
+def test_commands_of_another_package_are_beside_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that has the name of ours is passed over, one that cannot be loaded is listed with what went wrong."""
+    offered = {"score": "builtins:len", "stranger": "builtins:len", "broken": "no_such_module:main"}
+    points = [EntryPoint(name, place, "pebench.commands") for name, place in offered.items()]
     monkeypatch.setattr("pebench_tasks.cli.entry_points", lambda group: points)
-    assert main(["stranger"]) == 0
-    with pytest.raises(SystemExit, match="2"):
-        main(["score"])
+    assert main(["stranger"]) == 0  # the number of its words
+    assert ended(main, ["--help"]) == 0
+    listed = capsys.readouterr().out.partition("commands:")[2]
+    assert re.search(r"^    broken\s+cannot be loaded \(ModuleNotFoundError\)$", listed, re.MULTILINE)
+    assert ended(main, ["score"]) == 2
+
+
+def test_our_commands_do_not_look_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pebench_tasks.cli.entry_points", None)
+    assert ended(main, ["mark", "--help"]) == ended(main, ["data", "--help"]) == 0

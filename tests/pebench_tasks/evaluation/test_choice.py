@@ -12,7 +12,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.evaluation.choice import choose
-from pebench_tasks.results.named_figures import find_known, write_known
+from pebench_tasks.results.public_figures import find_known, write_known
 
 
 @pytest.mark.parametrize("name", ["PEBENCH_RETAIN", "PEBENCH_WORLD"])

@@ -16,7 +16,7 @@ from pebench_tasks.evaluation.checkpoint import reserve_date
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking.scoring import SLICES
 from pebench_tasks.results.files import Result, read_result
-from pebench_tasks.results.terminal import notes
+from pebench_tasks.results.notes import notes
 
 QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
 

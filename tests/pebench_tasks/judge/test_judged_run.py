@@ -12,9 +12,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import Result
+from pebench_tasks.results.notes import notes
 from pebench_tasks.results.rescore import context, rescore
 from pebench_tasks.results.samples import read_logged
-from pebench_tasks.results.terminal import notes
 
 JUDGED = ("efficacy", "generality", "retain")
 

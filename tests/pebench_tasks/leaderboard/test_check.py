@@ -16,8 +16,9 @@ from pebench_tasks.leaderboard.check.check import check_board
 from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
 from pebench_tasks.leaderboard.entry.context import asked, by_run, logged_run, marking_context
 from pebench_tasks.marking.scoring import FIGURES
+from pebench_tasks.results.notes import notes
 from pebench_tasks.results.rescore import rescore
-from pebench_tasks.results.terminal import notes, tables
+from pebench_tasks.results.terminal import tables
 
 JUDGE = "judge-of-these-tests"
 

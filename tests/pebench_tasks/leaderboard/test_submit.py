@@ -20,7 +20,7 @@ from pebench_tasks.leaderboard.check.examine import check_submission
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit.submit import submit
 from pebench_tasks.results.files import TASKS, read_result
-from pebench_tasks.results.named_figures import find_known, write_known
+from pebench_tasks.results.public_figures import find_known, write_known
 from pebench_tasks.results.samples import read_logged
 
 LINK = "https://example.org/method"

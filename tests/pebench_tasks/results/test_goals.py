@@ -11,7 +11,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results import goals
 from pebench_tasks.results.files import read_result
-from pebench_tasks.results.terminal import notes
+from pebench_tasks.results.notes import notes
 
 EVENTS = TASKS[1]
 
@@ -155,6 +155,21 @@ def test_a_broken_sample_is_named_with_its_line(folder: Path) -> None:
 def test_results_of_other_tasks_are_passed_over(folder: Path) -> None:
     (folder / "20250101_000000_results.json").write_text(json.dumps({"results": {"mmbench": {"acc,none": 1}}}))
     assert len(goals.find_goal_runs(folder)) == 2
+
+
+def test_what_is_no_goal_on_the_task_may_lack_anything(folder: Path) -> None:
+    """Results of earlier versions, of other models or tasks, are in nobody's way."""
+    kept = {"model": {"method": "ga"}, "withheld": ""}
+    goal = {"model": {"method": "goal"}, "withheld": ""}
+    old = {"results": {"pebench_events": {"provenance,none": kept}, "pebench_people": {"provenance,none": goal}}}
+    (folder / "20250101_000000_results.json").write_text(json.dumps(old))
+    assert len(goals.find_goal_runs(folder)) == 2
+
+
+def test_a_goal_that_does_not_say_what_it_is_is_named(folder: Path) -> None:
+    edit(results_file(folder), lambda recorded: recorded["model"].pop("base"))
+    with pytest.raises(BenchmarkError, match=r"goal-0.*_results.json cannot be read .*'base'.* Remove or repair it"):
+        goals.find_goal_runs(folder)
 
 
 # In a run of the harness

@@ -59,7 +59,7 @@ def test_gradient_accumulation_equals_the_big_batch_with_packed_questions(make: 
     options = {"optim": "sgd", "learning_rate": 0.2, "questions_per_image": 4}
     big = make("finetune", **options, per_device_train_batch_size=8)
     small = make("finetune", **options, per_device_train_batch_size=2, gradient_accumulation_steps=4)
-    assert big.plan.packs
+    assert big.plan.shares_prefix
     close(losses(small), losses(big))
     for one, other in zip(small.core.parameters(), big.core.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -72,7 +72,7 @@ def test_a_shared_prefix_changes_no_loss(make: MakeTrainer, method: str, attenti
         make(method, questions_per_image=4, share_prefix=share, attention=attention, cache=f"reference-{share}")
         for share in (True, False)
     ]
-    assert [one.plan.packs for one in made] == [True, False]
+    assert [one.plan.shares_prefix for one in made] == [True, False]
     close(*(losses(one) for one in made), rel=1e-4)
 
 
@@ -86,12 +86,14 @@ def test_it_is_said_whether_the_prefix_is_shared(
         (2, False, "read one by one: switched off"),
     ):
         caplog.clear()
-        assert make("finetune", questions_per_image=several, share_prefix=share).plan.packs == (several > 1 and share)
+        assert make("finetune", questions_per_image=several, share_prefix=share).plan.shares_prefix == (
+            several > 1 and share
+        )
         assert said in caplog.text
         assert bool(said) == ("several questions about" in caplog.text)
     caplog.clear()
     monkeypatch.setattr("unlearn.tensors.batches.SHARED_PREFIX_FAMILIES", ())
-    assert not make("finetune", questions_per_image=2).plan.packs
+    assert not make("finetune", questions_per_image=2).plan.shares_prefix
     assert "read one by one: not proven for the family llava" in caplog.text
 
 
