@@ -84,7 +84,7 @@ def _parser(argv: Sequence[str], offered: Mapping[str, EntryPoint]) -> argparse.
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if argv[:1] == [name]:
             _add_module(command, module)
-    for name, point in offered.items():
+    for name, point in sorted(offered.items()):  # an installer lists them in any order
         if name not in OURS:
             commands.add_parser(name, help=_summary(point).replace("%", "%%"))
     return parser
