@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     named = argv[0] if argv else ""
-    offered = {} if named in OURS else {point.name: point for point in entry_points(group="pebench.commands")}
+    points = [] if named in OURS else entry_points(group="pebench.commands")
+    offered = {point.name: point for point in points if point.name not in OURS}
     if named in offered:
         return int(offered[named].load()(argv[1:]))
     arguments = _parser(argv, offered).parse_args(argv)
@@ -85,8 +86,7 @@ def _parser(argv: Sequence[str], offered: Mapping[str, EntryPoint]) -> argparse.
         if argv[:1] == [name]:
             _add_module(command, module)
     for name, point in sorted(offered.items()):  # an installer lists them in any order
-        if name not in OURS:
-            commands.add_parser(name, help=_summary(point).replace("%", "%%"))
+        commands.add_parser(name, help=_summary(point).replace("%", "%%"))
     return parser
 
 

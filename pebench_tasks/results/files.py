@@ -89,16 +89,16 @@ def read_results_file(results_file: Path) -> list[Result]:
 
 
 def our_results(
-    results_file: Path, wanted: Callable[[str, Mapping[str, Any]], bool] = lambda task, provenance: True
+    results_file: Path, wanted: Callable[[str, Mapping[str, Any]], bool] = lambda task, values: True
 ) -> list[Result]:
-    """The results of our tasks in a file, none if it holds other tasks alone; those ``wanted`` by task and provenance.
+    """The results of our tasks in a file, none if it holds other tasks alone; those ``wanted`` by task and values.
 
     ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold.
     """
     try:
         file = json.loads(results_file.read_text(encoding="utf-8"))
-        ours = {task: values["provenance,none"] for task, values in file["results"].items() if task in TARGETS}
-        return [_read(file, results_file, task) for task, provenance in ours.items() if wanted(task, provenance)]
+        ours = {task: values for task, values in file["results"].items() if task in TARGETS}
+        return [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(results_file, error) from None
 

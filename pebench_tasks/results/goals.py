@@ -144,9 +144,12 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
     return None
 
 
-def _of_a_goal(wanted: str, task: str, provenance: Mapping[str, Any]) -> bool:
+def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
     """Whether a result is a Goal model's on the wanted task, and its scores are not withheld."""
-    return task == wanted and provenance["model"].get("method") == "goal" and not provenance["withheld"]
+    if task != wanted:
+        return False
+    provenance = values["provenance,none"]
+    return provenance["model"].get("method") == "goal" and not provenance["withheld"]
 
 
 def _goal_run(result: Result) -> GoalRun:

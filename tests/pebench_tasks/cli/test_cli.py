@@ -1,16 +1,13 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from golden_set.commands import run
 from PIL import Image
 
-import unlearn.__main__
-import unlearn.demo
-import unlearn.table1
 from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli import main
@@ -85,71 +82,54 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
 
-OFFERED: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
-    "unlearn": (unlearn.__main__.main, []),
-    "finetune": (unlearn.__main__.main, ["--method", "finetune"]),
-    "goal": (unlearn.__main__.main, ["--method", "goal"]),
-    "demo": (unlearn.demo.main, []),
-    "table1": (unlearn.table1.main, []),
+OFFERED = {
+    "unlearn": "python -m unlearn",
+    "finetune": "python -m unlearn --method finetune",
+    "goal": "python -m unlearn --method goal",
+    "demo": "python -m unlearn.demo",
+    "table1": "python -m unlearn.table1",
 }
 
 
-def ended(call: Callable[[list[str]], int], words: list[str]) -> int | str | None:
-    """The exit code of a command."""
-    try:
-        return call(words)
-    except SystemExit as stop:
-        return stop.code
+def test_pebench_lists_the_commands_of_unlearn() -> None:
+    listed = run("pebench --help").out.partition("commands:")[2]
+    for name, command in OFFERED.items():
+        assert re.search(rf"^    {name}\s[^:]+: {re.escape(command)}$", listed, re.MULTILINE)
 
 
-def test_pebench_lists_the_commands_of_unlearn(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(main, ["--help"]) == 0
-    listed = capsys.readouterr().out.partition("commands:")[2]
-    for name in OFFERED:
-        module = name if name in ("demo", "table1") else ""
-        assert re.search(rf"^    {name}\s[^:]+: python -m unlearn{'.' * bool(module)}{module}\b", listed, re.MULTILINE)
-
-
-@pytest.mark.parametrize("more", [["--help"], ["--no_such_option", "1"]])
+@pytest.mark.parametrize("more", ["--help", "--no_such_option 1", "--model nowhere --data nowhere --output_dir out"])
 @pytest.mark.parametrize("name", OFFERED)
-def test_commands_of_unlearn_are_those_of_its_modules(
-    name: str, more: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    call, words = OFFERED[name]
-    codes, texts = [], []
-    for command, begun in ((main, [name]), (call, words)):
-        codes.append(ended(command, [*begun, *more]))
-        texts.append(capsys.readouterr())
-    assert codes[0] == codes[1]
-    assert texts[0] == texts[1]
-    assert (codes[0] == 0) == (more == ["--help"])
+def test_commands_of_unlearn_are_those_of_its_modules(name: str, more: str) -> None:
+    offered = run(f"pebench {name} {more}")
+    assert offered == run(f"{OFFERED[name]} {more}")
+    assert (offered.code == 0) == (more == "--help")
 
 
-def test_finetune_without_a_word_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["finetune"]) == 0
-    assert "--method" in capsys.readouterr().out
+def test_finetune_without_a_word_says_how_it_is_used() -> None:
+    said = run("pebench finetune")
+    assert said.code == 0
+    assert "--method" in said.out
 
 
-def test_a_command_with_a_method_takes_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--method", "npo"], ["--method=npo"]):
-        assert main(["finetune", *words, "--model", "m", "--data", "d", "--output_dir", "o"]) == 1
-        assert "pebench finetune has its method" in capsys.readouterr().err
+@pytest.mark.parametrize("words", ["--method npo", "--method=npo"])
+def test_a_command_with_a_method_takes_no_other(words: str) -> None:
+    said = run(f"pebench finetune {words} --model m --data d --output_dir o")
+    assert said.code == 1
+    assert "pebench finetune has its method" in said.err
 
 
-def test_commands_of_another_package_are_beside_ours(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_commands_of_another_package_are_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has the name of ours is passed over, one that cannot be loaded is listed with what went wrong."""
     offered = {"score": "builtins:len", "stranger": "builtins:len", "broken": "no_such_module:main"}
     points = [EntryPoint(name, place, "pebench.commands") for name, place in offered.items()]
     monkeypatch.setattr("pebench_tasks.cli.entry_points", lambda group: points)
     assert main(["stranger"]) == 0  # the number of its words
-    assert ended(main, ["--help"]) == 0
-    listed = capsys.readouterr().out.partition("commands:")[2]
-    assert re.search(r"^    broken\s+cannot be loaded \(ModuleNotFoundError\)$", listed, re.MULTILINE)
-    assert ended(main, ["score"]) == 2
+    said = run("pebench --help")
+    assert said.code == 0
+    assert re.search(r"^    broken\s+cannot be loaded \(ModuleNotFoundError\)$", said.out, re.MULTILINE)
+    assert run("pebench score").code == 2
 
 
 def test_our_commands_do_not_look_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pebench_tasks.cli.entry_points", None)
-    assert ended(main, ["mark", "--help"]) == ended(main, ["data", "--help"]) == 0
+    assert run("pebench mark --help").code == run("pebench data --help").code == 0

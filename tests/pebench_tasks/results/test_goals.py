@@ -163,6 +163,7 @@ def test_what_is_no_goal_on_the_task_may_lack_anything(folder: Path) -> None:
     goal = {"model": {"method": "goal"}, "withheld": ""}
     old = {"results": {"pebench_events": {"provenance,none": kept}, "pebench_people": {"provenance,none": goal}}}
     (folder / "20250101_000000_results.json").write_text(json.dumps(old))
+    (folder / "20250101_000001_results.json").write_text(json.dumps({"results": {"pebench_people": {"retain": 1}}}))
     assert len(goals.find_goal_runs(folder)) == 2
 
 
