@@ -9,14 +9,14 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
 
-table1: $(READY)  ## every method on every target, three seeds, about an hour: runs/table1
+table1: $(READY)  ## every method on every target, five seeds, about an hour: runs/table1
 	@$(BIN)/python -m unlearn.table1
 
 BOARD := runs/leaderboard/board
 leaderboard: $(READY)  ## the demo's runs as a leaderboard: runs/leaderboard/site/index.html
 	@$(BIN)/python -m unlearn.demo
 	@rm -rf $(BOARD) && mkdir -p $(BOARD) && cp benchmarks/leaderboard/board.json $(BOARD)
-	@for run in ga-person gd-person ga-event gd-event; do \
+	@for run in ga-person gd-person simnpo-person ga-event gd-event simnpo-event; do \
 		$(BIN)/pebench submit runs/demo/scores/$$run --name $$run --link https://arxiv.org/abs/2503.12545 \
 			--out $(BOARD) || exit 1; done
 	@$(BIN)/pebench leaderboard check $(BOARD) --data runs/demo/data

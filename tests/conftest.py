@@ -1,12 +1,16 @@
 """What all tests share: a real benchmark folder, built once, and the order of the files."""
 
 import gc
+import sys
 from pathlib import Path
 
 import pytest
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
+
+# The benchmarks are scripts: what they import from one another, and tests from them, lies beside them.
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 LONGEST = (
     "test_demo.py", "test_table1.py", "test_processes.py", "test_golden.py", "test_method_trainer.py",

@@ -115,7 +115,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="where everything goes (runs/demo)")
     parser.add_argument("--model", help="your own base model, a folder or hub id (default: a tiny LLaVA, made here)")
     parser.add_argument("--data", type=Path, help="a benchmark folder (default: PEBench-Synthetic, built here)")
-    parser.add_argument("--methods", default="ga,gd", help="unlearning methods, comma-separated (ga,gd)")
+    parser.add_argument("--methods", default="ga,gd,simnpo", help="unlearning methods, comma-separated (ga,gd,simnpo)")
     parser.add_argument("--forget", default="20", help="percent forgotten: 1, 5, 10 or 20 (20)")
     parser.add_argument("--seed", type=int, default=0, help="of the data, the models and their training (0)")
     parser.add_argument("--batch_size", type=int, default=64, help="documents scored at once (64)")

@@ -18,7 +18,7 @@ from pebench_tasks.errors import BenchmarkError
 FORMAT = "pebench-benchmark/1"
 TABLES = ("people", "events", "images", "real", "world")
 IMAGE_TABLES = ("images", "real", "world")
-BUILD_HINT = "pebench data build --source synthetic --people 20 --events 10 --image-size 64 --seed 0 --out DIR"
+BUILD_HINT = "pebench data build --source synthetic --people 20 --events 20 --image-size 64 --seed 0 --out DIR"
 Row = dict[str, Any]
 
 

@@ -110,7 +110,7 @@ class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default is None else super()._get_help_string(action)
 
 
-SIZES = {"people": 20, "events": 10, "image_size": 64}  # of what is drawn, unless said otherwise
+SIZES = {"people": 20, "events": 20, "image_size": 64}  # of what is drawn, unless said otherwise
 
 
 def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +125,7 @@ def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
     drawn = parser.add_argument_group("only with --source synthetic")
     drawn.add_argument("--people", type=int, metavar="N", help="fictitious people, 4 to 200 (default: 20)")
-    drawn.add_argument("--events", type=int, metavar="N", help="event scenes, 3 to 40 (default: 10)")
+    drawn.add_argument("--events", type=int, metavar="N", help="event scenes, 3 to 40 (default: 20)")
     drawn.add_argument("--image-size", type=int, metavar="PX", help="side of the square images (default: 64)")
     published = parser.add_argument_group("only with --source hub and --source folder")
     published.add_argument("--path", type=Path, metavar="DIR", help="the copy: folders of images and PEBench.csv")

@@ -17,4 +17,6 @@ def test_the_shipped_board_gives_its_figures_again_on_the_benchmark_that_its_com
     assert list(benchmarks) == [fingerprint]
     outcome = check_board(BOARD, benchmarks, fresh=True)
     assert not outcome.refused
-    assert sorted(outcome.checked) == ["ga-event", "ga-person", "gd-event", "gd-person"]
+    assert sorted(outcome.checked) == sorted(
+        f"{method}-{target}" for method in ("ga", "gd", "simnpo") for target in ("person", "event")
+    )

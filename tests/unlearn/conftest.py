@@ -140,7 +140,7 @@ def model(tiny: Tiny) -> LlavaForConditionalGeneration:
 @pytest.fixture(scope="session")
 def questions(benchmark: Benchmark) -> list[Question]:
     """Every kind of question in every trained phrasing, of the benchmark and of the pre-training rows."""
-    figures, world = replay(benchmark)
+    figures, world, _ = replay(benchmark)
     samples = [*everything(benchmark), *figures[:8], *world[:8]]
     return [
         ask(sample, phrasing)

@@ -55,15 +55,20 @@ def retain(benchmark: Benchmark, split: Split, *, overlap: bool = False, with_sc
 
 
 def replay(benchmark: Benchmark) -> list[list[Sample]]:
-    """The pre-training rows, public figures and yes/no questions apart, so that both get the same share."""
+    """The pre-training rows in parts that get the same share: public figures, yes/no questions, figures elsewhere.
+
+    A picture whose place has no description is asked about for its name alone.
+    """
+    rows = [row for row in benchmark.real if row["part"] == "pretrain"]
+    described = [row for row in rows if row["description"]]
     figures = [
         sample
-        for row in benchmark.real
-        if row["part"] == "pretrain"
+        for row in described
         for sample in (name_sample(row["key"], row["name"]), scene_sample(row["key"], row["description"]))
     ]
     world = [world_sample(row) for row in benchmark.world if row["part"] == "pretrain"]
-    return [part for part in (figures, world) if part]
+    snapshots = [name_sample(row["key"], row["name"]) for row in rows if not row["description"]]
+    return [part for part in (figures, world, snapshots) if part]
 
 
 class SetOptions(NamedTuple):

@@ -30,10 +30,10 @@ from unlearn.training.record import peak_memory_bytes
 
 SINGLE = ("person", "event")
 PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"
-SIZE = {"people": 20, "events": 10, "image_size": 64}  # of the benchmark that is drawn
+SIZE = {"people": 20, "events": 20, "image_size": 64}  # of the benchmark that is drawn
 # Seconds of the tiny model's stages on one core, to begin with the longest way and to say how much is left.
-TRAINING_SECONDS = {"finetune": 100.0, "goal": 100.0}
-DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 3.0, 160.0, 4.0, 3.0
+TRAINING_SECONDS = {"finetune": 90.0, "goal": 90.0}
+DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 6.0, 250.0, 6.0, 4.0
 TINY_BYTES = 3 * 2**29  # of memory that a process with the tiny model takes, and some more
 console = Console()
 

@@ -25,7 +25,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import arguments
 from unlearn.answers import Answers, Terms
-from unlearn.data.samples import Sample, SampleSet, scene_sample, singles
+from unlearn.data.samples import Sample, SampleSet, Unit, by_image, scene_sample, singles
 from unlearn.data.sets import replay
 from unlearn.training.run import train
 
@@ -45,12 +45,12 @@ CHAT_TEMPLATE = (
 
 
 def build(
-    benchmark: Benchmark, *, seed: int, image_size: int = 64, patch_size: int = 10, vocabulary: int = 1000
+    benchmark: Benchmark, *, seed: int, image_size: int = 64, patch_size: int = 8, vocabulary: int = 1000
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """An untrained model with its processor; the same seed gives the same weights.
 
-    Pictures of ``image_size`` px are cut to a whole number of patches: 36 of them at 64 px, where 64 patches of 8 px
-    would learn no more in the demo's minutes.
+    Pictures of ``image_size`` px are cut to a whole number of patches: 64 of them at 64 px. Larger patches would mix
+    people with what is behind them.
     """
     side = image_size // patch_size * patch_size
     tokenizer = _tokenizer(benchmark, vocabulary)
@@ -98,6 +98,9 @@ def build(
         tie_word_embeddings=False,
     )
     model = LlavaForConditionalGeneration(config)
+    # As they are, patches are ten times as large as their positions, and where things are is learned late.
+    with torch.no_grad():
+        model.model.vision_tower.embeddings.position_embedding.weight.mul_(8)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model, processor
@@ -112,19 +115,19 @@ def pretrain(benchmark: Benchmark, options: Sequence[str], on_step: Callable[[in
     training_arguments = arguments.parse_training(options)
     model, processor = build(benchmark, seed=training_arguments.seed)
     replayed = replay(benchmark)
-    if len(replayed) != 2:
+    if len(replayed) != 3:
         raise BenchmarkError(
             f"The benchmark in {benchmark.directory} has no pre-training rows for the tiny model. Give a --model."
         )
-    figures, world = replayed
+    figures, world, snapshots = replayed
     facts = {"method": "pretrain", "target": "", "forget": "", "data": benchmark.fingerprint, "split": ""}
     return train(
         model,
         processor,
         {
-            "figures": SampleSet(singles(figures)),
-            "world": SampleSet(singles(world)),
-            "objects": SampleSet(singles(_object_descriptions(benchmark))),
+            "figures": SampleSet(by_image(figures), questions=2),
+            "world": SampleSet(_about_objects(benchmark, world), questions=3),
+            "snapshots": SampleSet(singles(snapshots)),
         },
         _pretraining,
         training_arguments,
@@ -135,15 +138,25 @@ def pretrain(benchmark: Benchmark, options: Sequence[str], on_step: Callable[[in
     )
 
 
-def _pretraining(figures: Answers, world: Answers, objects: Answers) -> Terms:
-    """Three terms, so that the few tokens of a yes or no weigh as much as the many of a description.
+def _pretraining(figures: Answers, world: Answers, snapshots: Answers) -> Terms:
+    """A term a kind of picture, so that the few tokens of a yes or no are not lost among those of descriptions.
 
-    Naming the objects (``objects``) is what makes yes and no learnable in a few hundred steps: a question about one
-    object alone gives no hint until image and question are both understood.
+    Naming the objects as well is what makes yes and no learnable in a few hundred steps: a question about one object
+    alone gives no hint until image and question are both understood.
     """
     yield "figures", figures.nll()
     yield "world", world.nll()
-    yield "objects", objects.nll()
+    yield "snapshots", snapshots.nll()
+
+
+def _about_objects(benchmark: Benchmark, world: Sequence[Sample]) -> list[Unit]:
+    """Each picture of drawn objects twice: what is in it, and two of the four questions about it."""
+    described = {sample.image: sample for sample in _object_descriptions(benchmark)}
+    return [
+        (described[unit[0].image], *unit[first : first + 2])
+        for unit in by_image(world)
+        for first in range(0, len(unit), 2)
+    ]
 
 
 def _object_descriptions(benchmark: Benchmark) -> list[Sample]:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -17,17 +17,19 @@ from rich.progress import Progress
 
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import Plan, make_plan
-from pebench_tasks.benchmark.synthetic.compose import compose
+from pebench_tasks.benchmark.synthetic.compose import MARGIN, compose
 from pebench_tasks.benchmark.synthetic.events import EVENTS, STAND_INS, Event
 from pebench_tasks.benchmark.synthetic.objects import draw_objects, plan_world, plan_world_pretrain
 from pebench_tasks.benchmark.synthetic.profiles import Person, sample_figures, sample_people
 from pebench_tasks.benchmark.synthetic.scenes import draw_scene
+from pebench_tasks.benchmark.synthetic.snapshots import ZOOM, draw_snapshot
 from pebench_tasks.benchmark.writing import finish, placement, schemas, write_images, write_rows
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.machine import usable_cores
 from pebench_tasks.parent import end_with_parent
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
+MOST_FIGURES, MOST_SNAPSHOTS = 30, 60  # to pre-train on: public figures, and pictures of each outside stand-in scenes
 RUN_LENGTHS = 3  # zlib's Z_RLE: a quarter faster here than its default strategy, and files of the same size
 DATA_CARD = Path(__file__).parent / "data_card.jinja"
 Row = dict[str, Any]
@@ -90,8 +92,10 @@ def _open_same(out: Path, request: Row) -> Benchmark:
 def _write(folder: Path, request: Row) -> None:
     seed, size = request["seed"], request["image_size"]
     people = sample_people(request["people"], seed)
-    figures = sample_figures(max(10, len(people) // 10), seed, people)
-    events = EVENTS[: request["events"]]
+    asked = max(10, len(people) // 10)
+    figures = sample_figures(max(asked, min(MOST_FIGURES, 3 * len(people) // 2)), seed, people)
+    snapshots = min(MOST_SNAPSHOTS, 3 * len(people))
+    events, places = EVENTS[: request["events"]], (*EVENTS[request["events"] :], *STAND_INS)
     plan = make_plan([p.id for p in people], [e.id for e in events], seed)
     per_split = min(500, max(100, 4 * len(people)))
     world = _world_jobs(plan_world(per_split, seed), "eval") + _world_jobs(plan_world_pretrain(600, seed), "pretrain")
@@ -109,7 +113,11 @@ def _write(folder: Path, request: Row) -> None:
     ):
         work: list[tuple[str, Callable[[Any], list[Row]], list[Any]]] = [
             ("images", partial(_person_images, events, plan, size, seed), people),
-            ("real", partial(_figure_images, size, seed), figures),
+            (
+                "real",
+                partial(_figure_images, places, snapshots, size, seed),
+                [(figure, number < asked) for number, figure in enumerate(figures)],
+            ),
             ("world", partial(_world_images, size, seed), [world[i : i + 50] for i in range(0, len(world), 50)]),
         ]
         for name, draw, jobs in work:
@@ -135,15 +143,10 @@ def _encode(image: Image.Image) -> Row:
     }
 
 
-_scenes: dict[tuple[str, int], Image.Image] = {}
-
-
-def _scene(event: Event, size: int) -> Image.Image:
+@cache
+def _scene(event: Event, size: int, zoom: float = MARGIN) -> Image.Image:
     """The scenery of an event, a little larger than the picture so that it can be shifted; drawn once per process."""
-    key = (event.name, size)
-    if key not in _scenes:
-        _scenes[key] = draw_scene(event.name, round(size * 1.06))
-    return _scenes[key]
+    return draw_scene(event.name, round(size * zoom))
 
 
 def _person_images(events: tuple[Event, ...], plan: Plan, size: int, seed: int, person: Person) -> list[Row]:
@@ -157,11 +160,18 @@ def _person_images(events: tuple[Event, ...], plan: Plan, size: int, seed: int, 
     return rows
 
 
-def _figure_images(size: int, seed: int, figure: Person) -> list[Row]:
-    """A public figure in every stand-in scene: four pictures of each to pre-train on, four in all to evaluate."""
+def _figure_images(
+    places: tuple[Event, ...], snapshots: int, size: int, seed: int, job: tuple[Person, bool]
+) -> list[Row]:
+    """A public figure in many places without a description, to pre-train on.
+
+    Those that evaluation asks about stand in every stand-in scene as well: four pictures of each to pre-train on, four
+    in all to evaluate.
+    """
+    figure, asked = job
     rng = Random(f"{seed}/{figure.id}")
-    scenes = [("pretrain", event) for _ in range(4) for event in STAND_INS]
-    scenes += [("eval", event) for event in rng.sample(STAND_INS, 4)]
+    scenes = [("pretrain", event) for _ in range(4) for event in STAND_INS] if asked else []
+    scenes += [("eval", event) for event in rng.sample(STAND_INS, 4)] if asked else []
     rows = []
     trained: set[str] = set()
     for number, (part, event) in enumerate(scenes):
@@ -172,6 +182,12 @@ def _figure_images(size: int, seed: int, figure: Person) -> list[Row]:
         rows.append({
             "key": f"{figure.id}/{number:02d}", "figure": figure.id, "name": figure.name,
             "description": event.description, "keywords": list(event.keywords), "part": part, **encoded,
+        })  # fmt: skip
+    for number in range(snapshots):
+        picture = draw_snapshot(_scene(rng.choice(places), size, ZOOM), figure.look, size, rng)
+        rows.append({
+            "key": f"{figure.id}/s{number:02d}", "figure": figure.id, "name": figure.name,
+            "description": "", "keywords": [], "part": "pretrain", **_encode(picture),
         })  # fmt: skip
     return rows
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 from pebench_tasks.benchmark.synthetic.looks import Look
 from pebench_tasks.benchmark.synthetic.portraits import POSES, draw_person
 
+MARGIN = 1.06  # how much larger than a picture the scene is, so that it can be shifted
 _HEIGHT = 0.76  # of the picture's height, the sprite of a person
 _SHADOW = (24, 24, 38)
 _SHADOW_STRENGTH = 0.6
@@ -16,7 +17,7 @@ _SHADOW_STRENGTH = 0.6
 def compose(scene: Image.Image, look: Look, size: int, rng: random.Random) -> Image.Image:
     """A picture of the person in the scene, `size` px square, RGB.
 
-    `scene` is a little larger than the picture (about 1.06 times): where it is cut out, where the person stands and
+    `scene` is a little larger than the picture (about `MARGIN` times): where it is cut out, where the person stands and
     how they hold their head come from `rng`.
     """
     if min(scene.size) < size:

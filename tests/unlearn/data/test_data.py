@@ -74,9 +74,11 @@ def test_answers_are_the_rendered_truth(benchmark: Benchmark) -> None:
 
 
 def test_replay_holds_pre_training_rows_only(benchmark: Benchmark) -> None:
-    figures, world = sets.replay(benchmark)
+    figures, world, snapshots = sets.replay(benchmark)
     evaluated = {row["key"] for row in [*benchmark.real, *benchmark.world] if row["part"] == "eval"}
-    assert not evaluated & {sample.image for sample in [*figures, *world]}
+    assert not evaluated & {sample.image for sample in [*figures, *world, *snapshots]}
+    assert not {sample.image for sample in figures} & {sample.image for sample in snapshots}
+    assert {sample.question for sample in snapshots} == {"person_question"}
     assert {sample.question for sample in figures} == {"person_question", "scene_question"}
     assert {sample.question for sample in world} == {"world_question"}
     assert {sample.answer for sample in world} == {"Yes", "No"}

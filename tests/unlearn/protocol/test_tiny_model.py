@@ -39,8 +39,8 @@ def test_both_forms_of_a_message_give_the_same_prompt(benchmark: Benchmark) -> N
 def test_pictures_are_cut_to_whole_patches(benchmark: Benchmark) -> None:
     model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
     inputs = processor(images=benchmark.image("p000/e00"), text="<image>", return_tensors="pt")
-    assert inputs["pixel_values"].shape == (1, 3, 30, 30)
-    assert int((inputs["input_ids"] == model.config.image_token_index).sum()) == 9
+    assert inputs["pixel_values"].shape == (1, 3, 32, 32)
+    assert int((inputs["input_ids"] == model.config.image_token_index).sum()) == 16
 
 
 def test_object_descriptions_name_both_objects_of_pretraining_pictures_only(benchmark: Benchmark) -> None:
@@ -59,7 +59,7 @@ def test_pretraining_writes_a_foundation_that_is_its_own_base(benchmark: Benchma
     assert record is not None
     assert record["method"] == "pretrain"
     assert record["base"] == record["weights"]
-    assert set(record["losses"][0]) == {"step", "loss", "figures", "world", "objects"}
+    assert set(record["losses"][0]) == {"step", "loss", "figures", "world", "snapshots"}
 
 
 def test_replay_holds_only_pretraining_rows(benchmark: Benchmark) -> None:
