@@ -34,7 +34,7 @@ PACKAGES = {
 }
 # module -> (attribute, the part that its calls are)
 FUNCTIONS = {
-    "pebench_tasks.evaluation.run": [("check_before_model", "documents")],
+    "pebench_tasks.evaluation.session": [("Session.select", "documents")],
     "lmms_eval.tasks": [("TaskManager.__init__", "index of tasks"), ("get_task_dict", "documents")],
     "lmms_eval.api.task": [("Task.build_all_requests", "documents")],
     "lmms_eval.evaluator": [("get_task_dict", "documents"), ("evaluate", "first batch")],

@@ -1,4 +1,4 @@
-"""The functions that the task YAMLs name: lmms-eval calls them, they call the run.
+"""The functions that the task YAMLs name: lmms-eval calls them, they call the session and its run.
 
 lmms-eval swallows every ``Exception`` and exits 0, so whatever is wrong leaves here as ``SystemExit``.
 """
@@ -10,8 +10,7 @@ import datasets
 from PIL import Image
 
 from pebench_tasks.benchmark.documents import Document
-from pebench_tasks.evaluation import run
-from pebench_tasks.evaluation.run import boundary
+from pebench_tasks.evaluation.session import boundary, session
 
 
 def people(placeholder: datasets.Dataset) -> datasets.Dataset:
@@ -31,7 +30,7 @@ def joint(placeholder: datasets.Dataset) -> datasets.Dataset:
 
 @boundary
 def _dataset(target: str) -> datasets.Dataset:
-    return datasets.Dataset.from_list(run.begin(target))
+    return datasets.Dataset.from_list(session.begin(target))
 
 
 @boundary
@@ -39,7 +38,7 @@ def doc_to_text(doc: Document, lmms_eval_specific_kwargs: Mapping[str, Any] | No
     """The document's question between the task's ``pre_prompt`` and ``post_prompt``."""
     settings = lmms_eval_specific_kwargs or {}
     prompts = {name: settings.get(name, "") for name in ("pre_prompt", "post_prompt")}
-    run.ask(run.current(), doc, prompts, settings.get("generation"))
+    session.run.ask(doc, prompts, settings.get("generation"))
     return f"{prompts['pre_prompt']}{doc['question']}{prompts['post_prompt']}"
 
 
@@ -60,18 +59,18 @@ def joint_image(doc: Document) -> list[Image.Image]:
 
 @boundary
 def _image(doc: Document, target: str) -> list[Image.Image]:
-    return [run.image(run.current(), doc, target)]
+    return [session.run.image(doc, target)]
 
 
 @boundary
 def process_results(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""
-    return run.mark(run.current(), doc, results[0])
+    return session.run.mark(doc, results[0])
 
 
 def provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The aggregation of all documents' provenance: where the scores come from, counts, and intervals."""
-    return Provenance(run.conclude(run.current(), items))
+    return Provenance(session.run.conclude(items))
 
 
 class Provenance(dict[str, Any]):

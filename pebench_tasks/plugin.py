@@ -37,7 +37,7 @@ def manifests() -> list[Any]:
         extend_task_manager(tasks)
     elif not any(isinstance(finder, _AfterTasks) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterTasks())
-    return [ModelManifest("pebench_hf", chat_class_path="pebench_tasks.backend.pebench_hf.PebenchHf")]
+    return [ModelManifest("pebench_hf", chat_class_path="pebench_tasks.evaluation.model.EvaluatedHf")]
 
 
 class _AfterTasks(MetaPathFinder):
@@ -103,9 +103,9 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
         names = match_tasks(self, task_list)
         ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS)]
         if ours:
-            from pebench_tasks.evaluation.run import check_before_model
+            from pebench_tasks.evaluation.session import boundary, session
 
-            check_before_model(ours)
+            boundary(session.select)(ours)
         return names
 
     match.pebench = True  # type: ignore[attr-defined]

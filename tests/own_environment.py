@@ -11,14 +11,13 @@ import pytest
 @contextmanager
 def own_environment(monkeypatch: pytest.MonkeyPatch, folder: Path, *prefixes: str) -> Iterator[None]:
     """No variable that begins with one of ``prefixes``; the user's folders lie in ``folder``."""
-    from pebench_tasks.evaluation import run
+    from pebench_tasks.evaluation.session import session
 
     for name in [*os.environ]:
         if name.startswith(prefixes):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    run.start_run()
-    run._say_once.cache_clear()
+    session.close()
     yield
-    run.start_run()
+    session.close()

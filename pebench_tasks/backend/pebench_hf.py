@@ -43,7 +43,6 @@ from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.run_record import register_model
 
 
 class Batch(NamedTuple):
@@ -100,7 +99,10 @@ class PebenchHf(lmms):
         self._drafts = Drafts()
         self._reader = copy.deepcopy(self.processor.tokenizer)  # one cannot write and read at the same time
         self._processing = threading.Lock()
-        register_model(self.pretrained, dtype=str(self.dtype).removeprefix("torch."), backend="pebench_hf")
+        self.announce()
+
+    def announce(self) -> None:
+        """Called once the checkpoint is loaded, for a subclass to tell others of it."""
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> "PebenchHf":

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
@@ -9,13 +10,14 @@ import platformdirs
 from pebench_tasks.errors import BenchmarkError
 
 
-def choose_benchmark(*, build: bool = True) -> tuple[Path, str]:
-    """The benchmark folder to use and how it was chosen: ``PEBENCH_DATA``, ``pebench data use``, the user's cache.
+def choose_benchmark(variables: Mapping[str, str] = os.environ, *, build: bool = True) -> tuple[Path, str]:
+    """The benchmark folder to use and how it was chosen.
 
-    With nothing chosen the published benchmark is downloaded and built into the user's cache, unless ``build`` is
-    false; ``BenchmarkError`` says what to do where there is none.
+    ``PEBENCH_DATA`` of ``variables`` comes first, then what ``pebench data use`` remembers, then the user's cache. With
+    nothing chosen the published benchmark is downloaded and built into that cache, unless ``build`` is false;
+    ``BenchmarkError`` says what to do where there is none.
     """
-    if chosen := os.environ.get("PEBENCH_DATA"):
+    if chosen := variables.get("PEBENCH_DATA"):
         return Path(chosen).expanduser(), "PEBENCH_DATA"
     if settings_path().exists():
         try:

@@ -10,20 +10,19 @@ from lmms_eval.loggers import EvaluationTracker
 from lmms_eval.tasks import TaskManager
 from torch import distributed
 
-from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.evaluation.model import EvaluatedHf
+from pebench_tasks.evaluation.session import OWN_BACKEND
 from pebench_tasks.evaluation.tested import TASKS
-from pebench_tasks.judge.judge import CONCURRENCY
+from pebench_tasks.judge.judge import CONCURRENCY, Judge
 from pebench_tasks.results.files import Result, read_results_file, samples_file
 
-BACKEND = "pebench_hf"
 UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that is under way, or was interrupted
 
 
 def own_tasks() -> TaskManager:
     """The harness's index of tasks with ours alone; indexing its own takes it 6 seconds."""
-    return TaskManager("WARNING", include_path=str(TASKS), include_defaults=False, model_name=BACKEND)
+    return TaskManager("WARNING", include_path=str(TASKS), include_defaults=False, model_name=OWN_BACKEND)
 
 
 def score_checkpoint(
@@ -32,6 +31,7 @@ def score_checkpoint(
     manager: TaskManager,
     output_path: Path,
     *,
+    judge: Judge | None,
     dtype: str,
     batch_size: int | str,
     device: str | None,
@@ -45,7 +45,7 @@ def score_checkpoint(
     """
     folder = output_path / Path(checkpoint).name
     tracker = EvaluationTracker(output_path=str(output_path))
-    model = PebenchHf(
+    model = EvaluatedHf(
         checkpoint,
         batch_size=batch_size,
         device=device,
@@ -53,7 +53,6 @@ def score_checkpoint(
         trust_remote_code=trust_remote_code,
         journal=str(folder / UNFINISHED),
     )
-    judge = choose().judge  # the command's one
     together = distributed.is_initialized()  # under torchrun; accelerate knows only of processes with a GPU each
     results = simple_evaluate(
         model=model,
@@ -73,7 +72,7 @@ def score_checkpoint(
         distributed.barrier()  # every process has closed its journal
     if results is None:
         return []
-    results["config"]["model"] = tracker.general_config_tracker.model_source = BACKEND  # as the command writes it
+    results["config"]["model"] = tracker.general_config_tracker.model_source = OWN_BACKEND  # as the command writes it
     tracker.general_config_tracker.model_name_sanitized = folder.name
     samples = results.pop("samples")
     for task in tasks:

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.evaluation.session import session
 from pebench_tasks.evaluation.tested import unsupported
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 
@@ -54,35 +56,35 @@ def evaluate(
     if unknown := [target for target in targets if target not in TASKS]:
         raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
     _check_names([str(checkpoint) for checkpoint in checkpoints])
-    chosen = {
-        "PEBENCH_DATA": None if data is None else str(data),
-        "PEBENCH_FORGET": None if forget is None else str(forget),
-        "PEBENCH_GOAL": None if goal is None else str(goal),
+    given = {
+        "PEBENCH_DATA": data,
+        "PEBENCH_FORGET": forget,
+        "PEBENCH_GOAL": goal,
         "PEBENCH_RETAIN": "all" if retain_all else None,
         "PEBENCH_WORLD": "all" if world_all else None,
-        "PEBENCH_REAL": None if real_known is None else str(real_known),
+        "PEBENCH_REAL": real_known,
         "PEBENCH_JUDGE": judge,
-        "PEBENCH_MAX_JUDGE_CALLS": None if max_judge_calls is None else str(max_judge_calls),
+        "PEBENCH_MAX_JUDGE_CALLS": max_judge_calls,
     }
     tasks = [TASKS[target] for target in targets]
-    with _environment(chosen), _benchmark_errors():
-        from pebench_tasks.evaluation.run import check_before_model, start_run
-
-        if line := unsupported():
-            raise BenchmarkError(line)
-        check_before_model(tasks)
+    if line := unsupported():
+        raise BenchmarkError(line)
+    choice = choose({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
+    results = []
+    with session.chosen(choice), _benchmark_errors():
+        session.select(tasks)
         for checkpoint in checkpoints:
             _check_exists(str(checkpoint))
         scoring = _checkpoint_scoring()
         manager = scoring.own_tasks()
-        results = []
         for checkpoint in map(str, checkpoints):
-            start_run()
+            session.next_model()
             results += scoring.score_checkpoint(
                 checkpoint,
                 tasks,
                 manager,
                 Path(output_path),
+                judge=choice.judge,
                 dtype=dtype,
                 batch_size=batch_size,
                 device=device,
@@ -118,19 +120,6 @@ def _check_exists(checkpoint: str) -> None:
         )
 
 
-@contextmanager
-def _environment(chosen: dict[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in chosen}
-    os.environ.update({name: value for name, value in chosen.items() if value is not None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
 @cache
 def _checkpoint_scoring() -> ModuleType:
     """The module with the harness and torch in it, imported in three quarters of the usual time.
@@ -149,7 +138,7 @@ def _checkpoint_scoring() -> ModuleType:
 
 @contextmanager
 def _benchmark_errors() -> Iterator[None]:
-    """Inside a program an exit is an error again; see ``evaluation.run.boundary``."""
+    """Inside a program an exit is an error again; see ``evaluation.session.boundary``."""
     try:
         yield
     except SystemExit as stop:

@@ -1,4 +1,8 @@
-"""What a run is asked to measure, read from the environment: lmms-eval hands nothing else to a task."""
+"""What a run is asked to measure, as one value.
+
+``choose`` makes it from variables: those of the environment, for lmms-eval hands nothing else to a task, or a program's
+own in front of them. Nobody else reads a ``PEBENCH_`` variable during a run.
+"""
 
 import os
 from collections.abc import Mapping
@@ -15,8 +19,6 @@ from pebench_tasks.judge.judge import Judge, choose_judge
 
 DEFAULT_FORGET = "forget05"
 
-_judge: tuple[dict[str, str], Judge | None] | None = None
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -25,11 +27,13 @@ class Choice:
     directory: Path
     reason: str
     forget: str
+    forget_chosen: bool  # false: nobody named one
     goal: Path | None
     retain_all: bool
     world_all: bool
     known: Path | None  # the list of public figures that the base model knew
-    judge: Judge | None  # None: scenes are marked lexically
+    checkpoint: Path | None  # whose run record describes the model of another backend
+    judge: Judge | None  # None: scenes are marked lexically; its budget is that of the whole command
 
     def known_figures(self, benchmark: Benchmark) -> Known | None:
         """The list of public figures to ask about, checked against the benchmark; None for all."""
@@ -60,44 +64,28 @@ class Choice:
         }
 
 
-def choose(environ: Mapping[str, str] = os.environ) -> Choice:
-    """The choice that the environment makes; ``BenchmarkError`` for one that cannot be made."""
+def choose(variables: Mapping[str, str] = os.environ) -> Choice:
+    """The choice that ``variables`` make; ``BenchmarkError`` for one that cannot be made."""
     every = {}
     for name in ("PEBENCH_RETAIN", "PEBENCH_WORLD"):
-        if (value := environ.get(name, "")) not in ("", "all"):
+        if (value := variables.get(name, "")) not in ("", "all"):
             raise BenchmarkError(f'{name} is {value!r}; it is either "all" or not set.')
         every[name] = value == "all"
-    directory, reason = choose_benchmark()
+    directory, reason = choose_benchmark(variables)
     return Choice(
-        directory,
-        reason,
-        environ.get("PEBENCH_FORGET") or DEFAULT_FORGET,
-        _path(environ, "PEBENCH_GOAL"),
-        every["PEBENCH_RETAIN"],
-        every["PEBENCH_WORLD"],
-        _path(environ, "PEBENCH_REAL"),
-        _judge_of(environ),
+        directory=directory,
+        reason=reason,
+        forget=variables.get("PEBENCH_FORGET") or DEFAULT_FORGET,
+        forget_chosen=bool(variables.get("PEBENCH_FORGET")),
+        goal=_path(variables, "PEBENCH_GOAL"),
+        retain_all=every["PEBENCH_RETAIN"],
+        world_all=every["PEBENCH_WORLD"],
+        known=_path(variables, "PEBENCH_REAL"),
+        checkpoint=_path(variables, "PEBENCH_CHECKPOINT"),
+        judge=choose_judge(variables),
     )
 
 
-def _judge_of(environ: Mapping[str, str]) -> Judge | None:
-    """The judge that the environment chooses: one for all models of a command, since its budget is the command's."""
-    global _judge
-    asked = {name: value for name, value in environ.items() if "JUDGE" in name or name.startswith("OPENAI_")}
-    if _judge is None or _judge[0] != asked:
-        forget_judge()
-        _judge = asked, choose_judge(environ)
-    return _judge[1]
-
-
-def forget_judge() -> None:
-    """Let the next command begin with a budget of its own."""
-    global _judge
-    if _judge is not None and _judge[1] is not None:
-        _judge[1].close()
-    _judge = None
-
-
-def _path(environ: Mapping[str, str], name: str) -> Path | None:
-    value = environ.get(name)
+def _path(variables: Mapping[str, str], name: str) -> Path | None:
+    value = variables.get(name)
     return Path(value).expanduser() if value else None

@@ -88,12 +88,12 @@ def run(
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.tasks import TaskManager
 
-    from pebench_tasks.evaluation import run
+    from pebench_tasks.evaluation.session import session
 
-    run.start_run()
+    session.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEBENCH_DATA", str(benchmark.directory))
-        run.check_before_model(tasks)  # as the command does
+        session.select(tasks)  # as the command does
         results = simple_evaluate(
             model=model,
             model_args=arguments,

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pebench_tasks import harness
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.evaluation import run, tested
+from pebench_tasks.evaluation import tested
+from pebench_tasks.evaluation.session import session
 from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
-from pebench_tasks.run_record import register_model
 
 KWARGS = {"pre_prompt": "", "post_prompt": "", "generation": {"max_new_tokens": 12}}
 DOCUMENTS: dict[str, Any] = {
@@ -81,7 +81,7 @@ def test_every_metric_that_a_document_returns_is_listed(chosen: Benchmark, task:
     read(rows)
     returned = {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*SLICES, "provenance"} - returned == ({"efficacy", "generality"} if task == "pebench_events" else set())
-    run.current().goals["event"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
+    session.run.goals["event"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
     returned |= {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*SLICES} < returned <= listed()
 
@@ -93,7 +93,7 @@ def test_every_metric_that_a_joint_document_returns_is_listed(chosen: Benchmark)
     returned = {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*JOINT_SLICES, "provenance"} - returned == {"event_efficacy", "event_generality"}
     assert {"event_efficacy_truth_only", "event_generality_truth_only", "world_accuracy", "empty"} < returned
-    run.current().goals["joint"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
+    session.run.goals["joint"] = SimpleNamespace(of=lambda key: [Goal("goal", "Somebody dances.")])  # type: ignore
     returned |= {name for row in rows for name in answer(row, "This is nobody.")}
     assert {*JOINT_SLICES} < returned <= listed()
     assert not returned & {"efficacy", "generality", "retain", "scope", "real"}
@@ -112,10 +112,9 @@ def test_documents_come_from_the_chosen_benchmark_and_forget_set(
     assert {row["data"] for row in rows} == {chosen.fingerprint}
 
 
-def test_prompts_surround_the_question() -> None:
-    doc = {"question": "Who?", "target": "person", "key": "p000/e00/name"}
-    run._run = run.Run(None, None, None, {})  # type: ignore[arg-type]
-    assert harness.doc_to_text(doc, {"pre_prompt": "<", "post_prompt": ">"}) == "<Who?>"
+def test_prompts_surround_the_question(chosen: Benchmark) -> None:
+    doc = load("pebench_people")[0]
+    assert harness.doc_to_text(doc, {"pre_prompt": "<", "post_prompt": ">"}) == f"<{doc['question']}>"
 
 
 def test_an_image_is_rgb_and_alone(chosen: Benchmark) -> None:
@@ -255,7 +254,7 @@ def test_who_gets_less_never_learned_it(chosen: Benchmark, capsys: pytest.Captur
 
 def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
     checkpoint = make_checkpoint("known", method="ga", target="person", forget="forget05")
-    register_model(str(checkpoint), dtype="float32")
+    session.loaded(str(checkpoint), dtype="float32")
     rows = load("pebench_people")
     summary = summary_of(rows, lambda row: row["answer"])
     split = chosen.split("person", "forget05")
@@ -275,7 +274,7 @@ def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, m
 
 
 def test_a_model_record_serves_one_run(chosen: Benchmark, make_checkpoint: MakeCheckpoint) -> None:
-    register_model(str(make_checkpoint("first", method="ga")))
+    session.loaded(str(make_checkpoint("first", method="ga")))
     assert "method" in summary_of(load("pebench_people"), lambda row: "")["model"]
     assert summary_of(load("pebench_people"), lambda row: "")["model"] == {}
 

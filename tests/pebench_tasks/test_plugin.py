@@ -25,7 +25,7 @@ def test_installing_the_package_is_all_it_takes_to_find_tasks_and_model() -> Non
     from lmms_eval import models
 
     assert task_manager().all_tasks == NAMES
-    assert models.get_model_manifest("pebench_hf").chat_class_path == "pebench_tasks.backend.pebench_hf.PebenchHf"
+    assert models.get_model_manifest("pebench_hf").chat_class_path == "pebench_tasks.evaluation.model.EvaluatedHf"
 
 
 def test_our_folder_as_include_path_adds_nothing_twice() -> None:

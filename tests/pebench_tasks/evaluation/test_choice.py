@@ -27,18 +27,14 @@ def test_an_unknown_judge_is_refused_before_anything_runs(benchmark: Benchmark, 
         evaluate(["/no/model"], data=benchmark.directory, judge="human", output_path=tmp_path)
 
 
-def test_only_the_fixed_world_questions_are_asked_unless_all_are(
-    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+def test_only_the_fixed_world_questions_are_asked_unless_all_are(benchmark: Benchmark) -> None:
     rows = [{**row, "fixed": place % 2 == 0} for place, row in enumerate(benchmark.world)]
     tables = {name: getattr(benchmark, name) for name in ("people", "events", "images", "real")}
     halved = Benchmark(benchmark.directory, benchmark.manifest, tables | {"world": []})
     halved.world = rows
 
     def asked(**environment: str) -> set[str]:
-        monkeypatch.setattr("os.environ", {"PEBENCH_DATA": str(benchmark.directory), **environment})
-        found = choose(environment).documents(halved, "person")
+        found = choose({"PEBENCH_DATA": str(benchmark.directory), **environment}).documents(halved, "person")
         return {document["key"] for document in found if document["slice"] == "world"}
 
     evaluated = [row for row in rows if row["part"] == "eval"]

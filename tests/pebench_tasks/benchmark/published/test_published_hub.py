@@ -18,7 +18,7 @@ from pebench_tasks.benchmark.published.build import DATASET
 from pebench_tasks.benchmark.reading import open_benchmark
 from pebench_tasks.cli import main
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.run import check_before_model
+from pebench_tasks.evaluation.session import session
 
 THINGS = (("chair", "yes"), ("horse", "no"))
 
@@ -98,7 +98,7 @@ def test_selecting_a_task_builds_the_published_benchmark_with_all_that_it_asks(
     faces, pope = write_sources(home)
     with serve({DATASET: repository, cache.REAL: faces, cache.WORLD: pope}) as hub:
         hub.use(monkeypatch, home / "hub")
-        check_before_model(["pebench_people", "pebench_events"])
+        session.select(["pebench_people", "pebench_events"])
     built = open_benchmark(choose_benchmark()[0])
     slices = {
         target: {document["slice"] for document in documents(built, target, "forget05")}

@@ -1,0 +1,141 @@
+"""The evaluation that is under way in this process.
+
+lmms-eval calls our functions by name and hands nothing from one call to the next: what has to be known between them is
+kept in ``session``, and nowhere else. A process has one evaluation at a time, because lmms-eval has.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from pebench_tasks.benchmark.documents import Document
+from pebench_tasks.benchmark.reading import shared_benchmark
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.choice import Choice, choose
+from pebench_tasks.evaluation.image_sizes import ImageSizes
+from pebench_tasks.evaluation.notices import chosen, say
+from pebench_tasks.evaluation.run import Run
+from pebench_tasks.evaluation.tested import unsupported
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.goals import GOAL_TARGETS, choose_goals, comparable, find_goal_runs
+from pebench_tasks.run_record import recorded_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OWN_BACKEND = "pebench_hf"
+
+
+def boundary(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn a ``BenchmarkError`` into an exit with its message: lmms-eval swallows and retries anything less."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BenchmarkError as error:
+            raise SystemExit(f"error: {error}") from error
+
+    return call
+
+
+class Session:
+    """What was chosen, the model at hand, and the run whose documents are asked."""
+
+    def __init__(self) -> None:
+        self.image_sizes = ImageSizes(say)
+        self._choice: Choice | None = None  # made when tasks were selected, or by a program
+        self._by_program = False
+        self._model: dict[str, Any] | None = None
+        self._run: Run | None = None
+        self._announced = ""
+
+    def select(self, task_names: Sequence[str], variables: Mapping[str, str] = os.environ) -> None:
+        """Verify the chosen data, forget set and Goal responses, and say what was chosen.
+
+        What a program has chosen stays; else ``variables`` choose. Called before any model is loaded: lmms-eval loads
+        the model before it loads the tasks. Raises ``BenchmarkError`` where something is wrong.
+        """
+        self.image_sizes.watch()
+        if self._choice is None or not self._by_program:
+            self._choose(choose(variables))
+        choice = self._choice
+        assert choice is not None
+        benchmark = shared_benchmark(choice.directory)
+        self._announce(chosen(choice, benchmark))
+        for target in {TARGETS[name] for name in task_names if name in TARGETS}:
+            rows = choice.documents(benchmark, target)
+            if target in GOAL_TARGETS and choice.goal is not None:
+                wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
+                choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
+
+    @contextmanager
+    def chosen(self, choice: Choice) -> Iterator[None]:
+        """A program's choice, whatever the environment's variables say; forgotten at the end."""
+        self.close()
+        self._choice, self._by_program = choice, True
+        try:
+            yield
+        finally:
+            self.close()
+
+    def loaded(self, pretrained: str, **facts: Any) -> None:
+        """A backend has loaded ``pretrained``; its run record goes into the results of the next run, and only those."""
+        self._model = {"pretrained": pretrained, **facts, **recorded_of(pretrained)}
+
+    def begin(self, target: str) -> list[Document]:
+        """The documents of a target's task; they belong to the current run, or to a new one.
+
+        A run has a target once, and is over as soon as one of its documents was marked. Raises ``BenchmarkError`` for
+        what cannot be measured.
+        """
+        if line := unsupported():
+            raise BenchmarkError(line)
+        if self._run is None or self._run.unread is not None or target in self._run.splits:
+            self._run = self._new_run()
+        return self._run.begin(target)
+
+    def _new_run(self) -> Run:
+        choice = self._choice or choose()  # a harness without our plugin selects no tasks
+        benchmark = shared_benchmark(choice.directory)
+        model, self._model = self._model, None
+        if model is None and choice.checkpoint is not None:
+            model = {"pretrained": str(choice.checkpoint), **recorded_of(choice.checkpoint, needed=True)}
+        model = model or {}
+        self.image_sizes.start(model.get("backend") != OWN_BACKEND)  # which has the checkpoint's own settings
+        self._announce(chosen(choice, benchmark))
+        return Run(choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes)
+
+    @property
+    def run(self) -> Run:
+        """The run whose documents are asked; ``BenchmarkError`` in a process that did not build them."""
+        if self._run is None:
+            raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
+        return self._run
+
+    def next_model(self) -> None:
+        """Forget what is left of a run that broke off, and a model that was loaded and never scored."""
+        self._run = self._model = None
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.next_model()
+        self._choose(None)
+        self._announced = ""
+
+    def _choose(self, choice: Choice | None) -> None:
+        """Choose anew; the next command's judge begins with a budget of its own."""
+        if self._choice is not None and self._choice.judge is not None:
+            self._choice.judge.close()
+        self._choice, self._by_program = choice, False
+
+    def _announce(self, line: str) -> None:
+        if line != self._announced:
+            say(line)
+        self._announced = line
+
+
+session = Session()
