@@ -9,20 +9,16 @@ so a result here is what is read back from the new results file. An interrupted 
 shares the documents among processes: one a GPU, or on the CPU.
 """
 
-import atexit
-import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.evaluation.tested import unsupported
+from pebench_tasks.machine import loading
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
 
 
@@ -75,11 +71,12 @@ def evaluate(
         session.select(tasks)
         for checkpoint in checkpoints:
             _check_exists(str(checkpoint))
-        scoring = _checkpoint_scoring()
-        manager = scoring.own_tasks()
+        with loading():
+            from pebench_tasks.evaluation.checkpoint import own_tasks, score_checkpoint  # loads torch and the harness
+        manager = own_tasks()
         for checkpoint in map(str, checkpoints):
             session.next_model()
-            results += scoring.score_checkpoint(
+            results += score_checkpoint(
                 checkpoint,
                 tasks,
                 manager,
@@ -118,22 +115,6 @@ def _check_exists(checkpoint: str) -> None:
         raise BenchmarkError(
             f"There is no folder {checkpoint}. If a model of the hub is meant, start where no folder {parts[0]} is."
         )
-
-
-@cache
-def _checkpoint_scoring() -> ModuleType:
-    """The module with the harness and torch in it, imported in three quarters of the usual time.
-
-    Python looks for garbage again and again while modules fill the memory with a million objects, and finds none.
-    Here it does not, and looks at those again only when the program ends.
-    """
-    gc.disable()
-    try:
-        return import_module("pebench_tasks.evaluation.checkpoint")
-    finally:
-        gc.freeze()
-        gc.enable()
-        atexit.register(gc.unfreeze)
 
 
 @contextmanager

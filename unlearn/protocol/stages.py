@@ -8,7 +8,6 @@ first failure, an interrupt or the end of the program ends them all at once: sta
 the same command goes on from.
 """
 
-import gc
 import heapq
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pebench_tasks.errors import BenchmarkError, reason
+from pebench_tasks.machine import loading
 from pebench_tasks.parent import end_with_parent
 from unlearn.training.record import peak_memory_bytes
 
@@ -343,12 +343,11 @@ def _work(link: connection.Connection, processes: Processes, log: Path) -> None:
     prepare = processes.prepare
     while True:
         if prepare and not link.poll(0.2):
-            gc.disable()  # it would look through a million new objects again and again, and find nothing
-            if failed := _attempt("Start of a process", log, prepare):
+            with loading():
+                failed = _attempt("Start of a process", log, prepare)
+            if failed:
                 link.send(failed)
                 return
-            gc.freeze()
-            gc.enable()
             prepare = None
             link.send(_Ready())
         stage, own_log = link.recv()
