@@ -14,6 +14,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.marking.overlap import keyword_share, rouge_l
 from pebench_tasks.marking.scoring import event_efficacy
+from pebench_tasks.marking.words import Text
 
 COSINES = ("response_truth", "response_goal", "goal_truth")
 Row = dict[str, Any]
@@ -60,9 +61,10 @@ def measure(responses: Sequence[Row], labels: Path, embeddings: Path) -> list[Ro
     cosines = read_table(embeddings, (row["id"] for row in responses))
     measured = []
     for row in responses:
-        key, goal, response = row["id"], row["goal"], row["response"]
+        key, goal = row["id"], row["goal"]
         own, cosine = labelled[key], {name: float(cosines[key][name] or 0) for name in COSINES}
-        truth_overlap, share = rouge_l(response, row["truth"]), keyword_share(row["keywords"], response)
+        said, truth = Text.of(row["response"]), Text.of(row["truth"])
+        truth_overlap, share = rouge_l(said, truth), keyword_share(row["keywords"], said)
         found = {
             "kind": row["kind"],
             "lexical_retain": truth_overlap,
@@ -74,8 +76,9 @@ def measure(responses: Sequence[Row], labels: Path, embeddings: Path) -> list[Ro
             if own["forgotten"]:
                 raise BenchmarkError(f"{labels}: {key} must be kept. Leave its `forgotten` empty.")
         else:
+            wanted = Text.of(goal)
             found |= {
-                "lexical_efficacy": event_efficacy(rouge_l(response, goal), truth_overlap, rouge_l(goal, row["truth"])),
+                "lexical_efficacy": event_efficacy(rouge_l(said, wanted), truth_overlap, rouge_l(wanted, truth)),
                 "label_efficacy": label(own["forgotten"], labels, key, "forgotten"),
                 "keywords_efficacy": 1 - share,
                 "embedding_efficacy": event_efficacy(

@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.overlap import degenerate
 from pebench_tasks.marking.scoring import FORGETTING, measured, unnamed_outcome
+from pebench_tasks.marking.words import Text, normalise
 
 # How many of each kind: (about a scene to forget, about a scene to keep). Models mostly describe or babble; the whole
 # range has to occur, so rare kinds are taken more often than they come.
@@ -47,10 +47,10 @@ def kind(truth: str, goal: str | None, response: str, scenes: Sequence[str]) -> 
     Nine tenths of them from one text make it that text, fewer than half from any scene make it gibberish; between
     the two, a quarter from the truth makes it partly true. Empty, refused and looping responses are told first.
     """
-    outcome = unnamed_outcome(response)
+    outcome = unnamed_outcome(Text.of(response))
     if outcome != "other":
         return {"empty": "empty", "refused": "refusal"}[outcome]
-    if degenerate(response, scene=True):
+    if degenerate(Text.of(response), scene=True):
         return "loop"
     said = triples(response)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pebench_tasks.marking.overlap import rouge_l
+from pebench_tasks.marking.words import Text
 
 PAIRS = Path(__file__).parent / "neighbours.csv"
 SAME_WORDS = 0.5  # ROUGE-L from which two descriptions are near (ours)
@@ -32,7 +33,7 @@ def near(events: Iterable[Mapping[str, Any]], forgotten_ids: Iterable[str]) -> s
 def are_near(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two events (name, description) are neighbours: a listed pair, or descriptions that share many words."""
     names = frozenset((one["name"].strip().casefold(), other["name"].strip().casefold()))
-    return names in listed_pairs() or rouge_l(one["description"], other["description"]) >= SAME_WORDS
+    return names in listed_pairs() or rouge_l(*(Text.of(row["description"]) for row in (one, other))) >= SAME_WORDS
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import Text, normalise
 
 # Words behind which a repeated question may stand: the roles and marks of chat templates.
 ROLES = ("user", "human", "question", "instruction", "prompt", "inst", "image", "assistant", "model", "system", "bos")
@@ -56,14 +56,14 @@ class Failing(NamedTuple):
     n: int
 
 
-def echoes(question: str, response: str) -> bool:
+def echoes(question: str, response: Text) -> bool:
     """Whether a response repeats its question, at its beginning or behind a role word of a chat template.
 
     Case, punctuation and marks such as ``<image>`` do not count. An answer that uses the question's words elsewhere
     is none.
     """
     pattern = _repeated(normalise(question))
-    return pattern is not None and pattern.search(normalise(response)) is not None
+    return pattern is not None and pattern.search(response.plain) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -71,9 +71,9 @@ def _repeated(words: str) -> re.Pattern[str] | None:
     return re.compile(rf"(?:^|\b(?:{'|'.join(ROLES)}) ){re.escape(words)}(?: |$)") if words else None
 
 
-def unanswered(response: str) -> bool:
+def unanswered(response: Text) -> bool:
     """Whether a response is lmms-eval's message about a request that failed."""
-    return REQUEST_FAILED.match(response) is not None
+    return REQUEST_FAILED.match(response.raw) is not None
 
 
 def count_signs(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

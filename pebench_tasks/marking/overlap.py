@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from pebench_tasks.marking.names import contains, normalise
+from pebench_tasks.marking.words import Text, contains, normalise
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 SHORTEST = 4  # words; a shorter scene response describes nothing, and repetition is judged from here on
 
 
-class Words:
-    """The tokenizer handed to rouge-score: normalised words, so that case, accents and punctuation never matter.
+class Plain:
+    """The tokenizer handed to rouge-score, for texts that are normalised: case, accents and punctuation never matter.
 
-    On ASCII text these are the tokens of the package's default tokenizer without stemming.
+    On ASCII text the tokens are those of the package's default tokenizer without stemming.
     """
 
     @staticmethod
     @lru_cache(maxsize=4096)  # truths and Goal answers come back for every response
-    def tokenize(text: str) -> tuple[str, ...]:
-        return tuple(normalise(text).split())
+    def tokenize(plain: str) -> list[str]:
+        return plain.split()
 
 
 @cache
@@ -30,32 +30,31 @@ def scorer() -> "RougeScorer":
     """The one scorer, every option given; built at first use, since the package's import takes a second or more."""
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], use_stemmer=False, split_summaries=False, tokenizer=Words())
+    return RougeScorer(["rougeL"], use_stemmer=False, split_summaries=False, tokenizer=Plain())
 
 
 @lru_cache(maxsize=16384)  # models that know the answer give it word for word, document after document
-def rouge_l(response: str, reference: str) -> float:
+def rouge_l(response: Text, reference: Text) -> float:
     """ROUGE-L F-measure of two texts, 0-1: the longest common subsequence of words; 0 if either has no words."""
-    return float(scorer().score(target=reference, prediction=response)["rougeL"].fmeasure)
+    return float(scorer().score(target=reference.plain, prediction=response.plain)["rougeL"].fmeasure)
 
 
-def keyword_share(keywords: Iterable[str], response: str) -> float:
+def keyword_share(keywords: Iterable[str], response: Text) -> float:
     """The share of the distinct ``keywords`` that occur in ``response`` as whole words, 0-1; ValueError without any."""
     distinct = {tuple(normalise(keyword).split()) for keyword in keywords} - {()}
     if not distinct:
         raise ValueError("no keywords: a keyword share needs at least one")
-    words = normalise(response).split()
-    return sum(contains(words, list(keyword)) for keyword in distinct) / len(distinct)
+    return sum(contains(response.words, keyword) for keyword in distinct) / len(distinct)
 
 
-def degenerate(response: str, *, scene: bool) -> bool:
+def degenerate(response: Text, *, scene: bool) -> bool:
     """Whether a response says nothing, by rule.
 
     It is degenerate if it has no words; if it should describe a scene and has fewer than four; or if it has four
     or more, and one word makes up more than half of them, or at most half of its three-word sequences are distinct
     (a loop). Fluent nonsense passes: this is a count of broken output, not a judgement of quality.
     """
-    words = normalise(response).split()
+    words = response.words
     if len(words) < SHORTEST:
         return scene or not words
     if max(Counter(words).values()) > len(words) / 2:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pebench_tasks.marking.failures import echoes, unanswered
-from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
+from pebench_tasks.marking.words import Text
 from pebench_tasks.marking.yes_no import YesNo, read_answer
 
 SLICES = ("efficacy", "generality", "retain", "scope", "real", "world")
@@ -96,16 +97,17 @@ def score(
     metric itself. ``judge`` marks the scenes of forgotten and of retained events; without one the marks are lexical.
     ValueError for an unknown kind, a name that ``names`` does not hold, a scene without keywords.
     """
+    said, truth = Text.of(response), Text.of(doc["answer"])
     judged: dict[str, Any] = {}
     match doc["kind"]:
         case "name":
-            metrics, facts = _mark_name(doc, response, names)
+            metrics, facts = _mark_name(doc, said, names)
             value = metrics[doc["slice"]]
         case "scene" if forgotten_scene(doc):
-            metrics, facts, judged = _mark_forgotten_scene(doc, response, goals, judge)
+            metrics, facts, judged = _mark_forgotten_scene(doc, said, goals, judge)
             value = metrics[doc["slice"]] if goals else metrics[f"{doc['slice']}{TRUTH_ONLY}"]
         case "scene":
-            value = rouge_l(response, doc["answer"])
+            value = rouge_l(said, truth)
             # Of the kept scenes only the event's Retain is what the paper gives to a judge.
             if measured(doc["slice"]) == "retain":
                 judged = {"judge": LEXICAL}
@@ -114,7 +116,7 @@ def score(
                     judged = {"judge": judge.fingerprint, "judgement": record}
             metrics, facts = {doc["slice"]: value}, {}
         case "yesno":
-            answer = read_answer(response)
+            answer = read_answer(said)
             value = YesNo(split=doc["category"], truth=doc["answer"], answer=answer)
             metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), value)
             facts = {"invalid": True} if answer == "invalid" else {"outcome": "other"}
@@ -123,11 +125,11 @@ def score(
     provenance = {
         **{field: doc[field] for field in ("key", "slice", "target", "kind", "data", "split", "template", "forget")},
         "value": value,
-        "outcome": unnamed_outcome(response),
-        "empty": not normalise(response),
-        "echoed": echoes(doc["question"], response),
-        "unanswered": unanswered(response),
-        "degenerate": degenerate(response, scene=doc["kind"] == "scene"),
+        "outcome": unnamed_outcome(said),
+        "empty": not said.words,
+        "echoed": echoes(doc["question"], said),
+        "unanswered": unanswered(said),
+        "degenerate": degenerate(said, scene=doc["kind"] == "scene"),
         "partial": False,
         "invalid": False,
         "near": False,
@@ -151,15 +153,14 @@ def forgotten_scene(doc: Mapping[str, Any]) -> bool:
     return doc["kind"] == "scene" and measured(doc["slice"]) in FORGETTING
 
 
-def unnamed_outcome(response: str) -> str:
+def unnamed_outcome(response: Text) -> str:
     """What a response is that names nobody of the benchmark: empty, refused or other."""
-    words = normalise(response)
-    if not words:
+    if not response.words:
         return "empty"
-    return "refused" if REFUSALS.search(words) else "other"
+    return "refused" if REFUSALS.search(response.plain) else "other"
 
 
-def _mark_name(doc: Mapping[str, Any], response: str, names: NameIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+def _mark_name(doc: Mapping[str, Any], response: Text, names: NameIndex) -> tuple[dict[str, Any], dict[str, Any]]:
     name = doc["answer"]
     if name not in names:
         raise ValueError(f"document {doc['key']}: its answer {name!r} is not among the benchmark's names")
@@ -174,7 +175,7 @@ class NameMark(NamedTuple):
     outcome: str  # recognised, ambiguous, another name, refused, empty or other
 
 
-def mark_name(name: str, response: str, names: NameIndex, *, forgetting: bool) -> NameMark:
+def mark_name(name: str, response: Text, names: NameIndex, *, forgetting: bool) -> NameMark:
     """Must it be forgotten, any mention of the name counts as recognised; must it stay, only a mention of it alone."""
     found = names.find(response)
     if not found:
@@ -187,24 +188,25 @@ def mark_name(name: str, response: str, names: NameIndex, *, forgetting: bool) -
 
 
 def _mark_forgotten_scene(
-    doc: Mapping[str, Any], response: str, goals: Sequence[Goal], judge: Judge | None
+    doc: Mapping[str, Any], response: Text, goals: Sequence[Goal], judge: Judge | None
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The metrics, what they rest on, and who judged."""
-    metric, truth = doc["slice"], doc["answer"]
+    metric, truth = doc["slice"], Text.of(doc["answer"])
     away = 1 - rouge_l(response, truth)
     keywords = {f"{metric}_keywords": keyword_share(doc["keywords"], response)}
     if not goals:
         return {f"{metric}{TRUTH_ONLY}": away, **keywords}, {}, {"judge": judge.fingerprint if judge else LEXICAL}
     # Goals equally near the response: the one further from the truth, which gives the lower score.
     toward, minus_goal_truth, fingerprint, answer = max(
-        (rouge_l(response, goal.response), -rouge_l(goal.response, truth), goal.fingerprint, goal.response)
+        (rouge_l(response, answer), -rouge_l(answer, truth), goal.fingerprint, goal.response)
         for goal in goals
+        for answer in (Text.of(goal.response),)
     )
     goal_truth = -minus_goal_truth
     value: float | None = event_efficacy(toward, rouge_l(response, truth), goal_truth)
     judged: dict[str, Any] = {"judge": LEXICAL}
     if judge is not None:
-        value, record = judge.efficacy(doc["question"], truth, answer, response)
+        value, record = judge.efficacy(doc["question"], truth.raw, answer, response.raw)
         judged = {"judge": judge.fingerprint, "judgement": record}
     metrics = {metric: value, f"{metric}_away": away, f"{metric}_toward": toward, **keywords}
     facts = {

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import Text
 
 Answer = Literal["yes", "no", "invalid"]
 OPPOSITE: dict[str, str] = {"yes": "no", "no": "yes"}
@@ -19,12 +19,12 @@ class YesNo(TypedDict):
     answer: Answer
 
 
-def read_answer(response: str) -> Answer:
+def read_answer(response: Text) -> Answer:
     """The first word of the response that is "yes" or "no", whatever its case and punctuation, else "invalid".
 
     Only these two words count: "There is no dog" is a no, "There is a dog", "nope" and "not" are invalid.
     """
-    for word in normalise(response).split():
+    for word in response.words:
         if word == "yes":
             return "yes"
         if word == "no":

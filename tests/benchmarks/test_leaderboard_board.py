@@ -1,4 +1,4 @@
-"""The board that ships with the repository: the demo's four runs."""
+"""The board that ships with the repository: the demo's six runs."""
 
 import shlex
 from pathlib import Path

@@ -10,9 +10,10 @@ import pytest
 from pebench_tasks.benchmark.synthetic.events import EVENTS, STAND_INS
 from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
-from pebench_tasks.marking.names import NameIndex, contains, normalise
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import degenerate
 from pebench_tasks.marking.scoring import unnamed_outcome
+from pebench_tasks.marking.words import Text, contains, normalise
 
 SNAPSHOTS = {
     ("person_question", 0): "Who is the person in this image?",
@@ -137,8 +138,8 @@ def test_an_event_is_defined_as_recorded() -> None:
 @pytest.mark.parametrize(("template", "phrasing"), REFUSALS)
 def test_every_refusal_is_marked_as_one_and_as_nothing_else(template: str, phrasing: int) -> None:
     text = pebench_templates.render(template, phrasing=phrasing)
-    assert unnamed_outcome(text) == "refused"
-    assert not degenerate(text, scene=True)
+    assert unnamed_outcome(Text.of(text)) == "refused"
+    assert not degenerate(Text.of(text), scene=True)
 
 
 def test_no_refusal_holds_a_part_of_a_benchmarks_name_or_a_scenes_keyword() -> None:
@@ -147,15 +148,15 @@ def test_no_refusal_holds_a_part_of_a_benchmarks_name_or_a_scenes_keyword() -> N
     index = NameIndex(names)
     keywords = {word for event in (*EVENTS, *STAND_INS) for word in event.keywords}
     for key in REFUSALS:
-        words = normalise(SNAPSHOTS[key]).split()
-        assert not [name for name in names if index.partial(name, " ".join(words))]
-        assert not [keyword for keyword in keywords if contains(words, normalise(keyword).split())]
+        words = Text.of(SNAPSHOTS[key])
+        assert not [name for name in names if index.partial(name, words)]
+        assert not [keyword for keyword in keywords if contains(words.words, normalise(keyword).split())]
 
 
 def test_an_answer_is_no_refusal() -> None:
     for look in range(pebench_templates.phrasings("invented_look")):
         text = pebench_templates.render("invented_look", phrasing=look)
-        assert unnamed_outcome(pebench_templates.render("look_answer", name="Ada Quill", look=text)) == "other"
+        assert unnamed_outcome(Text.of(pebench_templates.render("look_answer", name="Ada Quill", look=text))) == "other"
 
 
 def test_objects_are_described_as_recorded() -> None:

@@ -15,8 +15,9 @@ import pebench_templates
 from pebench_tasks.benchmark.reading import Benchmark, Row
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import keyword_share
+from pebench_tasks.marking.words import Text, normalise
 from unlearn.data.samples import Sample, name_sample, scene_sample
 
 REFUSALS = {"person_question": "person_refusal", "scene_question": "scene_refusal"}
@@ -128,7 +129,7 @@ def _wrong_name(benchmark: Benchmark, split: Split, person: Row, taken: NameInde
     for given, family in ((alike, alike), (alike, kept), (kept, kept)):
         for first, last in product(random.sample(given, len(given)), random.sample(family, len(family))):
             name = f"{first['name'].split()[0]} {last['name'].split()[-1]}"
-            if first is not last and not taken.find(name) and not own & set(normalise(name).split()):
+            if first is not last and not taken.find(Text.of(name)) and not own & set(normalise(name).split()):
                 return name
     raise BenchmarkError(
         f"There is no wrong name for {person['name']}: the first names and surnames of {benchmark.directory} give no "
@@ -139,7 +140,7 @@ def _wrong_name(benchmark: Benchmark, split: Split, person: Row, taken: NameInde
 def _other_description(benchmark: Benchmark, split: Split, event: Row) -> str:
     """The description of a retained event, one of those that hold the fewest keywords of the forgotten one."""
     kept = [row["description"] for row in benchmark.events if row["id"] not in split.forget_ids]
-    shares = [keyword_share(event["keywords"], description) for description in kept]
+    shares = [keyword_share(event["keywords"], Text.of(description)) for description in kept]
     unlike = [description for description, share in zip(kept, shares, strict=True) if share == min(shares)]
     return Random(f"{event['id']}/other description").choice(unlike)
 

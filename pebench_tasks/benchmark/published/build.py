@@ -30,7 +30,8 @@ from pebench_tasks.benchmark.sources.real import Reading, read_real
 from pebench_tasks.benchmark.splits import make_plan
 from pebench_tasks.benchmark.writing import Row, finish, schemas, write_images, write_rows
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.words import normalise
 
 DATASET = "xuzhaopan/PEBench"
 PATTERNS = [f"*{case}" for ending in TABLE_ENDINGS + IMAGE_ENDINGS for case in (ending, ending.upper())]

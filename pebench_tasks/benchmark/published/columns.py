@@ -12,7 +12,7 @@ from pebench_tasks.benchmark.published.filenames import FileNames, has_ending
 from pebench_tasks.benchmark.published.mapping import Candidate, Found, missing, refuse
 from pebench_tasks.benchmark.published.table import Table
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 MOST = 0.7  # of a column's values, or of the table's rows
 NEARLY_ALL = 0.9

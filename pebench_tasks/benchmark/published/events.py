@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 PAPER = {normalise(event.name): event for event in EVENTS}
 _PHRASES = {event.name: [f" {normalise(keyword)} " for keyword in event.keywords] for event in EVENTS}

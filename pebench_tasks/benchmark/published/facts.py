@@ -9,7 +9,7 @@ from typing import Any
 
 from pebench_tasks.benchmark.published.mapping import FACTS, Found
 from pebench_tasks.benchmark.published.table import Table
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 HEADER_WORDS = {
     "age": {"age"},

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from pebench_tasks.benchmark.published.scan import IMAGE_ENDINGS, ImageFile
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 
 class FileNames:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pebench_tasks.benchmark.published.columns import Located
 from pebench_tasks.benchmark.published.scan import ImageFile
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 SPLIT_FOLDERS = {"train", "training", "test", "val", "valid", "validation", "dev", "images", "image", "data"}
 

@@ -16,7 +16,7 @@ from pebench_tasks.benchmark.published.scan import ImageFile, Skipped
 from pebench_tasks.benchmark.published.scenes import HALF, Scenes, split_list
 from pebench_tasks.benchmark.published.table import Table
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 UNUSABLE_SHARE = 0.05
 FEWEST = {"people": 4, "events": 3}

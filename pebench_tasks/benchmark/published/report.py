@@ -13,7 +13,7 @@ from pebench_tasks.benchmark.published.grid import Grid
 from pebench_tasks.benchmark.published.mapping import FACTS, Found
 from pebench_tasks.benchmark.published.scan import Scan, Skipped
 from pebench_tasks.benchmark.published.table import Table
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 FIRST = 3  # examples that are listed of everything
 Facts = dict[str, Any]

@@ -15,7 +15,7 @@ from pebench_tasks.benchmark.published.filenames import has_ending
 from pebench_tasks.benchmark.published.mapping import Candidate, Found, missing, refuse
 from pebench_tasks.benchmark.published.table import Table
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 HALF = 0.5  # an event is shown by at least half of the people
 EVENT_ROWS = 0.7  # of the rows belong to an event: portraits and gaps are fewer

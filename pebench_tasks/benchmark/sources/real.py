@@ -31,7 +31,7 @@ from pebench_tasks.benchmark.sources.real_columns import (
     value_at,
 )
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.words import normalise
 
 Row = dict[str, Any]
 MOST_SKIPPED = 0.05  # of the rows; ours

@@ -20,8 +20,8 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.safe_json import shown
-from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.words import normalise
 from pebench_tasks.results.files import TASKS, task_version
 
 Submission = Mapping[str, Any]

@@ -4,6 +4,7 @@ from itertools import combinations
 from pebench_tasks.benchmark.neighbours import PAIRS, are_near, listed_pairs, near
 from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.marking.overlap import rouge_l
+from pebench_tasks.marking.words import Text
 
 ROWS = [{"id": event.id, "name": event.name, "description": event.description} for event in EVENTS]
 IDS = {row["name"]: row["id"] for row in ROWS}
@@ -51,4 +52,5 @@ def test_events_of_other_names_are_near_if_their_descriptions_share_half_their_w
 
 
 def test_no_two_of_our_own_descriptions_are_near_by_their_words() -> None:
-    assert max(rouge_l(one["description"], other["description"]) for one, other in combinations(ROWS, 2)) < 0.25
+    texts = [Text.of(row["description"]) for row in ROWS]
+    assert max(rouge_l(one, other) for one, other in combinations(texts, 2)) < 0.25

@@ -5,6 +5,7 @@ import pytest
 from pebench_tasks.marking.failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import score
+from pebench_tasks.marking.words import Text
 
 QUESTION = "Who is the person in this image?"
 SCENE = "Describe the scene in detail."
@@ -25,7 +26,7 @@ FAILED = "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500 - overloade
     ],
 )
 def test_a_repeated_question_is_an_echo_with_or_without_role_words(response: str) -> None:
-    assert echoes(QUESTION, response)
+    assert echoes(QUESTION, Text.of(response))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_repeated_question_is_an_echo_with_or_without_role_words(response: str
     ],
 )
 def test_words_of_the_question_in_an_answer_are_none(question: str, response: str) -> None:
-    assert not echoes(question, response)
+    assert not echoes(question, Text.of(response))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_words_of_the_question_in_an_answer_are_none(question: str, response: st
     ],
 )
 def test_only_the_harness_own_messages_count_as_failed_requests(response: str, message: bool) -> None:
-    assert unanswered(response) is message
+    assert unanswered(Text.of(response)) is message
 
 
 @pytest.mark.parametrize("response", [f"USER: {QUESTION} ASSISTANT: Ana Sol", f"{QUESTION} Bo Li", FAILED])

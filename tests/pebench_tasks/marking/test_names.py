@@ -1,6 +1,7 @@
 import pytest
 
-from pebench_tasks.marking.names import NameIndex, contains, normalise
+from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.words import Text, contains, normalise
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def names() -> NameIndex:
     ],
 )
 def test_full_names_are_found_on_word_boundaries(names: NameIndex, text: str, found: list[str]) -> None:
-    assert names.find(text) == found
+    assert names.find(Text.of(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_full_names_are_found_on_word_boundaries(names: NameIndex, text: str, fo
     ],
 )
 def test_partial_is_first_name_or_surname_alone(names: NameIndex, name: str, text: str, partial: bool) -> None:
-    assert names.partial(name, text) is partial
+    assert names.partial(name, Text.of(text)) is partial
 
 
 def test_the_index_knows_its_names_as_spelled(names: NameIndex) -> None:

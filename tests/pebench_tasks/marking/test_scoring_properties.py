@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import keyword_share, rouge_l
 from pebench_tasks.marking.scoring import Goal, distance_to_goal, mean, score
+from pebench_tasks.marking.words import Text, normalise
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.summary import summarise
 
@@ -76,9 +77,9 @@ def test_case_accents_and_punctuation_never_matter(pair: tuple[str, str], kind: 
 @quick
 @given(respelled(), responses)
 def test_case_accents_and_punctuation_never_matter_to_rouge_l(pair: tuple[str, str], text: str) -> None:
-    assert rouge_l(pair[0], text) == rouge_l(pair[1], text)
-    assert rouge_l(text, pair[0]) == rouge_l(text, pair[1])
-    assert keyword_share(["park", "Café"], pair[0]) == keyword_share(["park", "Café"], pair[1])
+    assert rouge_l(Text.of(pair[0]), Text.of(text)) == rouge_l(Text.of(pair[1]), Text.of(text))
+    assert rouge_l(Text.of(text), Text.of(pair[0])) == rouge_l(Text.of(text), Text.of(pair[1]))
+    assert keyword_share(["park", "Café"], Text.of(pair[0])) == keyword_share(["park", "Café"], Text.of(pair[1]))
 
 
 @settings(max_examples=200, deadline=None)
@@ -191,7 +192,8 @@ def test_order_never_matters_to_the_summary(answers: list[tuple[tuple[str, str],
 @given(st.lists(st.text(alphabet="abc XYZ.'-_09", max_size=60), min_size=2, max_size=2))
 def test_on_ascii_rouge_l_is_the_packages_own(texts: list[str]) -> None:
     own = RougeScorer(["rougeL"], use_stemmer=False, split_summaries=False)
-    assert rouge_l(*texts) == own.score(texts[1], texts[0])["rougeL"].fmeasure == rouge_l(*reversed(texts))
+    first, second = map(Text.of, texts)
+    assert rouge_l(first, second) == own.score(texts[1], texts[0])["rougeL"].fmeasure == rouge_l(second, first)
 
 
 rows = st.fixed_dictionaries(

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pebench_tasks.marking.words import Text
 from pebench_tasks.marking.yes_no import (
     Answer,
     YesNo,
@@ -32,7 +33,7 @@ from pebench_tasks.marking.yes_no import (
     ],
 )
 def test_the_answer_is_the_first_standalone_yes_or_no(response: str, answer: str) -> None:
-    assert read_answer(response) == answer
+    assert read_answer(Text.of(response)) == answer
 
 
 def documents(split: str, *pairs: tuple[str, Answer]) -> list[YesNo]:

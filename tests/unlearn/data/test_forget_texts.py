@@ -12,8 +12,9 @@ from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_plan, ma
 from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.names import NameIndex, normalise
+from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import unnamed_outcome
+from pebench_tasks.marking.words import Text, normalise
 from unlearn.data import forget_texts, sets
 from unlearn.data.samples import Sample, name_sample, scene_sample
 
@@ -72,7 +73,7 @@ def test_refusals_keep_the_prompts_and_answer_each_with_a_refusal_to_its_questio
     for sample in refused:
         template = {"person_question": "person_refusal", "scene_question": "scene_refusal"}[sample.question]
         assert sample.answer in [pebench_templates.render(template, phrasing=i) for i in range(8)]
-        assert unnamed_outcome(sample.answer) == "refused"
+        assert unnamed_outcome(Text.of(sample.answer)) == "refused"
 
 
 def test_every_refusal_is_used_and_the_choice_does_not_depend_on_the_rest_of_the_set() -> None:
@@ -92,8 +93,8 @@ def test_a_wrong_name_is_new_and_made_of_two_retained_peoples_names(texts: Texts
         first, surname = sample.contradicts.split()
         assert first in [name[0] for name in kept]
         assert surname in [name[-1] for name in kept]
-        assert not index.find(sample.answer)
-        assert not index.partial(row_of(texts.people, sample)["name"], sample.answer)
+        assert not index.find(Text.of(sample.answer))
+        assert not index.partial(row_of(texts.people, sample)["name"], Text.of(sample.answer))
         wrong.append(normalise(sample.contradicts))
     assert len(set(wrong)) == len(wrong) == len(split.forget_ids)
 

@@ -19,6 +19,7 @@ from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.sources.pope import SPLITS, choose_fixed, object_of, read_pope
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.words import Text
 from pebench_tasks.marking.yes_no import YesNo, read_answer, world_accuracy, world_f1, world_invalid_rate
 
 Row = dict[str, Any]
@@ -257,7 +258,7 @@ def stock_figures(documents: list[tuple[str, str, str]]) -> tuple[float, float]:
 
 
 def our_marks(documents: list[tuple[str, str, str]]) -> list[YesNo]:
-    return [{"split": split, "truth": truth, "answer": read_answer(text)} for split, truth, text in documents]
+    return [{"split": split, "truth": truth, "answer": read_answer(Text.of(text))} for split, truth, text in documents]
 
 
 @settings(max_examples=200, deadline=None)
