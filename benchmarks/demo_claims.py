@@ -81,13 +81,13 @@ CLAIMS = (
     Claim("Goal describes the scenes of people it never saw", cells("goal", "person", "scope"), at_least(0.85)),
     Claim("Goal names people in scenes it never saw", cells("goal", "event", "scope"), at_least(80)),
     Claim("ga forgets people", cells("ga", "person", "efficacy"), at_least(95)),
-    Claim("ga takes nearly all other names with them", cells("ga", "person", "retain"), at_most(25)),
+    Claim("ga takes most other names with them", cells("ga", "person", "retain"), at_most(50)),
     Claim("gd forgets people", cells("gd", "person", "efficacy"), at_least(95)),
     Claim("gd keeps more than half of the other names", cells("gd", "person", "retain"), at_least(55)),
     Claim("simnpo forgets people", cells("simnpo", "person", "efficacy"), at_least(95)),
     Claim("simnpo keeps most of the other names", cells("simnpo", "person", "retain"), at_least(70)),
     Claim("gd moves events", (("gd", "event", "efficacy"), ("finetuned", "event", "efficacy")), more(0.2)),
-    Claim("gd keeps the other events", cells("gd", "event", "retain"), at_least(0.8)),
+    Claim("simnpo keeps the other events", cells("simnpo", "event", "retain"), at_least(0.8)),
 )
 
 

@@ -3,7 +3,7 @@
     python benchmarks/demo_table.py --out runs/demo        # finishes the run first, where it is not finished
 
 Rounding differs between processors, and a model that is trained on one is not to the last digit what it is on another:
-the figures are an example, what the README claims of them holds elsewhere as well (``tests/demo_claims.py``).
+the figures are an example, what the README claims of them holds elsewhere as well (``benchmarks/demo_claims.py``).
 """
 
 import argparse
