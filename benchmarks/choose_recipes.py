@@ -166,7 +166,7 @@ def _rows(tried: Sequence[Candidate], seeds: Sequence[int], options: argparse.Na
         for of_seeds, candidate in zip(rows, tried, strict=True):
             scored = Scored(candidate.name, candidate.target)
             goal = results[Scored("goal", candidate.target)]
-            of_seeds[setting.seed] = graph.row(scored, results[scored], goal)
+            of_seeds[setting.seed] = graph.row_of(scored, results[scored], goal)
     return rows
 
 
@@ -176,10 +176,10 @@ def _lineup(tried: Sequence[Candidate], seed: int, options: argparse.Namespace) 
     out = options.out / name
     setting = Setting(out, out / "data", forget_name(20), seed, "tiny", 64, name, tiny=True)
     base = str(out / "base")
-    trainings = [graph.finetuning(setting, base, TARGETS)]
-    trainings += [graph.goal(setting, base, target) for target in TARGETS]
+    trainings = [graph.finetune_training(setting, base, TARGETS)]
+    trainings += [graph.goal_training(setting, base, target) for target in TARGETS]
     for candidate in tried:
-        made = graph.unlearning(setting, candidate.method, candidate.target)
+        made = graph.method_training(setting, candidate.method, candidate.target)
         folder = out / f"{candidate.name}_{candidate.target}"
         words = [*made.words, "--output_dir", str(folder), *candidate.settings.split()]
         words += ["--reference_cache", str(out / "reference" / folder.name)]

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     with timed("Report: figures with intervals, plots, and the responses themselves"):
         folders = dict.fromkeys(result.results_file.parent for result in results.values())
         page = write_report(list(folders), options.out / "report", data=data)
-    rows = [graph.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
+    rows = [graph.row_of(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     _write(rows, _notes(results, options), options, setting)
     console.print(f"[bold]Open in a browser:[/bold] {page}", highlight=False, soft_wrap=True)
     graph.print_resources(started, peak)
@@ -97,13 +97,13 @@ def _print_estimate(model: str, data: Path, forget: str, words: Sequence[Sequenc
 
 
 def _trainings(setting: Setting, names: Sequence[str], base: str, second_goal: bool) -> list[Training]:
-    trainings = [graph.finetuning(setting, base, SINGLE)]
+    trainings = [graph.finetune_training(setting, base, SINGLE)]
     for target in SINGLE:
-        trainings += [graph.unlearning(setting, name, target) for name in names]
-        trainings.append(graph.goal(setting, base, target))
+        trainings += [graph.method_training(setting, name, target) for name in names]
+        trainings.append(graph.goal_training(setting, base, target))
     if second_goal:
         title = "A second Goal for events, from another seed: the ceiling of event Efficacy"
-        trainings.append(graph.goal(setting, base, "event", name=SECOND_GOAL, more=1)._replace(title=title))
+        trainings.append(graph.goal_training(setting, base, "event", name=SECOND_GOAL, more=1)._replace(title=title))
     return trainings
 
 

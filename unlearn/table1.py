@@ -155,16 +155,16 @@ def _one_seed(seed: int, options: argparse.Namespace) -> tuple[Setting, list[Tra
     out, forget = options.out / name, forget_name(options.forget)
     setting = Setting(out, out / "data", forget, seed, options.recipes, options.batch_size, name, tiny=True)
     base = str(out / "base")
-    trainings = [graph.finetuning(setting, base, (*SINGLE, "joint"))]
-    trainings += [graph.unlearning(setting, method, target) for target in SINGLE for method in METHODS]
-    trainings += [graph.unlearning(setting, method, "joint", balance=balance) for method, balance in JOINT]
-    trainings += [graph.goal(setting, base, target) for target in (*SINGLE, "joint")]
+    trainings = [graph.finetune_training(setting, base, (*SINGLE, "joint"))]
+    trainings += [graph.method_training(setting, method, target) for target in SINGLE for method in METHODS]
+    trainings += [graph.method_training(setting, method, "joint", balance=balance) for method, balance in JOINT]
+    trainings += [graph.goal_training(setting, base, target) for target in (*SINGLE, "joint")]
     return setting, trainings
 
 
 def _rows(setting: Setting, trainings: Sequence[Training]) -> list[Row]:
     results = graph.results(setting, trainings)
-    rows = [graph.row(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
+    rows = [graph.row_of(scored, result, results[Scored("goal", scored.target)]) for scored, result in results.items()]
     return [piece for row in rows for piece in by_concept(row)]
 
 

@@ -23,7 +23,7 @@ from transformers import (
     ProcessorMixin,
 )
 
-from pebench_tasks.backend.adapters import adapter_base
+from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.errors import BenchmarkError
 
 Images = Sequence[Sequence[Image.Image]]  # of each text; all empty for texts without images

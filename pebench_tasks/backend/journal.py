@@ -24,7 +24,7 @@ from typing import IO
 from tqdm import tqdm
 
 from pebench_tasks import __version__
-from pebench_tasks.backend.adapters import adapter_base
+from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.errors import BenchmarkError
 
 FORMAT = "pebench-answers/1"

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
@@ -70,9 +71,9 @@ def evaluate(
     with session.chosen(choice), _benchmark_errors():
         session.select(tasks)
         for checkpoint in checkpoints:
-            _check_exists(str(checkpoint))
-        with loading():
-            from pebench_tasks.evaluation.checkpoint import own_tasks, score_checkpoint  # loads torch and the harness
+            check_checkpoint(str(checkpoint))
+        with loading():  # torch and the harness
+            from pebench_tasks.evaluation.one_checkpoint import own_tasks, score_checkpoint
         manager = own_tasks()
         for checkpoint in map(str, checkpoints):
             session.next_model()
@@ -102,19 +103,6 @@ def _check_names(checkpoints: Sequence[str]) -> None:
     for checkpoint in checkpoints:
         if "," in checkpoint or "=" in checkpoint:
             raise BenchmarkError(f"lmms-eval cannot take a checkpoint whose path has a comma or '=': {checkpoint}")
-
-
-def _check_exists(checkpoint: str) -> None:
-    """The hub would be asked, with patience, for what is no name of a model there."""
-    if Path(checkpoint).is_dir():
-        return
-    parts = checkpoint.split("/")
-    if len(parts) != 2:
-        raise BenchmarkError(f"There is no folder {checkpoint}, and a model of the hub is called owner/name.")
-    if Path(parts[0]).is_dir():
-        raise BenchmarkError(
-            f"There is no folder {checkpoint}. If a model of the hub is meant, start where no folder {parts[0]} is."
-        )
 
 
 @contextmanager

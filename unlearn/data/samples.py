@@ -60,6 +60,11 @@ class SampleSet:
     ) -> None:
         if not 0 <= replay_share < 1:
             raise BenchmarkError(f"The replay share must be at least 0 and below 1, not {replay_share}.")
+        for unit in (*units, *(unit for part in replay for unit in part)):
+            if len(images := sorted({sample.image for sample in unit})) > 1:
+                raise BenchmarkError(
+                    f"The samples of a unit are trained behind one picture, but these are about {', '.join(images)}."
+                )
         self.units = units
         self.replay = [part for part in replay if part] if replay_share else []
         self.replay_share = replay_share if self.replay else 0.0

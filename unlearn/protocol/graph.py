@@ -89,20 +89,20 @@ def print_resources(started: float, peak_bytes: int) -> None:
     )
 
 
-def finetuning(setting: Setting, base: str, targets: Sequence[str]) -> Training:
+def finetune_training(setting: Setting, base: str, targets: Sequence[str]) -> Training:
     """The model that has seen everything: a row of every target."""
     title = "Finetune on everything: where unlearning starts"
     return _training(setting, title, "finetuned", "finetuned", "finetune", base, targets=targets)
 
 
-def goal(setting: Setting, base: str, target: str, *, name: str = "goal", more: int = 0) -> Training:
+def goal_training(setting: Setting, base: str, target: str, *, name: str = "goal", more: int = 0) -> Training:
     """The model that never saw the forget set; ``more`` is added to the seed for one that is not the first."""
     what = {"person": "people", "event": "events", "joint": "people and events"}[target]
     folder = f"goal-{target}" + (f"-{more + 1}" if more else "")
     return _training(setting, f"Goal: never saw the {what} to forget", name, folder, "goal", base, target, more=more)
 
 
-def unlearning(setting: Setting, method: str, target: str, *, balance: str = "") -> Training:
+def method_training(setting: Setting, method: str, target: str, *, balance: str = "") -> Training:
     """One method on the finetuned model."""
     row = f"{method}+{balance}" if balance else method
     # A folder of its own: the last digits of a value depend on those that are computed with it, so which stage comes
@@ -179,7 +179,7 @@ def processes(asked: int | None, *, tiny: bool) -> Processes:
 
 
 def _import_what_stages_need() -> None:
-    for module in ("unlearn.protocol.tiny_model", "pebench_tasks.evaluation.checkpoint"):
+    for module in ("unlearn.protocol.tiny_model", "pebench_tasks.evaluation.one_checkpoint"):
         import_module(module)
 
 
@@ -342,7 +342,7 @@ def _weights(checkpoint: Path) -> str:
     return str(record["weights"])
 
 
-def row(scored: Scored, result: Result, goal_result: Result) -> Row:
+def row_of(scored: Scored, result: Result, goal_result: Result) -> Row:
     """One line of the table: figures, the documents behind them, and the distance to Goal where none lacks.
 
     A benchmark without public figures, or without World questions, asks for no such figure.

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
 from pebench_tasks.backend import families
-from pebench_tasks.backend.adapters import adapter_base
+from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
 from pebench_tasks.errors import BenchmarkError
 
 
@@ -37,14 +37,13 @@ def _four_bit(dtype: torch.dtype) -> Any:
 
 
 def model_folder(name: str) -> Path | None:
-    """The local folder behind ``--model``, or None for a hub id; raises ``BenchmarkError`` for a missing folder."""
+    """The local folder behind ``--model``, or None for a hub id; raises ``BenchmarkError`` for what is neither."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
     if Path(f"{folder}.partial").is_dir():
         raise BenchmarkError(f"{name} is not finished: its training was interrupted. Run that command again first.")
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise BenchmarkError(f"There is no model folder {name}.")
+    check_checkpoint(name)
     return None
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.backend.adapters import adapter_base
+from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD
 

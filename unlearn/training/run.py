@@ -30,7 +30,7 @@ from transformers import (
     set_seed,
 )
 
-from pebench_tasks.backend.adapters import adapter_base
+from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError

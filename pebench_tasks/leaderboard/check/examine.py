@@ -1,5 +1,7 @@
 """One submission: every figure computed again from its samples, or why it is refused."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check import conditions
 from pebench_tasks.leaderboard.check.board import Board
-from pebench_tasks.leaderboard.entry.context import claims, run_of
+from pebench_tasks.leaderboard.entry.context import claims, run_names, run_of
 from pebench_tasks.leaderboard.entry.lineage import check_lineage
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.entry.recompute import Answers, recompute
@@ -46,6 +48,21 @@ class Checked(NamedTuple):
     results: dict[str, Result]  # "finetuned", "model", "goal-0", ...: as the harness would have written them
     answers: dict[str, Answers]  # by run, what it answered, as hashes
     unchecked: list[str]  # what no check can see, in sentences for the page
+
+    @property
+    def bounds(self) -> str:
+        """A hash of the base's weights and of the weights, responses and judgements of Finetuned and of every Goal.
+
+        It does not depend on the order of the documents, nor on that of the Goals after the first, to which distances
+        are taken.
+        """
+        finetuned, first, *others = (
+            [run_of(self.submission, name)["weights"], *self.answers[name]]
+            for name in run_names(self.submission)
+            if name != "model"
+        )
+        whole = [self.submission["base"]["weights"], finetuned, first, sorted(others)]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
 
 
 def check_submission(path: Path, board: Board, benchmarks: Mapping[str, Benchmark]) -> Checked:

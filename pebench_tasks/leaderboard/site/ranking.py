@@ -32,7 +32,7 @@ class Listed(NamedTuple):
     submission: dict[str, Any]
     board: Board  # its own runs: Finetuned, the unlearned model, Goals
     verified: Verified | None  # who scored the weights again; None: nobody
-    bounds: str  # ``bounds.bounds_id``: which Finetuned and Goals, and what they answered
+    bounds: str  # ``Checked.bounds``: which Finetuned and Goals, and what they answered
 
     @property
     def model(self) -> Entry:
@@ -109,7 +109,7 @@ class Key(NamedTuple):
     world: str  # which World questions
     real: str  # which public figures: "all", or the list's fingerprint
     base: str  # weights of the foundation model
-    bounds: str  # a hash of Finetuned and Goals, ``bounds.bounds_id``
+    bounds: str  # a hash of Finetuned and Goals, ``Checked.bounds``
 
 
 def tables(listed: Iterable[Listed]) -> list[Table]:

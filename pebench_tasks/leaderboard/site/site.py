@@ -16,7 +16,6 @@ from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.check.board import Board, Verified, is_verified, read_board, read_verified
-from pebench_tasks.leaderboard.check.bounds import bounds_id
 from pebench_tasks.leaderboard.check.check import Checked, check_board, open_benchmarks, processes
 from pebench_tasks.leaderboard.site import exports, site_pages
 from pebench_tasks.leaderboard.site.exports import FORMAT
@@ -126,7 +125,7 @@ def _listed(checked: Checked, verified: Mapping[str, Verified]) -> Listed:
         names.append({"finetuned": "Finetuned", "model": checked.name, "goal-0": "Goal"}.get(run, f"Goal {number}"))
     own = boards(results, names)[0]
     word = is_verified(checked.file, dict(verified))
-    return Listed(checked.name, checked.submission, own, word, bounds_id(checked))
+    return Listed(checked.name, checked.submission, own, word, checked.bounds)
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.checkpoint import reserve_date
 from pebench_tasks.evaluation.checkpoints import evaluate
+from pebench_tasks.evaluation.one_checkpoint import reserve_date
 from pebench_tasks.marking.scoring import SLICES
 from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.notes import notes

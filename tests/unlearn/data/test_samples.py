@@ -127,3 +127,11 @@ def test_asking_keeps_what_the_sample_says_and_renders_the_question() -> None:
     asked = ask(sample, 1)
     expected = pebench_templates.render("fact_question", phrasing=1, name="A B", fact="age")
     assert asked == ("i", expected, "30.", "k", "30", ("A B",))
+
+
+def test_the_samples_of_a_unit_are_about_one_picture() -> None:
+    """Behind a shared beginning the first one's picture would stand for all."""
+    one, other = (name_sample(key, "Ann") for key in ("p000/e00", "p001/e00"))
+    for units, replay in (([(one, other)], []), ([(one,)], [[(one,), (other, one)]])):
+        with pytest.raises(BenchmarkError, match="behind one picture, but these are about p000/e00, p001/e00"):
+            SampleSet(units, replay, 0.25)

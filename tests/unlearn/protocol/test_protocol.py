@@ -21,7 +21,7 @@ def setting(benchmark: Benchmark, tmp_path: Path) -> Setting:
 
 
 def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Setting) -> None:
-    training = graph.unlearning(setting, "kl", "joint", balance="bgd")
+    training = graph.method_training(setting, "kl", "joint", balance="bgd")
     words = " ".join(training.words)
     assert "tiny/kl_joint.yaml --method kl" in words
     assert "--seed 7" in words
@@ -31,7 +31,7 @@ def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Se
 
 
 def test_a_second_goal_has_another_seed_and_folder(setting: Setting) -> None:
-    first, second = (graph.goal(setting, "base", "event", more=more) for more in (0, 1))
+    first, second = (graph.goal_training(setting, "base", "event", more=more) for more in (0, 1))
     assert "--seed 7" in " ".join(first.words)
     assert "--seed 8" in " ".join(second.words)
     assert (first.folder.name, second.folder.name) == ("goal-event", "goal-event-2")
@@ -41,9 +41,9 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
     setting: Setting,
 ) -> None:
     base = str(setting.out / "base")
-    trainings = [graph.finetuning(setting, base, graph.SINGLE)]
-    trainings += [graph.goal(setting, base, target) for target in graph.SINGLE]
-    trainings.append(graph.unlearning(setting, "gd", "event"))
+    trainings = [graph.finetune_training(setting, base, graph.SINGLE)]
+    trainings += [graph.goal_training(setting, base, target) for target in graph.SINGLE]
+    trainings.append(graph.method_training(setting, "gd", "event"))
     found = graph.stage_graph(setting._replace(tiny=True), trainings, drawn=True)
     assert {stage.name: stage.after for stage in found} == {
         "data": (),
@@ -81,7 +81,7 @@ def test_the_tiny_model_takes_no_more_processes_than_the_memory_holds(monkeypatc
 
 def test_the_tiny_model_stays_on_the_cpu(setting: Setting) -> None:
     for tiny in (True, False):
-        words = " ".join(graph.goal(setting._replace(tiny=tiny), "base", "event").words)
+        words = " ".join(graph.goal_training(setting._replace(tiny=tiny), "base", "event").words)
         assert ("--use_cpu true" in words) == tiny
 
 
@@ -90,7 +90,7 @@ def test_methods_share_reference_values_only_where_stages_run_one_by_one(setting
 
     def folders(one_by_one: bool) -> list[str]:
         here = setting._replace(one_by_one=one_by_one)
-        words = [graph.unlearning(here, method, "event").words for method in ("npo", "dpo", "kl")]
+        words = [graph.method_training(here, method, "event").words for method in ("npo", "dpo", "kl")]
         return [Path(each[each.index("--reference_cache") + 1]).name for each in words]
 
     assert folders(True) == ["event", "event", "kl-event"]
@@ -161,10 +161,10 @@ def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -
     of_goal = Result("goal", "pebench_people", "1.1", goal, {"slices": counts}, nothing, nothing)
     found = of_goal._replace(metrics=goal | {"efficacy": 0.0, "generality": 50.0})
     scored = graph.Scored("ga", "person")
-    assert graph.row(scored, found, of_goal).distance == pytest.approx(0.375)
+    assert graph.row_of(scored, found, of_goal).distance == pytest.approx(0.375)
     lacking = found._replace(metrics={name: value for name, value in goal.items() if name != "retain"})
-    assert graph.row(scored, lacking, of_goal).distance is None
+    assert graph.row_of(scored, lacking, of_goal).distance is None
     with_real = {"slices": counts | {"real": {"n": 4, "empty": 0}}}
-    assert graph.row(scored, found._replace(provenance=with_real), of_goal).distance is None
+    assert graph.row_of(scored, found._replace(provenance=with_real), of_goal).distance is None
     without = of_goal._replace(metrics={name: value for name, value in goal.items() if name != "world"})
-    assert graph.row(scored, found, without).distance is None
+    assert graph.row_of(scored, found, without).distance is None
