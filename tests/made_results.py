@@ -17,6 +17,7 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, measured, score
 from pebench_tasks.results.files import TASKS, task_version
 from pebench_tasks.results.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe
 
@@ -37,6 +38,12 @@ HOSTILE = (
     "left \u202eright to left\u202c again, \u2066isolated\u2069",
     "<svg onload=\"document.title='pwned'\"><iframe src=https://example.org></iframe>",
 )
+
+
+def record(**said: Any) -> ResultRecord:
+    """The provenance of a result that says this, and otherwise no more than every result does."""
+    least = {"data": "d" * 16, "split": "5" * 16, "template": "t" * 16, "forget": "forget20", "target": "person"}
+    return ResultRecord.from_json({**least, "judge": None, "withheld": "", **said})
 
 
 def knows(doc: Document) -> str:

@@ -62,5 +62,5 @@ def main(arguments: argparse.Namespace) -> int:
 def _check(result: Result) -> None:
     if not result.results_file.is_file():
         raise BenchmarkError(f"{result.results_file} is missing: what {result.samples_file.name} was logged with.")
-    if result.provenance["withheld"]:
-        raise BenchmarkError(f"{result.results_file} has no scores ({result.provenance['withheld']}).")
+    if result.provenance.withheld:
+        raise BenchmarkError(f"{result.results_file} has no scores ({result.provenance.withheld}).")

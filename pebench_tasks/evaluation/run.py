@@ -31,6 +31,7 @@ from pebench_tasks.marking import scoring
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_answers, load_goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
 
 
@@ -163,7 +164,7 @@ class Run:
             result["both_forgotten"] = both_forgotten(self.splits[target])
         if judge:
             say(f"the judge was asked {judge.calls} times, {judge.cached} judgements were known, {judge.failed} failed")
-        warn(result, judge.stopped_by if judge else "")
+        warn(ResultRecord.from_json(result), judge.stopped_by if judge else "")
         return result
 
     def _facts(self, row: Mapping[str, Any]) -> dict[str, Any]:

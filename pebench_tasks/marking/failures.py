@@ -47,15 +47,6 @@ SIGNS = {
 }
 
 
-class Failing(NamedTuple):
-    """A slice whose figure must not be believed, and why."""
-
-    sign: Sign
-    slice_name: str
-    responses: int  # that show it
-    n: int
-
-
 def echoes(question: str, response: str) -> bool:
     """Whether a response repeats its question, at its beginning or behind a role word of a chat template.
 
@@ -87,40 +78,6 @@ def count_signs(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[st
     }
     mostly = [name for name, count in counts["echoed"].items() if 2 * count > len(documents[name])]
     return {**counts, "mostly_echoed": mostly}
-
-
-def failing(provenance: Mapping[str, Any]) -> list[Failing]:
-    """The slices of a result that show a failed backend; of results of earlier versions only the empty ones."""
-    found = {
-        "empty": provenance.get("mostly_empty", ()),
-        "echoed": provenance.get("mostly_echoed", ()),
-        "unanswered": provenance.get("unanswered", ()),
-    }
-    counted = accounted(provenance)
-    nothing = {"n": 0}
-    return [
-        Failing(SIGNS[sign], name, row.get(sign, 0), row["n"])
-        for sign, names in found.items()
-        for name in names
-        for row in (counted.get(name, nothing),)
-    ]
-
-
-def failing_slices(provenance: Mapping[str, Any]) -> dict[Sign, list[str]]:
-    """The names of these slices by what is amiss in them."""
-    found: dict[Sign, list[str]] = {}
-    for one in failing(provenance):
-        found.setdefault(one.sign, []).append(one.slice_name)
-    return found
-
-
-def accounted(provenance: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """What was answered in each slice, with the echoed and unanswered beside the other counts."""
-    beside = {sign: provenance.get(sign) or {} for sign in ("echoed", "unanswered")}
-    return {
-        name: {**counts, **{sign: found.get(name, 0) for sign, found in beside.items()}}
-        for name, counts in (provenance.get("slices") or {}).items()
-    }
 
 
 def resolution_note(record: Mapping[str, Any] | None) -> str:

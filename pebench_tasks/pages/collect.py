@@ -49,11 +49,10 @@ def mark_task(
     others. ``samples``: documents of each slice whose answers are kept, None for all. Raises ``BenchmarkError`` for
     results that differ in more than the model.
     """
-    scored = next((result for result in results if result.provenance.get("goal")), None)
-    without = [scored is not None and not result.provenance.get("goal") and _lexical(result) for result in results]
-    goals = scored.provenance["goal"] if scored else None
+    scored = next((result for result in results if result.provenance.goal), None)
+    without = [scored is not None and not result.provenance.goal and _lexical(result) for result in results]
     aligned = [
-        result._replace(provenance=result.provenance | {"goal": goals}) if lacks else result
+        result._replace(provenance=result.provenance.with_goals_of(scored.provenance)) if scored and lacks else result
         for result, lacks in zip(results, without, strict=True)
     ]
     refuse_mixed(aligned)
@@ -80,7 +79,7 @@ def _logged(result: Result) -> Logged:
 
 
 def _lexical(result: Result) -> bool:
-    return result.provenance["judge"] in (None, LEXICAL) and not result.provenance["withheld"]
+    return result.provenance.judge in (None, LEXICAL) and not result.provenance.withheld
 
 
 def names_of(board: Board, collected: Collected) -> list[str]:
@@ -91,7 +90,7 @@ def names_of(board: Board, collected: Collected) -> list[str]:
 
 def forgotten_names(board: Board, found: Context) -> list[str]:
     """The names of the forgotten people and events."""
-    split = found.benchmark.split(board.target, board.entries[0].result.provenance["forget"])
+    split = found.benchmark.split(board.target, board.entries[0].result.provenance.forget)
     names = {row["id"]: row["name"] for row in (*found.benchmark.people, *found.benchmark.events)}
     return [names[one] for one in split.forget_ids]
 

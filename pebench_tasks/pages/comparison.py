@@ -25,6 +25,7 @@ from pebench_tasks.results.comparison import (
     write_csv,
 )
 from pebench_tasks.results.intervals import in_order
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import Context, Rescored, context
 from pebench_tasks.results.samples import Logged
 
@@ -115,7 +116,7 @@ def _changed_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]
 def _section(task: str, having: Mapping[str, Logged], comparisons: Sequence[Comparison]) -> Section:
     own = [comparison for comparison in comparisons if comparison.task == task]
     provenance = next(iter(having.values())).result.provenance
-    target = provenance["target"]
+    target = provenance.target
     several = len(own) > 1
     rows = [(row_name(row.figure, target), one.second, row, cells(row)) for one in own for row in one.rows]
     order = in_order({row.figure for _, _, row, _ in rows}, target)
@@ -145,17 +146,15 @@ def _readable(note: str, target: str) -> str:
     return f"{', '.join(row_name(name, target).replace(', ', ' of ') for name in names)}: {rest}"
 
 
-def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    name = provenance.get("benchmark", {}).get("name", "")
-    goals = (provenance.get("goal") or {"runs": []})["runs"]
-    generation = provenance.get("generation") or {}
+def _facts(provenance: ResultRecord) -> list[tuple[str, str]]:
+    generation = provenance.generation or {}
     known = [
-        ("Benchmark", f"{name} {provenance['data']}".strip()),
-        ("Forgotten", f"{provenance['forget']} (split {provenance['split']})"),
-        ("Scenes marked by", str(provenance["judge"] or "nobody: no scene was asked")),
-        ("Goal models", ", ".join(run["weights"] for run in goals)),
+        ("Benchmark", f"{provenance.benchmark.name or ''} {provenance.data}".strip()),
+        ("Forgotten", f"{provenance.forget} (split {provenance.split})"),
+        ("Scenes marked by", provenance.judge or "nobody: no scene was asked"),
+        ("Goal models", ", ".join(provenance.goal_weights)),
         ("Generation", ", ".join(f"{name} {value}" for name, value in generation.items() if value not in ([], None))),
-        ("Versions", ", ".join(f"{name} {value}" for name, value in provenance.get("versions", {}).items())),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in provenance.versions.items())),
     ]
     return [(name, value) for name, value in known if value]
 

@@ -154,10 +154,11 @@ def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
 
 def _goal_run(result: Result) -> GoalRun:
     """What a result says of a Goal model."""
-    model = result.provenance["model"]
+    said = result.provenance.json  # as it stands there, so that the error names what is missing
     try:
+        model = said["model"]
         # A Goal counts for the forget set that it was trained without, on whichever it was scored.
-        fields = comparable(result.provenance, model["base"])
+        fields = comparable(said, model["base"])
         fields["trained without"] = [model["target"], model["data"], model["split"]]
         run = GoalRun(model["weights"], fields, result.results_file, result.samples_file)
     except (KeyError, TypeError, ValueError) as error:

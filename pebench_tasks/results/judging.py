@@ -152,7 +152,7 @@ def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], f
         for sample in one.samples
     ]
     provenance = {
-        **result.provenance,
+        **result.provenance.json,
         **describe([metrics["provenance"] for metrics in marked], found.benchmark),
         "judge_settings": facts,
     }
@@ -184,7 +184,7 @@ def _by_task(value: Any, file: Mapping[str, Any]) -> bool:
 
 def _refuse_to_overwrite(results_file: Path, fingerprint: str) -> None:
     for result in read_results_file(results_file):
-        if result.provenance["judge"] != fingerprint:
+        if result.provenance.judge != fingerprint:
             raise BenchmarkError(
-                f"{results_file} holds figures of the judge {result.provenance['judge']}. Choose another --out."
+                f"{results_file} holds figures of the judge {result.provenance.judge}. Choose another --out."
             )

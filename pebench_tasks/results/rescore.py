@@ -19,6 +19,7 @@ from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, average, sc
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.files import TARGETS, Result
 from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.samples import Logged, read_logged
 from pebench_tasks.results.summary import describe
 
@@ -108,8 +109,8 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
 
     Raises ``BenchmarkError`` for a folder of another benchmark.
     """
-    result, fingerprint = logged.result, logged.result.provenance["data"]
-    recorded = result.provenance.get("benchmark", {}).get("directory")
+    result, fingerprint = logged.result, logged.result.provenance.data
+    recorded = result.provenance.benchmark.directory
     if data is None and recorded and Path(recorded).is_dir():
         benchmark = shared_benchmark(Path(recorded))
         if benchmark.fingerprint == fingerprint:
@@ -128,14 +129,15 @@ def _goals(logged: Logged, target: str, goal: Path | str | None) -> Goals | None
     named = {weights for sample in logged.samples for weights in sample.provenance["goals"]}
     if not named:
         return None
-    recorded = (logged.result.provenance.get("goal") or {}).get("directory")
+    scored_with = logged.result.provenance.goal
+    recorded = scored_with.directory if scored_with else ""
     folder = goal or (recorded if recorded and Path(recorded).is_dir() else os.environ.get("PEBENCH_GOAL"))
     if folder is None:
         raise BenchmarkError(
             f"{logged.result.samples_file} was scored with the Goal models {', '.join(sorted(named))}; their responses "
             "are needed again. Name the folder that has them:  --goal DIR"
         )
-    facts = {"generation": None, "prompts": None, **logged.samples[0].provenance, **logged.result.provenance}
+    facts = {"generation": None, "prompts": None, **logged.result.provenance.json}
     return load_goals(Path(folder), comparable(facts, None), target, named)
 
 
@@ -147,9 +149,9 @@ def rescore(logged: Logged, found: Context) -> Rescored:
     marked = [mark(sample.key, sample.response, sample.provenance, found) for sample in logged.samples]
     figures = add_up(marked)
     described = describe([metrics["provenance"] for metrics in marked], found.benchmark)
-    if described["withheld"]:
+    provenance = ResultRecord.from_json({"other_split": "", **logged.result.provenance.json, **described})
+    if provenance.withheld:
         figures = {}
-    provenance = {"other_split": "", **logged.result.provenance, **described}
     old = logged.result.metrics
     differing = [
         f"{name}: {old.get(name)!r} in the results file, {figures.get(name)!r} now"

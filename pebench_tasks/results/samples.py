@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.record import ResultRecord
 
 OURS = "is not a sample of ours"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
@@ -57,13 +58,13 @@ def read_logged(path: Path | str) -> list[Logged]:
 
 def _checked(result: Result, samples: list[Sample]) -> Logged:
     """A result with its samples; ``BenchmarkError`` where they say different things of where they come from."""
-    names = ("data", "split", "template", "forget", *(() if result.provenance["withheld"] else ("judge",)))
+    names = ("data", "split", "template", "forget", *(() if result.provenance.withheld else ("judge",)))
     for name in names:
         said = {sample.provenance[name] for sample in samples} - ({None} if name == "judge" else set())
-        if said - {result.provenance[name]}:
+        if said - {getattr(result.provenance, name)}:
             raise BenchmarkError(
                 f"{result.samples_file} and {result.results_file} do not belong together: their {name} differ "
-                f"({_short(sorted(map(str, said)))} and {result.provenance[name]})."
+                f"({_short(sorted(map(str, said)))} and {getattr(result.provenance, name)})."
             )
     return Logged(result, samples)
 
@@ -82,7 +83,8 @@ def _of_samples(path: Path) -> Logged:
     first = samples[0].provenance
     known = {name: first[name] for name in ("target", "data", "split", "template", "forget")}
     known["judge"] = next((s.provenance["judge"] for s in samples if s.provenance["judge"] is not None), None)
-    result = Result(path.parent.name, task, "", {}, {"task": task, **known, "withheld": ""}, results_file, path)
+    provenance = ResultRecord.from_json({"task": task, **known, "withheld": ""})
+    result = Result(path.parent.name, task, "", {}, provenance, results_file, path)
     return _checked(result, samples)
 
 
@@ -164,10 +166,10 @@ def refuse_mixed(results: Sequence[Result]) -> None:
                     "these responses stand in no table with others."
                 )
     # A result whose scores are withheld says too little of itself to be what the others are held against.
-    ordered = sorted(results, key=lambda result: bool(result.provenance["withheld"]))
+    ordered = sorted(results, key=lambda result: bool(result.provenance.withheld))
     for other in ordered[1:]:
         first, second = _identity(ordered[0]), _identity(other)
-        unsaid = UNSAID_WITHOUT_SCORES if other.provenance["withheld"] else ()
+        unsaid = UNSAID_WITHOUT_SCORES if other.provenance.withheld else ()
         differing = [name for name in first if first[name] != second[name] and name not in unsaid]
         if differing:
             what = "; ".join(f"{name}: {_short(first[name])} and {_short(second[name])}" for name in differing)
@@ -179,24 +181,22 @@ def refuse_mixed(results: Sequence[Result]) -> None:
 def _identity(result: Result) -> dict[str, Any]:
     """All that two results must share before their figures may be compared."""
     provenance = result.provenance
-    versions = provenance.get("versions", {})
-    goal = provenance.get("goal") or {"runs": []}
     return {
         "task": result.task,
         "task version": result.version,
-        "benchmark": provenance["data"],
-        "forget set": f"{provenance['forget']} (split {provenance['split']})",
-        "templates": provenance["template"],
-        "judge": provenance.get("judge"),
-        "Goal models": sorted(run["weights"] for run in goal["runs"]),
-        "retained documents": provenance.get("retain_documents"),
-        "World documents": provenance.get("world_documents"),
-        "Real documents": provenance.get("real_documents"),
-        "documents in all": {name: counts["n"] for name, counts in provenance.get("slices", {}).items()},
-        "prompts": provenance.get("prompts"),
-        "generation settings": provenance.get("generation"),
-        "PEBench version": versions.get("pebench"),
-        "lmms-eval version": versions.get("lmms-eval"),
+        "benchmark": provenance.data,
+        "forget set": f"{provenance.forget} (split {provenance.split})",
+        "templates": provenance.template,
+        "judge": provenance.judge,
+        "Goal models": sorted(provenance.goal_weights),
+        "retained documents": provenance.retain_documents,
+        "World documents": provenance.world_documents,
+        "Real documents": provenance.real_documents,
+        "documents in all": {name: counts["n"] for name, counts in provenance.slices.items()},
+        "prompts": provenance.prompts,
+        "generation settings": provenance.generation,
+        "PEBench version": provenance.versions.get("pebench"),
+        "lmms-eval version": provenance.versions.get("lmms-eval"),
     }
 
 

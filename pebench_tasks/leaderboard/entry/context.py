@@ -17,6 +17,7 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, forgotten_scene, measured
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.goals import GOAL_TARGETS, GoalRun, Goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import Context, Rescored
 from pebench_tasks.results.samples import Logged, Sample
 
@@ -120,7 +121,7 @@ def logged_run(
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
     scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
-    provenance = {
+    said = {
         "task": submission["task"],
         "target": submission["target"],
         **common,
@@ -141,6 +142,7 @@ def logged_run(
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
     beside = file.with_name(samples_name(submission["name"]))
+    provenance = ResultRecord.from_json(said)
     result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
     return Logged(result, rows)
 
@@ -155,10 +157,10 @@ def goal_facts(submission: Submission) -> dict[str, Any] | None:
 
 def claims(rescored: Rescored) -> dict[str, Any]:
     """What a submission claims of a run, and what a check compares: n, figures, intervals, counts."""
-    provenance = rescored.result.provenance
+    said = rescored.result.provenance.json
     return {
-        "n": provenance["n"],
+        "n": said["n"],
         "figures": dict(sorted(rescored.result.metrics.items())),
-        "intervals": provenance["statistics"]["slices"],
-        "counts": provenance["slices"],
+        "intervals": said["statistics"]["slices"],
+        "counts": said["slices"],
     }

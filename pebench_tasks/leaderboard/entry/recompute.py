@@ -100,7 +100,7 @@ def recompute(submission: Submission, lines: Iterable[SampleLine], benchmark: Be
         marks = _latest(run) if name == "model" else _shared(run)
         _check_judgements(name, answers, marks)
         result = logged.result
-        result = result._replace(metrics=marks.figures, provenance={**result.provenance, **marks.described})
+        result = result._replace(metrics=marks.figures, provenance=result.provenance.changed(**marks.described))
         whole.rescored[name] = Rescored(result, marks.metrics, [])
         whole.answers[name] = hashed(submission, answers)
     return whole

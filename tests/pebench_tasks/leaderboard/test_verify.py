@@ -31,7 +31,7 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
     task = made.submission["task"]
     folders = []
     for name in run_names(made.submission):
-        provenance = {**checked.results[name].provenance}
+        provenance = {**checked.results[name].provenance.json}
         provenance["model"] = {**provenance["model"], "weights": made.run(name)["weights"]}
         judged = {m["provenance"]["key"]: m for m in documents(made, name)}
         out = folder / name
@@ -100,7 +100,7 @@ def test_one_document_may_differ(made: Made, checked: Checked, tmp_path: Path) -
     own.line("scope")["response"] = "Nobody."  # was right: 100 of one document
     found = again(own, checked, tmp_path / "own")
     row = next(row for row in found.compared if (row.run, row.figure) == ("model", "scope"))
-    n = checked.results["model"].provenance["slices"]["scope"]["n"]
+    n = checked.results["model"].provenance.slices["scope"]["n"]
     assert (row.submitted - row.again, row.allowed) == (pytest.approx(100 / n), 100 / n)
     assert row.agrees
     assert found.equal == found.responses - 1

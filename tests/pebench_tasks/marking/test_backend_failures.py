@@ -1,8 +1,6 @@
-from typing import Any
-
 import pytest
 
-from pebench_tasks.marking.failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
+from pebench_tasks.marking.failures import count_signs, echoes, unanswered
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import score
 
@@ -88,26 +86,3 @@ def test_more_than_half_is_mostly_echoed_and_one_failed_request_is_one_too_many(
         "unanswered": {"world": 1},
         "mostly_echoed": ["real"],
     }
-
-
-def result(**facts: Any) -> dict[str, Any]:
-    slices = {name: {"n": 4, "other": 4, "empty": 3} for name in ("retain", "real", "world")}
-    return {"slices": slices, "mostly_empty": [], **facts}
-
-
-def test_every_sign_names_its_slices() -> None:
-    found = result(mostly_empty=["retain"], mostly_echoed=["real"], echoed={"real": 3}, unanswered={"world": 1})
-    assert [(one.sign, one.slice_name, one.responses, one.n) for one in failing(found)] == [
-        (SIGNS["empty"], "retain", 3, 4),
-        (SIGNS["echoed"], "real", 3, 4),
-        (SIGNS["unanswered"], "world", 1, 4),
-    ]
-    assert list(failing_slices(found).values()) == [["retain"], ["real"], ["world"]]
-    assert accounted(found)["real"] == {"n": 4, "other": 4, "empty": 3, "echoed": 3, "unanswered": 0}
-
-
-def test_results_of_earlier_versions_have_only_empty_slices() -> None:
-    assert failing(result()) == []
-    assert [one.slice_name for one in failing(result(mostly_empty=["world"]))] == ["world"]
-    assert failing({"mostly_empty": ["world"], "slices": {}})[0][1:] == ("world", 0, 0)  # withheld: no counts
-    assert accounted(result())["real"]["echoed"] == 0

@@ -50,7 +50,7 @@ def test_the_figures_are_the_harness_s_to_the_last_digit(results: Path, task: st
     assert again.differing == []
     assert again.result.metrics == one.result.metrics
     assert again.result.metrics
-    assert json.loads(json.dumps(again.result.provenance)) == one.result.provenance
+    assert json.loads(json.dumps(again.result.provenance.json)) == one.result.provenance.json
     documents = [json.loads(line) for line in one.result.samples_file.open()]
     for metrics, document in zip(again.metrics, documents, strict=True):
         assert json.loads(json.dumps(metrics)) == {name: document[name] for name in metrics}
@@ -194,7 +194,7 @@ def test_results_that_differ_in_more_than_the_model_are_not_mixed(
     result = logged(results, TASKS[1]).result
     refuse_mixed([result, result._replace(checkpoint="another")])
     with pytest.raises(BenchmarkError, match=f"They differ in {differing}: "):
-        refuse_mixed([result, result._replace(provenance=result.provenance | change)])
+        refuse_mixed([result, result._replace(provenance=result.provenance.changed(**change))])
 
 
 def test_results_of_another_task_version_are_not_mixed(results: Path) -> None:
@@ -307,21 +307,21 @@ def test_what_a_judge_said_is_rescored_from_the_samples(results: Path) -> None:
     again = rescore.rescore(one, rescore.context(one)).result
     assert (figures["efficacy"], figures["retain"]) == (0.25, 0.25)
     assert again.metrics == figures
-    assert again.provenance["judge"] == Judge.fingerprint
+    assert again.provenance.judge == Judge.fingerprint
     assert again.metrics["efficacy_away"] == logged(results, TASKS[1]).result.metrics["efficacy_away"]
 
 
 def test_a_figure_with_too_many_failed_judgements_is_withheld(results: Path) -> None:
     """All of Efficacy fail (2 of 2 come first); Retain has none."""
-    n = logged(results, TASKS[1]).result.provenance["slices"]["efficacy"]["n"]
+    n = logged(results, TASKS[1]).result.provenance.slices["efficacy"]["n"]
     one, figures = judged(results, failing=10**6)
     again = rescore.rescore(one, rescore.context(one)).result
     assert not {"efficacy", "generality", "retain"} & figures.keys()
     assert again.metrics == figures
-    assert again.provenance["slices"]["efficacy"]["failed"] == n
-    assert again.provenance["statistics"]["slices"]["efficacy"]["value"] is None
-    assert again.provenance["judge_failures"] == {"empty": 2 * n + again.provenance["slices"]["retain"]["n"]}
-    assert again.provenance["never_learned"] is None
+    assert again.provenance.slices["efficacy"]["failed"] == n
+    assert again.provenance.statistics.slices["efficacy"].value is None
+    assert again.provenance.judge_failures == {"empty": 2 * n + again.provenance.slices["retain"]["n"]}
+    assert again.provenance.never_learned is None
 
 
 def test_withheld_scores_of_some_processes_do_not_lose_the_whole_result(results: Path, benchmark: Benchmark) -> None:
