@@ -133,7 +133,7 @@ def write_result(
     runs = [{"weights": run.fingerprint, "results": str(run.results_file)} for run in goals.runs] if goals else []
     provenance = {
         "task": TASKS[target],
-        **describe([sample["provenance"] for sample in samples], benchmark),
+        **describe([sample.provenance for sample in samples], benchmark),
         **facts,
         "other_split": "",
         "retain_documents": "the fixed subset",
@@ -151,7 +151,7 @@ def write_result(
     folder.mkdir(parents=True, exist_ok=True)
     date = f"20260101_00000{list(TASKS).index(target)}"
     lines = [
-        {"doc_id": i, "target": row["answer"], "resps": answer, "filtered_resps": answer, **sample}
+        {"doc_id": i, "target": row["answer"], "resps": answer, "filtered_resps": answer, **sample.logged()}
         for i, (row, answer, sample) in enumerate(zip(rows, answers, samples, strict=True))
     ]
     (folder / f"{date}_samples_{TASKS[target]}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise BenchmarkError(f"No judge is chosen. Name one:  --judge openai:MODEL  (or {VARIABLE})")
     try:
         logged = [one for path in arguments.results for one in read_logged(path)]
-        logged = [one for one in logged if any(sample.provenance["judge"] is not None for sample in one.samples)]
+        logged = [one for one in logged if any(sample.provenance.judge is not None for sample in one.samples)]
         for one in logged:
             _check(one.result)
         contexts = [context(one, arguments.data, arguments.goal) for one in logged]

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pebench_tasks.marking.names import normalise
+from pebench_tasks.marking.record import DocumentRecord
 
 # Words behind which a repeated question may stand: the roles and marks of chat templates.
 ROLES = ("user", "human", "question", "instruction", "prompt", "inst", "image", "assistant", "model", "system", "bos")
@@ -67,13 +68,13 @@ def unanswered(response: str) -> bool:
     return REQUEST_FAILED.match(response) is not None
 
 
-def count_signs(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def count_signs(documents: Mapping[str, Sequence[DocumentRecord]]) -> dict[str, Any]:
     """The echoed and unanswered responses of each slice that has any, and the slices that are mostly one of these.
 
-    ``documents`` are the provenances of each slice. A failed request is known not to be an answer, so one is enough.
+    ``documents`` are those of each slice. A failed request is known not to be an answer, so one is enough.
     """
     counts = {
-        sign: {name: count for name, items in documents.items() if (count := sum(d[sign] for d in items))}
+        sign: {name: count for name, items in documents.items() if (count := sum(getattr(d, sign) for d in items))}
         for sign in ("echoed", "unanswered")
     }
     mostly = [name for name, count in counts["echoed"].items() if 2 * count > len(documents[name])]

@@ -23,7 +23,7 @@ class Remarked(NamedTuple):
     """One result, computed anew."""
 
     before: Result
-    after: Rescored  # with the metrics of the documents that are shown, no others
+    after: Rescored  # with the scores of the documents that are shown, no others
     responses: dict[str, str]  # theirs, by key
     without_goal: bool  # whether it was scored without the Goal answers that it is marked with here
 
@@ -67,9 +67,9 @@ def mark_task(
             every = items([("", after)], found, [responses], {})
             shown = {item.key for item in chosen(every, samples)}
             asked = [item._replace(answers=[]) for item in every]
-        kept = [metrics for metrics in after.metrics if metrics["provenance"]["key"] in shown]
+        kept = [score for score in after.scores if score.provenance.key in shown]
         texts = {key: text for key, text in responses.items() if key in shown}
-        marked.append(Remarked(result, after._replace(metrics=kept), texts, lacks))
+        marked.append(Remarked(result, after._replace(scores=kept), texts, lacks))
     return Collected(found, asked, marked)
 
 

@@ -1,6 +1,7 @@
 """What ``pebench compare --out DIR`` writes: a page, its tables as Markdown and CSV, and the documents that changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from markupsafe import Markup
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY, Score
 from pebench_tasks.pages import page
 from pebench_tasks.pages.entries import TITLES
 from pebench_tasks.pages.plots import Dot, changes, row_name
@@ -21,7 +22,6 @@ from pebench_tasks.results.comparison import (
     Row,
     by_task,
     cells,
-    marked,
     write_csv,
 )
 from pebench_tasks.results.intervals import in_order
@@ -206,15 +206,13 @@ def _context(logged: Logged, data: Path | str | None) -> tuple[Context, str]:
     try:
         return context(logged, data), ""
     except BenchmarkError as error:  # the marks are those that were logged, so nothing is lost but what Goal said
-        goalless = [s._replace(provenance={**s.provenance, "goals": []}) for s in logged.samples]
+        goalless = [s._replace(provenance=replace(s.provenance, goals=())) for s in logged.samples]
         return context(logged._replace(samples=goalless), data), f"Goal's answers are not shown: {error}"
 
 
 def _as_logged(logged: Logged) -> Rescored:
     """A result with the marks that it was logged with, in the form of one that is marked again."""
-    pairs = zip(logged.samples, marked(logged), strict=True)
-    metrics = [{**sample.metrics, "provenance": {"value": None, **provenance}} for sample, provenance in pairs]
-    return Rescored(logged.result, metrics, [])
+    return Rescored(logged.result, [Score(sample.metrics, sample.provenance) for sample in logged.samples], [])
 
 
 def _directions(comparisons: Sequence[Comparison]) -> dict[str, dict[str, str]]:

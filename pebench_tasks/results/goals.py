@@ -49,7 +49,9 @@ class Goals(NamedTuple):
 
 def goal_answers(goals: Goals | None, document: Mapping[str, Any]) -> list[Goal]:
     """The Goal answers to a document, where its score needs any."""
-    return goals.of(document["key"]) if goals is not None and forgotten_scene(document) else []
+    if goals is None or not forgotten_scene(document["kind"], document["slice"]):
+        return []
+    return goals.of(document["key"])
 
 
 def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any]:
@@ -170,7 +172,8 @@ def _goal_run(result: Result) -> GoalRun:
 
 def _responses(path: Path) -> dict[str, str]:
     """The responses of a samples file by document key, those that the event scores compare with."""
-    responses = {s.key: s.response.strip() for s in read_samples(path) if forgotten_scene(s.provenance)}
+    asked = ((sample, sample.provenance) for sample in read_samples(path))
+    responses = {s.key: s.response.strip() for s, said in asked if forgotten_scene(said.kind, said.slice)}
     if not responses:
         raise BenchmarkError(f"{path} holds no responses to forgotten scenes. Score that Goal again, without --limit.")
     return responses

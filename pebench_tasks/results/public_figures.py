@@ -26,10 +26,10 @@ def find_known(results: Path | str) -> dict[str, Any]:
     result, samples = by_task[task]
     if result.provenance.real_documents not in (None, "all"):
         raise BenchmarkError(f"{results} asked only the figures of a list. Score the model without --real-known.")
-    asked = [s for s in samples if s.provenance["slice"] == SLICES[task] and s.key.endswith("/name")]
+    asked = [s for s in samples if s.provenance.slice == SLICES[task] and s.key.endswith("/name")]
     if not asked:
         raise BenchmarkError(f"{results} holds no answer about a public figure. Build a benchmark with --real SOURCE.")
-    if withheld := next((s.provenance["withheld"] for s in asked if s.provenance.get("withheld")), ""):
+    if withheld := next((s.provenance.withheld for s in asked if s.provenance.withheld), ""):
         raise BenchmarkError(f"The scores in {results} are withheld: {withheld}")
     model = result.provenance.model
     if model.method not in (None, "pretrain", "finetune"):
@@ -39,8 +39,8 @@ def find_known(results: Path | str) -> dict[str, Any]:
         )
     content = {
         "format": FORMAT,
-        "data": asked[0].provenance["data"],
-        "template": asked[0].provenance["template"],
+        "data": asked[0].provenance.data,
+        "template": asked[0].provenance.template,
         "base": model.base or "",
         "weights": model.weights or "",
         "model": PurePath(result.checkpoint).name,  # the same wherever the checkpoint lies

@@ -61,7 +61,7 @@ def compare(checked: Checked, results: Sequence[Path], benchmarks: Mapping[str, 
         logged = _of_weights(own, name, run_of(submission, name)["weights"])
         _check_asked_alike(logged, name, submission)
         for sample in logged.samples:
-            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.get("judgement")))
+            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.judgement))
     benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
     rescored = recompute(submission, lines, benchmark, checked.file).rescored
     submitted = by_run(read_samples(checked.file.with_name(submission["samples"]["file"]), submission), submission)

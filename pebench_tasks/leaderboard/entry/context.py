@@ -14,6 +14,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.loader import SampleLine, samples_name
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord
 from pebench_tasks.marking.scoring import FORGETTING, forgotten_scene, measured
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.goals import GOAL_TARGETS, GoalRun, Goals
@@ -92,7 +93,7 @@ def marking_context(
     """What all runs of a submission are marked with: its benchmark, its documents, its own Goals' answers."""
     goals = None
     if submission["target"] in GOAL_TARGETS:
-        scenes = [key for key, document in wanted.items() if forgotten_scene(document)]
+        scenes = [key for key, document in wanted.items() if forgotten_scene(document["kind"], document["slice"])]
         names = [name for name in run_names(submission) if name.startswith("goal-")]
         nowhere = Path(submission["name"])
         goals = Goals(
@@ -111,13 +112,20 @@ def logged_run(
     ``file`` is what its ``Result`` names as results file: NAME.json. The documents are in the order of the task.
     """
     run = run_of(submission, name)
-    facts = {**submission["benchmark"], "template": submission["template"]}
-    common = {"data": facts["fingerprint"], "split": facts["split"], "template": facts["template"]}
+    facts = submission["benchmark"]
+    common = {
+        "data": facts["fingerprint"],
+        "split": facts["split"],
+        "template": submission["template"],
+        "forget": facts["forget"],
+    }
     rows = []
     for key, document in wanted.items():
         judged = document["kind"] == "scene" and measured(document["slice"]) in (*FORGETTING, "retain")
-        said = {"judge": submission["judge"] if judged else None, "judgement": answers[key].judgement}
-        rows.append(Sample(key, answers[key].response, {}, {**common, "slice": document["slice"], **said}))
+        own = {name: document[name] for name in DOCUMENT if name not in common}
+        judge, judgement = submission["judge"] if judged else None, answers[key].judgement
+        provenance = DocumentRecord(**own, **common, judge=judge, judgement=judgement)
+        rows.append(Sample(key, answers[key].response, {}, provenance))
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
     scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
@@ -125,7 +133,6 @@ def logged_run(
         "task": submission["task"],
         "target": submission["target"],
         **common,
-        "forget": facts["forget"],
         "judge": submission["judge"],
         "withheld": "",
         "other_split": "",
@@ -142,9 +149,8 @@ def logged_run(
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
     beside = file.with_name(samples_name(submission["name"]))
-    provenance = ResultRecord.from_json(said)
-    result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
-    return Logged(result, rows)
+    named = submission["task"], submission["task_version"]
+    return Logged(Result(run["name"], *named, {}, ResultRecord.from_json(said), file, beside), rows)
 
 
 def goal_facts(submission: Submission) -> dict[str, Any] | None:

@@ -202,7 +202,7 @@ def _lines(chosen: Lineup) -> Iterator[SampleLine]:
 def _line(run: str, sample: Sample) -> SampleLine:
     """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
     response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-    record = sample.provenance.get("judgement")
+    record = sample.provenance.judgement
     if not record:
         return SampleLine(run, sample.key, response, None)
     if "failed" in record:

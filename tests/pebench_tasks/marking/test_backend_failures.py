@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from pebench_tasks.marking.failures import count_signs, echoes, unanswered
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord
 from pebench_tasks.marking.scoring import score
 
 QUESTION = "Who is the person in this image?"
@@ -65,17 +68,17 @@ def test_a_sign_of_failure_changes_no_mark(response: str) -> None:
     }  # fmt: skip
     names = NameIndex(["Ana Sol", "Bo Li"])
     marked, unasked = score(doc, response, names), score({**doc, "question": ""}, response, names)
-    signs = ("echoed", "unanswered")
-    assert [marked["provenance"].pop(sign) for sign in signs] == [response != FAILED, response == FAILED]
-    assert [unasked["provenance"].pop(sign) for sign in signs] == [False, response == FAILED]
-    assert marked == unasked
-    assert marked.keys() == {"retain", "empty", "degenerate", "provenance"}
+    assert (marked.provenance.echoed, marked.provenance.unanswered) == (response != FAILED, response == FAILED)
+    assert unasked.provenance == replace(marked.provenance, echoed=False)
+    assert marked.metrics == unasked.metrics
+    assert marked.metrics.keys() == {"retain", "empty", "degenerate"}
 
 
-def documents(**slices: tuple[int, int, int]) -> dict[str, list[dict[str, bool]]]:
+def documents(**slices: tuple[int, int, int]) -> dict[str, list[DocumentRecord]]:
     """Slices of n documents, of which so many are echoed and so many unanswered."""
+    nothing = DocumentRecord(**dict.fromkeys(DOCUMENT, ""))
     return {
-        name: [{"echoed": i < echoed, "unanswered": i < failed} for i in range(n)]
+        name: [replace(nothing, echoed=i < echoed, unanswered=i < failed) for i in range(n)]
         for name, (n, echoed, failed) in slices.items()
     }
 
