@@ -132,9 +132,8 @@ class Run:
         answers = goal_answers(self.goals.get(doc["target"]), doc)
         if withheld := self._withheld(doc):
             record = scoring.score(doc, response, self.names, answers).provenance
-            judge = record.judge
-            if judge is not None and self.choice.judge is not None:  # other processes may not withhold
-                judge = self.choice.judge.fingerprint
+            chosen = self.choice.judge  # whom processes that do not withhold name
+            judge = chosen.fingerprint if chosen and record.judge is not None else record.judge
             return scoring.Score({}, replace(record, judge=judge, withheld=withheld)).logged()
         return scoring.score(doc, response, self.names, answers, self.choice.judge).logged()
 

@@ -123,9 +123,9 @@ def logged_run(
     for key, document in wanted.items():
         judged = document["kind"] == "scene" and measured(document["slice"]) in (*FORGETTING, "retain")
         own = {name: document[name] for name in DOCUMENT if name not in common}
-        judge, judgement = submission["judge"] if judged else None, answers[key].judgement
-        provenance = DocumentRecord(**own, **common, judge=judge, judgement=judgement)
-        rows.append(Sample(key, answers[key].response, {}, provenance))
+        judge = submission["judge"] if judged else None
+        document_record = DocumentRecord(**own, **common, judge=judge, judgement=answers[key].judgement)
+        rows.append(Sample(key, answers[key].response, {}, document_record))
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
     scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
@@ -149,8 +149,9 @@ def logged_run(
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
     beside = file.with_name(samples_name(submission["name"]))
-    named = submission["task"], submission["task_version"]
-    return Logged(Result(run["name"], *named, {}, ResultRecord.from_json(said), file, beside), rows)
+    provenance = ResultRecord.from_json(said)
+    result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
+    return Logged(result, rows)
 
 
 def goal_facts(submission: Submission) -> dict[str, Any] | None:
@@ -163,10 +164,10 @@ def goal_facts(submission: Submission) -> dict[str, Any] | None:
 
 def claims(rescored: Rescored) -> dict[str, Any]:
     """What a submission claims of a run, and what a check compares: n, figures, intervals, counts."""
-    said = rescored.result.provenance.json
+    provenance = rescored.result.provenance
     return {
-        "n": said["n"],
+        "n": provenance.n,
         "figures": dict(sorted(rescored.result.metrics.items())),
-        "intervals": said["statistics"]["slices"],
-        "counts": said["slices"],
+        "intervals": provenance.json["statistics"]["slices"],
+        "counts": provenance.slices,
     }

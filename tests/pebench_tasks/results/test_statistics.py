@@ -46,12 +46,6 @@ def test_event_efficacy_without_a_goal_is_another_figure(benchmark: Benchmark) -
     assert found == {"efficacy_truth_only", "generality_truth_only", "retain", "scope", "real", "world"}
 
 
-def test_a_document_without_a_value_is_behind_no_figure(benchmark: Benchmark) -> None:
-    document = {"key": "p000/e00/name", "slice": "retain", "kind": "name", "goals": []}
-    assert observations([document], benchmark) == []
-    assert observations([document | {"value": None}], benchmark)[0].value is None
-
-
 # The interval
 
 
