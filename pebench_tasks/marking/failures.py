@@ -8,7 +8,7 @@ figures. The rules are ours.
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from pebench_tasks.marking.names import normalise
 from pebench_tasks.marking.record import DocumentRecord
@@ -48,6 +48,15 @@ SIGNS = {
 }
 
 
+class ImageSize(TypedDict):
+    """What a backend's image processor made of an image, and what the checkpoint's own settings make of it."""
+
+    image: list[int]  # width and height in pixels
+    made: int  # patches or the like, whatever ``unit`` says
+    own: int
+    unit: str
+
+
 def echoes(question: str, response: str) -> bool:
     """Whether a response repeats its question, at its beginning or behind a role word of a chat template.
 
@@ -81,11 +90,12 @@ def count_signs(documents: Mapping[str, Sequence[DocumentRecord]]) -> dict[str, 
     return {**counts, "mostly_echoed": mostly}
 
 
-def resolution_note(record: Mapping[str, Any] | None) -> str:
+def resolution_note(size: ImageSize | None) -> str:
     """What is wrong with the images of a result, from its ``image_size``; empty where nothing is known to be."""
-    if not record or record["made"] == record["own"]:
+    if not size or size["made"] == size["own"]:
         return ""
+    width, height = size["image"]
     return (
-        f"the backend made {record['made']} {record['unit']} of an image of {record['image'][0]} x "
-        f"{record['image'][1]} pixels, of which the checkpoint's own settings make {record['own']}"
+        f"the backend made {size['made']} {size['unit']} of an image of {width} x {height} pixels, of which the "
+        f"checkpoint's own settings make {size['own']}"
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from pebench_tasks.marking.failures import ImageSize
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -153,7 +155,7 @@ class ResultRecord:
     goal: GoalRecord | None
     model: ModelRecord
     benchmark: BenchmarkRecord
-    image_size: Mapping[str, Any] | None  # see ``evaluation.image_sizes``
+    image_size: ImageSize | None  # None where no image processor was seen
     versions: Mapping[str, str]
 
     @classmethod
