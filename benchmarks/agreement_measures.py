@@ -129,7 +129,7 @@ def figures(runs: Mapping[str, Path]) -> list[Row]:
                 prefix = {"pebench_events": "", "pebench_joint": "event_"}.get(result.task)
                 if prefix is None:
                     continue
-                if f"{prefix}efficacy" not in result.metrics or result.provenance.get("judge") != "lexical":
+                if f"{prefix}efficacy" not in result.metrics or result.provenance.judge != "lexical":
                     raise BenchmarkError(f"{result.results_file} has no lexical Efficacy. Score with Goal responses.")
                 efficacy, keywords = (result.metrics[f"{prefix}efficacy{end}"] for end in ("", "_keywords"))
                 row = {"run": name, "model": folder.name, "task": result.task}

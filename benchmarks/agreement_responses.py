@@ -16,8 +16,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pebench_tasks.marking.overlap import degenerate
+from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.scoring import FORGETTING, measured, unnamed_outcome
 from pebench_tasks.marking.words import Text, normalise
+from pebench_tasks.results.samples import read_samples
 
 # How many of each kind: (about a scene to forget, about a scene to keep). Models mostly describe or babble; the whole
 # range has to occur, so rare kinds are taken more often than they come.
@@ -73,24 +75,24 @@ def candidates(name: str, run: Path) -> Iterator[dict[str, Any]]:
     """Every scored scene to forget or to keep of a run's event and joint results, in file order."""
     events = {event["id"]: event for event in pq.read_table(run / "data" / "events.parquet").to_pylist()}
     scenes = [event["description"] for event in events.values()]
-    goals = {
-        (file.parents[1].name, sample["provenance"]["key"], sample["provenance"]["slice"]): sample["filtered_resps"]
+    goals: dict[tuple[str | None, str, str], str] = {
+        (file.parents[1].name, sample.key, sample.provenance.slice): sample.response
         for file in sorted(run.glob("goal_responses/*/*/*_samples_pebench_*.jsonl"))
-        for sample in read(file)
+        for sample in read_samples(file)
     }
     for file in sorted(run.glob("scores/*/*_samples_pebench_*.jsonl")):
         for sample in read(file):
-            facts, response = sample["provenance"], sample["filtered_resps"]
-            concerns = measured(facts["slice"])
-            if facts["target"] == "person" or facts["kind"] != "scene" or concerns not in (*FORGETTING, "retain"):
+            record, response = DocumentRecord.from_json(sample["provenance"]), sample["filtered_resps"]
+            concerns = measured(record.slice)
+            if record.target == "person" or record.kind != "scene" or concerns not in (*FORGETTING, "retain"):
                 continue
-            goal = goals[facts["nearest_goal"], facts["key"], facts["slice"]] if concerns in FORGETTING else None
-            event = events[facts["key"].split("/")[1]]
+            goal = goals[record.nearest_goal, record.key, record.slice] if concerns in FORGETTING else None
+            event = events[record.key.split("/")[1]]
             yield {
                 "run": name,
                 "model": file.parent.name,
-                "slice": facts["slice"],
-                "key": facts["key"],
+                "slice": record.slice,
+                "key": record.key,
                 "kind": kind(sample["target"], goal, response, scenes),
                 "keywords": event["keywords"],
                 "truth": sample["target"],

@@ -29,7 +29,7 @@ from pebench_tasks import __version__
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.scoring import Goal, forgotten_scene, score
+from pebench_tasks.marking.scoring import Goal, Score, forgotten_scene, score
 from pebench_tasks.results.files import TASKS, task_version
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe
@@ -109,7 +109,7 @@ def write_result(
     rng, names, task = Random(f"{method}/{target}"), NameIndex(benchmark.names), TASKS[target]
     asked = documents(benchmark, target, FORGET, retain_all=True, world_all=True)
     said = {document["key"]: response(document, benchmark, rng) for document in asked}
-    marked = [
+    scores = [
         score(document, said[document["key"]], names, goals_of(document, answers))
         for document in asked
     ]  # fmt: skip
@@ -118,7 +118,7 @@ def write_result(
     provenance = {
         "task": task,
         "target": target,
-        **describe([metrics["provenance"] for metrics in marked], benchmark),
+        **describe([one.provenance for one in scores], benchmark),
         "generation": None,
         "prompts": None,
         "other_split": "",
@@ -129,25 +129,24 @@ def write_result(
         "benchmark": {"name": benchmark.name, "directory": str(benchmark.directory)},
         "versions": {"pebench": __version__},
     }
-    figures = {f"{name},none": value for name, value in add_up(marked).items()}
-    write(folder, task, {**figures, "provenance,none": provenance}, marked, list(said.values()))
+    figures = {f"{name},none": value for name, value in add_up(scores).items()}
+    write(folder, task, {**figures, "provenance,none": provenance}, scores, list(said.values()))
     return said
 
 
 def goals_of(document: Document, answers: Mapping[str, str]) -> list[Goal]:
     """The Goal's answer to a document, where its score needs one."""
-    return [Goal(GOAL_WEIGHTS, answers[document["key"]])] if answers and forgotten_scene(document) else []
+    needed = answers and forgotten_scene(document["kind"], document["slice"])
+    return [Goal(GOAL_WEIGHTS, answers[document["key"]])] if needed else []
 
 
-def write(
-    folder: Path, task: str, values: dict[str, Any], marked: Sequence[dict[str, Any]], said: Sequence[str]
-) -> None:
+def write(folder: Path, task: str, values: dict[str, Any], scores: Sequence[Score], said: Sequence[str]) -> None:
     """The two files of one task, in a folder that several tasks share."""
     folder.mkdir(parents=True, exist_ok=True)
     date = f"2026010{list(TASKS.values()).index(task) + 1}_000000"
     with (folder / f"{date}_samples_{task}.jsonl").open("w", encoding="utf-8") as file:
-        for metrics, text in zip(marked, said, strict=True):
-            file.write(json.dumps({"filtered_resps": text, **metrics}) + "\n")
+        for one, text in zip(scores, said, strict=True):
+            file.write(json.dumps({"filtered_resps": text, **one.logged()}) + "\n")
     content = {"results": {task: values}, "versions": {task: float(task_version())}}
     (folder / f"{date}_results.json").write_text(json.dumps(content), encoding="utf-8")
 

@@ -17,6 +17,7 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, measured, score
 from pebench_tasks.results.files import TASKS, task_version
 from pebench_tasks.results.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe
 
@@ -37,6 +38,12 @@ HOSTILE = (
     "left \u202eright to left\u202c again, \u2066isolated\u2069",
     "<svg onload=\"document.title='pwned'\"><iframe src=https://example.org></iframe>",
 )
+
+
+def record(**said: Any) -> ResultRecord:
+    """The provenance of a result that says this, and otherwise no more than every result does."""
+    least = {"data": "d" * 16, "split": "5" * 16, "template": "t" * 16, "forget": "forget20", "target": "person"}
+    return ResultRecord.from_json({**least, "judge": None, "withheld": "", **said})
 
 
 def knows(doc: Document) -> str:
@@ -126,7 +133,7 @@ def write_result(
     runs = [{"weights": run.fingerprint, "results": str(run.results_file)} for run in goals.runs] if goals else []
     provenance = {
         "task": TASKS[target],
-        **describe([sample["provenance"] for sample in samples], benchmark),
+        **describe([sample.provenance for sample in samples], benchmark),
         **facts,
         "other_split": "",
         "retain_documents": "the fixed subset",
@@ -144,7 +151,7 @@ def write_result(
     folder.mkdir(parents=True, exist_ok=True)
     date = f"20260101_00000{list(TASKS).index(target)}"
     lines = [
-        {"doc_id": i, "target": row["answer"], "resps": answer, "filtered_resps": answer, **sample}
+        {"doc_id": i, "target": row["answer"], "resps": answer, "filtered_resps": answer, **sample.logged()}
         for i, (row, answer, sample) in enumerate(zip(rows, answers, samples, strict=True))
     ]
     (folder / f"{date}_samples_{TASKS[target]}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

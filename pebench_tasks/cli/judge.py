@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise BenchmarkError(f"No judge is chosen. Name one:  --judge openai:MODEL  (or {VARIABLE})")
     try:
         logged = [one for path in arguments.results for one in read_logged(path)]
-        logged = [one for one in logged if any(sample.provenance["judge"] is not None for sample in one.samples)]
+        logged = [one for one in logged if any(sample.provenance.judge is not None for sample in one.samples)]
         for one in logged:
             _check(one.result)
         contexts = [context(one, arguments.data, arguments.goal) for one in logged]
@@ -62,5 +62,5 @@ def main(arguments: argparse.Namespace) -> int:
 def _check(result: Result) -> None:
     if not result.results_file.is_file():
         raise BenchmarkError(f"{result.results_file} is missing: what {result.samples_file.name} was logged with.")
-    if result.provenance["withheld"]:
-        raise BenchmarkError(f"{result.results_file} has no scores ({result.provenance['withheld']}).")
+    if result.provenance.withheld:
+        raise BenchmarkError(f"{result.results_file} has no scores ({result.provenance.withheld}).")

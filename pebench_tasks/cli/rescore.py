@@ -46,7 +46,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _write(path: Path, results: Sequence[Result]) -> None:
     rows = [
-        {"samples": str(r.samples_file), "task": r.task, "version": r.version, "figures": r.metrics, **r.provenance}
+        {
+            "samples": str(r.samples_file),
+            "task": r.task,
+            "version": r.version,
+            "figures": r.metrics,
+            **r.provenance.json,
+        }
         for r in results
     ]
     write_whole(path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

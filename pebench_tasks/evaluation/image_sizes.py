@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from PIL import Image
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.failures import resolution_note
+from pebench_tasks.marking.failures import ImageSize, resolution_note
 
 CALLS = 8  # of each image processor that are compared: the settings of a run do not change
 LARGEST = 256  # images of one batch that are compared where the backend resized them before
@@ -37,8 +37,7 @@ class ImageSizes:
     """What was seen of image processors since the run started.
 
     ``found`` are the first images that came out otherwise than the checkpoint's settings have it, else the last that
-    did not: ``{"image": [width, height], "made": 256, "own": 16, "unit": "patches"}``, the amounts per image; None
-    where no image processor was seen. ``say`` is told of the first that differ.
+    did not, the amounts per image; None where no image processor was seen. ``say`` is told of the first that differ.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -53,7 +52,7 @@ class ImageSizes:
         """A new run: forget what was seen of earlier ones; ``on`` where the backend is to be watched."""
         with self._lock:
             self._on = on
-            self.found: dict[str, Any] | None = None
+            self.found: ImageSize | None = None
             self._calls: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
             self._sizes: deque[Size] = deque(maxlen=LARGEST + 1)  # handed out since the last call
             self._known: set[Size] = set()

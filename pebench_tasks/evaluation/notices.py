@@ -2,8 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from tqdm import tqdm
 
@@ -11,7 +9,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.marking import scoring
-from pebench_tasks.marking.failures import failing, resolution_note
+from pebench_tasks.marking.failures import resolution_note
+from pebench_tasks.results.notes import failing
+from pebench_tasks.results.record import ResultRecord
 
 
 def say(line: str) -> None:
@@ -29,30 +29,30 @@ def chosen(choice: Choice, benchmark: Benchmark) -> str:
     )
 
 
-def warn(result: Mapping[str, Any], judge_stopped: str) -> None:
+def warn(result: ResultRecord, judge_stopped: str) -> None:
     """Say what is odd about one task's scores; ``judge_stopped`` is why the judge gave up, if it did."""
-    if result["withheld"]:
-        say(f"{result['task']}: SCORES WITHHELD: {result['withheld']}")
+    if result.withheld:
+        say(f"{result.task}: SCORES WITHHELD: {result.withheld}")
     for one in failing(result):
         share = f"{one.responses} of {one.n}" if one.n else "most"
-        say(f"{result['task']}, {one.slice_name}: {share} responses {one.sign.said}")
-    if note := resolution_note(result["image_size"]):
-        say(f"{result['task']}: WRONG IMAGE SIZE: {note}.")
-    if result["judge_failures"]:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in result["judge_failures"].items())
+        say(f"{result.task}, {one.slice_name}: {share} responses {one.sign.said}")
+    if note := resolution_note(result.image_size):
+        say(f"{result.task}: WRONG IMAGE SIZE: {note}.")
+    if result.judge_failures:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in result.judge_failures.items())
         reasons += f" ({judge_stopped})" if judge_stopped else ""
         say(
-            f"{result['task']}: judgements failed: {reasons}. They are left out of the figures; a figure with more "
+            f"{result.task}: judgements failed: {reasons}. They are left out of the figures; a figure with more "
             "than 5 % of them is not shown. Judge again with  pebench judge RESULTS."
         )
-    if result["other_split"]:
+    if result.other_split:
         say(
-            f"{result['task']}: the model was made for {result['other_split']}, but {result['forget']} is asked: "
+            f"{result.task}: the model was made for {result.other_split}, but {result.forget} is asked: "
             "these are not its forgetting scores. Set PEBENCH_FORGET (or --forget)."
         )
-    if result["never_learned"]:
+    if result.never_learned:
         say(
-            f"{result['task']}: Retain is under half of its range: this model never learned the benchmark, or "
+            f"{result.task}: Retain is under half of its range: this model never learned the benchmark, or "
             "unlearning destroyed it, and its forgetting scores mean nothing. Compare Real, World and scene "
             "descriptions instead."
         )

@@ -13,7 +13,7 @@ asked, whose image was read, with which settings. Three of the harness's habits 
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -29,8 +29,10 @@ from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.evaluation.notices import say, warn
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_answers, load_goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
 
 
@@ -114,7 +116,7 @@ class Run:
             if target not in self.goals:
                 wanted = comparable(self._facts(doc), self.model.get("base") or None)
                 self.goals[target] = load_goals(self.choice.goal, wanted, target)
-            if scoring.forgotten_scene(doc):
+            if scoring.forgotten_scene(doc["kind"], doc["slice"]):
                 self.goals[target].of(doc["key"])  # raises now, not after hours of generation
 
     def image(self, doc: Document, target: str) -> Image.Image:
@@ -129,22 +131,22 @@ class Run:
         """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""
         answers = goal_answers(self.goals.get(doc["target"]), doc)
         if withheld := self._withheld(doc):
-            record = scoring.score(doc, response, self.names, answers)["provenance"]
-            if record["judge"] is not None and self.choice.judge is not None:  # other processes may not withhold
-                record["judge"] = self.choice.judge.fingerprint
-            return {"provenance": record | {"withheld": withheld}}
-        return scoring.score(doc, response, self.names, answers, self.choice.judge)
+            record = scoring.score(doc, response, self.names, answers).provenance
+            chosen = self.choice.judge  # whom processes that do not withhold name
+            judge = chosen.fingerprint if chosen and record.judge is not None else record.judge
+            return scoring.Score({}, replace(record, judge=judge, withheld=withheld)).logged()
+        return scoring.score(doc, response, self.names, answers, self.choice.judge).logged()
 
     def conclude(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Where the scores of a target come from, counts, and intervals; says what is odd."""
-        target = items[0]["target"]
-        described = describe(items, self.benchmark)
+        documents = [DocumentRecord.from_json(item) for item in items]
+        target = documents[0].target
         judge = self.choice.judge
         result = {
             "task": TASKS[target],
-            **described,
+            **describe(documents, self.benchmark),
             **self._facts(items[0]),
-            "other_split": self._other_split(target, described["split"]),
+            "other_split": self._other_split(target, documents[0].split),
             **self.choice.record(self.benchmark),
             "goal": self._goal_record(target),
             "judge_settings": judge.facts() if judge else None,
@@ -163,7 +165,7 @@ class Run:
             result["both_forgotten"] = both_forgotten(self.splits[target])
         if judge:
             say(f"the judge was asked {judge.calls} times, {judge.cached} judgements were known, {judge.failed} failed")
-        warn(result, judge.stopped_by if judge else "")
+        warn(ResultRecord.from_json(result), judge.stopped_by if judge else "")
         return result
 
     def _facts(self, row: Mapping[str, Any]) -> dict[str, Any]:

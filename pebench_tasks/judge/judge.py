@@ -28,9 +28,9 @@ from pebench_tasks.judge.prompt import (
     efficacy_prompt,
     read_reply,
     retain_prompt,
-    value_of,
 )
 from pebench_tasks.judge.settings import ASKED, Settled, try_out
+from pebench_tasks.marking.record import value_of
 from pebench_tasks.marking.scoring import LEXICAL, Judgement
 
 VARIABLE = "PEBENCH_JUDGE"

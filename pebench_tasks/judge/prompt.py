@@ -46,15 +46,6 @@ def _quoted(text: str) -> str:
     return json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False)
 
 
-def value_of(record: Mapping[str, Any]) -> float | None:
-    """The value of a judgement, 0-1, from its record alone; None for a failed one."""
-    if "failed" in record:
-        return None
-    weights = {int(integer): weight for integer, weight in record["weights"].items()}
-    expected = math.fsum((integer - 1) * weight for integer, weight in weights.items())
-    return expected / (4 * math.fsum(weights.values()))
-
-
 def read_reply(body: bytes, clean: Callable[[str], str] = str, *, weighted: bool = True) -> dict[str, Any]:
     """The record of a judgement from the body of a chat completion; ``clean`` takes secrets out of what it quotes.
 

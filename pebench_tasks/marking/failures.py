@@ -8,8 +8,9 @@ figures. The rules are ours.
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
+from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.words import Text, normalise
 
 # Words behind which a repeated question may stand: the roles and marks of chat templates.
@@ -47,13 +48,13 @@ SIGNS = {
 }
 
 
-class Failing(NamedTuple):
-    """A slice whose figure must not be believed, and why."""
+class ImageSize(TypedDict):
+    """What a backend's image processor made of an image, and what the checkpoint's own settings make of it."""
 
-    sign: Sign
-    slice_name: str
-    responses: int  # that show it
-    n: int
+    image: list[int]  # width and height in pixels
+    made: int  # patches or the like, whatever ``unit`` says
+    own: int
+    unit: str
 
 
 def echoes(question: str, response: Text) -> bool:
@@ -76,58 +77,25 @@ def unanswered(response: Text) -> bool:
     return REQUEST_FAILED.match(response.raw) is not None
 
 
-def count_signs(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def count_signs(documents: Mapping[str, Sequence[DocumentRecord]]) -> dict[str, Any]:
     """The echoed and unanswered responses of each slice that has any, and the slices that are mostly one of these.
 
-    ``documents`` are the provenances of each slice. A failed request is known not to be an answer, so one is enough.
+    ``documents`` are those of each slice. A failed request is known not to be an answer, so one is enough.
     """
     counts = {
-        sign: {name: count for name, items in documents.items() if (count := sum(d[sign] for d in items))}
+        sign: {name: count for name, items in documents.items() if (count := sum(getattr(d, sign) for d in items))}
         for sign in ("echoed", "unanswered")
     }
     mostly = [name for name, count in counts["echoed"].items() if 2 * count > len(documents[name])]
     return {**counts, "mostly_echoed": mostly}
 
 
-def failing(provenance: Mapping[str, Any]) -> list[Failing]:
-    """The slices of a result that show a failed backend; of results of earlier versions only the empty ones."""
-    found = {
-        "empty": provenance.get("mostly_empty", ()),
-        "echoed": provenance.get("mostly_echoed", ()),
-        "unanswered": provenance.get("unanswered", ()),
-    }
-    counted = accounted(provenance)
-    nothing = {"n": 0}
-    return [
-        Failing(SIGNS[sign], name, row.get(sign, 0), row["n"])
-        for sign, names in found.items()
-        for name in names
-        for row in (counted.get(name, nothing),)
-    ]
-
-
-def failing_slices(provenance: Mapping[str, Any]) -> dict[Sign, list[str]]:
-    """The names of these slices by what is amiss in them."""
-    found: dict[Sign, list[str]] = {}
-    for one in failing(provenance):
-        found.setdefault(one.sign, []).append(one.slice_name)
-    return found
-
-
-def accounted(provenance: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """What was answered in each slice, with the echoed and unanswered beside the other counts."""
-    beside = {sign: provenance.get(sign) or {} for sign in ("echoed", "unanswered")}
-    return {
-        name: {**counts, **{sign: found.get(name, 0) for sign, found in beside.items()}}
-        for name, counts in (provenance.get("slices") or {}).items()
-    }
-
-
-def resolution_note(record: Mapping[str, Any] | None) -> str:
+def resolution_note(size: ImageSize | None) -> str:
     """What is wrong with the images of a result, from its ``image_size``; empty where nothing is known to be."""
-    if not record or record["made"] == record["own"]:
+    if not size or size["made"] == size["own"]:
         return ""
+    width, height = size["image"]
     return (
-        f"the backend made {record['made']} {record['unit']} of an image of {record['image'][0]} x "
-        f"{record['image'][1]} pixels, of which the checkpoint's own settings make {record['own']}"
+        f"the backend made {size['made']} {size['unit']} of an image of {width} x {height} pixels, of which the "
+        f"checkpoint's own settings make {size['own']}"
     )

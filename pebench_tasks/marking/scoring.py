@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from pebench_tasks.marking.failures import echoes, unanswered
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord, Mark
 from pebench_tasks.marking.words import Text
 from pebench_tasks.marking.yes_no import YesNo, read_answer
 
@@ -76,6 +77,17 @@ class Judge(Protocol):
         """How much a response says what the truth says."""
 
 
+class Score(NamedTuple):
+    """The metrics that apply to a document, and its provenance; no metrics where scores are withheld."""
+
+    metrics: dict[str, Mark]
+    provenance: DocumentRecord
+
+    def logged(self) -> dict[str, Any]:
+        """The same as lmms-eval logs it."""
+        return {**self.metrics, "provenance": self.provenance.as_json()}
+
+
 class Distance(NamedTuple):
     """How far a model stays behind Goal, 0 (nowhere) to 1; ``distance`` is the mean of the two halves."""
 
@@ -90,31 +102,32 @@ def score(
     names: NameIndex,
     goals: Sequence[Goal] = (),
     judge: Judge | None = None,
-) -> dict[str, Any]:
-    """The metrics that apply to this document, and its ``provenance``.
+) -> Score:
+    """The metrics that apply to this document, and what they rest on.
 
     ``goals`` matter only where a scene must be forgotten; without any the key there is ``*_truth_only``, never the
     metric itself. ``judge`` marks the scenes of forgotten and of retained events; without one the marks are lexical.
     ValueError for an unknown kind, a name that ``names`` does not hold, a scene without keywords.
     """
     said, truth = Text.of(response), Text.of(doc["answer"])
-    judged: dict[str, Any] = {}
+    metrics: dict[str, Mark]
+    facts: dict[str, Any] = {}
     match doc["kind"]:
         case "name":
             metrics, facts = _mark_name(doc, said, names)
             value = metrics[doc["slice"]]
-        case "scene" if forgotten_scene(doc):
-            metrics, facts, judged = _mark_forgotten_scene(doc, said, goals, judge)
+        case "scene" if forgotten_scene("scene", doc["slice"]):
+            metrics, facts = _mark_forgotten_scene(doc, said, goals, judge)
             value = metrics[doc["slice"]] if goals else metrics[f"{doc['slice']}{TRUTH_ONLY}"]
         case "scene":
             value = rouge_l(said, truth)
             # Of the kept scenes only the event's Retain is what the paper gives to a judge.
             if measured(doc["slice"]) == "retain":
-                judged = {"judge": LEXICAL}
+                facts = {"judge": LEXICAL}
                 if judge is not None:
                     value, record = judge.retain(doc["question"], doc["answer"], response)
-                    judged = {"judge": judge.fingerprint, "judgement": record}
-            metrics, facts = {doc["slice"]: value}, {}
+                    facts = {"judge": judge.fingerprint, "judgement": record}
+            metrics = {doc["slice"]: value}
         case "yesno":
             answer = read_answer(said)
             value = YesNo(split=doc["category"], truth=doc["answer"], answer=answer)
@@ -122,25 +135,17 @@ def score(
             facts = {"invalid": True} if answer == "invalid" else {"outcome": "other"}
         case kind:
             raise ValueError(f"document {doc['key']}: unknown kind {kind!r}; known: name, scene, yesno")
-    provenance = {
-        **{field: doc[field] for field in ("key", "slice", "target", "kind", "data", "split", "template", "forget")},
-        "value": value,
-        "outcome": unnamed_outcome(said),
-        "empty": not said.words,
-        "echoed": echoes(doc["question"], said),
-        "unanswered": unanswered(said),
-        "degenerate": degenerate(said, scene=doc["kind"] == "scene"),
-        "partial": False,
-        "invalid": False,
-        "near": False,
-        "goal_truth": None,
-        "nearest_goal": None,
-        "goals": [],
-        "judge": None,
-        "judgement": None,
-    }
-    broken = {flag: float(provenance[flag]) for flag in ("empty", "degenerate")}
-    return {**metrics, **broken, "provenance": provenance | facts | judged}
+    provenance = DocumentRecord(
+        **{field: doc[field] for field in DOCUMENT},
+        value=value,
+        empty=not said.words,
+        echoed=echoes(doc["question"], said),
+        unanswered=unanswered(said),
+        degenerate=degenerate(said, scene=doc["kind"] == "scene"),
+        **{"outcome": unnamed_outcome(said), **facts},
+    )
+    broken = {"empty": float(provenance.empty), "degenerate": float(provenance.degenerate)}
+    return Score({**metrics, **broken}, provenance)
 
 
 def measured(slice_name: str) -> str:
@@ -148,9 +153,9 @@ def measured(slice_name: str) -> str:
     return slice_name.rpartition("_")[2]
 
 
-def forgotten_scene(doc: Mapping[str, Any]) -> bool:
-    """Whether a document, or its provenance, is about a scene that must be forgotten: its score needs Goals."""
-    return doc["kind"] == "scene" and measured(doc["slice"]) in FORGETTING
+def forgotten_scene(kind: str, slice_name: str) -> bool:
+    """Whether a document of this kind and slice is about a scene that must be forgotten: its score needs Goals."""
+    return kind == "scene" and measured(slice_name) in FORGETTING
 
 
 def unnamed_outcome(response: Text) -> str:
@@ -160,7 +165,7 @@ def unnamed_outcome(response: Text) -> str:
     return "refused" if REFUSALS.search(response.plain) else "other"
 
 
-def _mark_name(doc: Mapping[str, Any], response: Text, names: NameIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+def _mark_name(doc: Mapping[str, Any], response: Text, names: NameIndex) -> tuple[dict[str, Mark], dict[str, Any]]:
     name = doc["answer"]
     if name not in names:
         raise ValueError(f"document {doc['key']}: its answer {name!r} is not among the benchmark's names")
@@ -189,13 +194,13 @@ def mark_name(name: str, response: Text, names: NameIndex, *, forgetting: bool) 
 
 def _mark_forgotten_scene(
     doc: Mapping[str, Any], response: Text, goals: Sequence[Goal], judge: Judge | None
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The metrics, what they rest on, and who judged."""
+) -> tuple[dict[str, Mark], dict[str, Any]]:
+    """The metrics, and what they rest on."""
     metric, truth = doc["slice"], Text.of(doc["answer"])
     away = 1 - rouge_l(response, truth)
     keywords = {f"{metric}_keywords": keyword_share(doc["keywords"], response)}
     if not goals:
-        return {f"{metric}{TRUTH_ONLY}": away, **keywords}, {}, {"judge": judge.fingerprint if judge else LEXICAL}
+        return {f"{metric}{TRUTH_ONLY}": away, **keywords}, {"judge": judge.fingerprint if judge else LEXICAL}
     # Goals equally near the response: the one further from the truth, which gives the lower score.
     toward, minus_goal_truth, fingerprint, answer = max(
         (rouge_l(response, answer), -rouge_l(answer, truth), goal.fingerprint, goal.response)
@@ -204,18 +209,17 @@ def _mark_forgotten_scene(
     )
     goal_truth = -minus_goal_truth
     value: float | None = event_efficacy(toward, rouge_l(response, truth), goal_truth)
-    judged: dict[str, Any] = {"judge": LEXICAL}
-    if judge is not None:
-        value, record = judge.efficacy(doc["question"], truth.raw, answer, response.raw)
-        judged = {"judge": judge.fingerprint, "judgement": record}
-    metrics = {metric: value, f"{metric}_away": away, f"{metric}_toward": toward, **keywords}
-    facts = {
+    facts: dict[str, Any] = {
         "near": goal_truth > NEAR,
         "goal_truth": goal_truth,
         "nearest_goal": fingerprint,
-        "goals": sorted(goal.fingerprint for goal in goals),
+        "goals": tuple(sorted(goal.fingerprint for goal in goals)),
+        "judge": LEXICAL,
     }
-    return metrics, facts, judged
+    if judge is not None:
+        value, record = judge.efficacy(doc["question"], truth.raw, answer, response.raw)
+        facts |= {"judge": judge.fingerprint, "judgement": record}
+    return {metric: value, f"{metric}_away": away, f"{metric}_toward": toward, **keywords}, facts
 
 
 def event_efficacy(response_goal: float, response_truth: float, goal_truth: float) -> float:
@@ -244,12 +248,6 @@ def mean(values: Iterable[float]) -> float:
     if not numbers:
         raise ValueError("no values: there is nothing to average")
     return math.fsum(numbers) / len(numbers)
-
-
-def failure(provenance: Mapping[str, Any]) -> str:
-    """Why the judge has no mark for this document; empty where it has one, or was not asked."""
-    judgement = provenance.get("judgement")  # results of earlier versions have none
-    return judgement.get("failed", "") if judgement else ""
 
 
 def learned(retain: float, target: str, name: str = "retain") -> bool:

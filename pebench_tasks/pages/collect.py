@@ -23,7 +23,7 @@ class Remarked(NamedTuple):
     """One result, computed anew."""
 
     before: Result
-    after: Rescored  # with the metrics of the documents that are shown, no others
+    after: Rescored  # with the scores of the documents that are shown, no others
     responses: dict[str, str]  # theirs, by key
     without_goal: bool  # whether it was scored without the Goal answers that it is marked with here
 
@@ -49,11 +49,10 @@ def mark_task(
     others. ``samples``: documents of each slice whose answers are kept, None for all. Raises ``BenchmarkError`` for
     results that differ in more than the model.
     """
-    scored = next((result for result in results if result.provenance.get("goal")), None)
-    without = [scored is not None and not result.provenance.get("goal") and _lexical(result) for result in results]
-    goals = scored.provenance["goal"] if scored else None
+    scored = next((result for result in results if result.provenance.goal), None)
+    without = [scored is not None and not result.provenance.goal and _lexical(result) for result in results]
     aligned = [
-        result._replace(provenance=result.provenance | {"goal": goals}) if lacks else result
+        result._replace(provenance=result.provenance.with_goals_of(scored.provenance)) if scored and lacks else result
         for result, lacks in zip(results, without, strict=True)
     ]
     refuse_mixed(aligned)
@@ -68,9 +67,9 @@ def mark_task(
             every = items([("", after)], found, [responses], {})
             shown = {item.key for item in chosen(every, samples)}
             asked = [item._replace(answers=[]) for item in every]
-        kept = [metrics for metrics in after.metrics if metrics["provenance"]["key"] in shown]
+        kept = [score for score in after.scores if score.provenance.key in shown]
         texts = {key: text for key, text in responses.items() if key in shown}
-        marked.append(Remarked(result, after._replace(metrics=kept), texts, lacks))
+        marked.append(Remarked(result, after._replace(scores=kept), texts, lacks))
     return Collected(found, asked, marked)
 
 
@@ -80,7 +79,7 @@ def _logged(result: Result) -> Logged:
 
 
 def _lexical(result: Result) -> bool:
-    return result.provenance["judge"] in (None, LEXICAL) and not result.provenance["withheld"]
+    return result.provenance.judge in (None, LEXICAL) and not result.provenance.withheld
 
 
 def names_of(board: Board, collected: Collected) -> list[str]:
@@ -91,7 +90,7 @@ def names_of(board: Board, collected: Collected) -> list[str]:
 
 def forgotten_names(board: Board, found: Context) -> list[str]:
     """The names of the forgotten people and events."""
-    split = found.benchmark.split(board.target, board.entries[0].result.provenance["forget"])
+    split = found.benchmark.split(board.target, board.entries[0].result.provenance.forget)
     names = {row["id"]: row["name"] for row in (*found.benchmark.people, *found.benchmark.events)}
     return [names[one] for one in split.forget_ids]
 

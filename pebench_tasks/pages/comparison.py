@@ -1,6 +1,7 @@
 """What ``pebench compare --out DIR`` writes: a page, its tables as Markdown and CSV, and the documents that changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from markupsafe import Markup
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY, Score
 from pebench_tasks.pages import page
 from pebench_tasks.pages.entries import TITLES
 from pebench_tasks.pages.plots import Dot, changes, row_name
@@ -21,10 +22,10 @@ from pebench_tasks.results.comparison import (
     Row,
     by_task,
     cells,
-    marked,
     write_csv,
 )
 from pebench_tasks.results.intervals import in_order
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import Context, Rescored, context
 from pebench_tasks.results.samples import Logged
 
@@ -115,7 +116,7 @@ def _changed_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]
 def _section(task: str, having: Mapping[str, Logged], comparisons: Sequence[Comparison]) -> Section:
     own = [comparison for comparison in comparisons if comparison.task == task]
     provenance = next(iter(having.values())).result.provenance
-    target = provenance["target"]
+    target = provenance.target
     several = len(own) > 1
     rows = [(row_name(row.figure, target), one.second, row, cells(row)) for one in own for row in one.rows]
     order = in_order({row.figure for _, _, row, _ in rows}, target)
@@ -145,17 +146,15 @@ def _readable(note: str, target: str) -> str:
     return f"{', '.join(row_name(name, target).replace(', ', ' of ') for name in names)}: {rest}"
 
 
-def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    name = provenance.get("benchmark", {}).get("name", "")
-    goals = (provenance.get("goal") or {"runs": []})["runs"]
-    generation = provenance.get("generation") or {}
+def _facts(provenance: ResultRecord) -> list[tuple[str, str]]:
+    generation = provenance.generation or {}
     known = [
-        ("Benchmark", f"{name} {provenance['data']}".strip()),
-        ("Forgotten", f"{provenance['forget']} (split {provenance['split']})"),
-        ("Scenes marked by", str(provenance["judge"] or "nobody: no scene was asked")),
-        ("Goal models", ", ".join(run["weights"] for run in goals)),
+        ("Benchmark", f"{provenance.benchmark.name or ''} {provenance.data}".strip()),
+        ("Forgotten", f"{provenance.forget} (split {provenance.split})"),
+        ("Scenes marked by", provenance.judge or "nobody: no scene was asked"),
+        ("Goal models", ", ".join(provenance.goal_weights)),
         ("Generation", ", ".join(f"{name} {value}" for name, value in generation.items() if value not in ([], None))),
-        ("Versions", ", ".join(f"{name} {value}" for name, value in provenance.get("versions", {}).items())),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in provenance.versions.items())),
     ]
     return [(name, value) for name, value in known if value]
 
@@ -207,15 +206,13 @@ def _context(logged: Logged, data: Path | str | None) -> tuple[Context, str]:
     try:
         return context(logged, data), ""
     except BenchmarkError as error:  # the marks are those that were logged, so nothing is lost but what Goal said
-        goalless = [s._replace(provenance={**s.provenance, "goals": []}) for s in logged.samples]
+        goalless = [s._replace(provenance=replace(s.provenance, goals=())) for s in logged.samples]
         return context(logged._replace(samples=goalless), data), f"Goal's answers are not shown: {error}"
 
 
 def _as_logged(logged: Logged) -> Rescored:
     """A result with the marks that it was logged with, in the form of one that is marked again."""
-    pairs = zip(logged.samples, marked(logged), strict=True)
-    metrics = [{**sample.metrics, "provenance": {"value": None, **provenance}} for sample, provenance in pairs]
-    return Rescored(logged.result, metrics, [])
+    return Rescored(logged.result, [Score(sample.metrics, sample.provenance) for sample in logged.samples], [])
 
 
 def _directions(comparisons: Sequence[Comparison]) -> dict[str, dict[str, str]]:

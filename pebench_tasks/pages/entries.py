@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.scoring import (
     FIGURES,
     FORGETTING,
@@ -20,7 +19,8 @@ from pebench_tasks.marking.scoring import (
     measured,
 )
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
-from pebench_tasks.results.notes import notes
+from pebench_tasks.results.notes import failing, notes
+from pebench_tasks.results.record import FigureRow, GroupRow
 from pebench_tasks.results.samples import refuse_mixed
 
 ROLES = ("finetuned", "model", "goal")  # in the order of a table: the lower bound, what is measured, the upper bound
@@ -131,11 +131,11 @@ def _of_concept(concept: str, column: str) -> str:
 
 def _board(task: str, target: str, results: Sequence[Result], called: Sequence[str]) -> Board:
     refuse_mixed(results)
-    used = {run["weights"] for result in results for run in (result.provenance.get("goal") or {"runs": []})["runs"]}
+    used = {weights for result in results for weights in result.provenance.goal_weights}
 
     def place(named: tuple[str, Result]) -> tuple[int, bool]:
         role = _role(named[1])
-        own = named[1].provenance.get("model", {}).get("weights") in used
+        own = named[1].provenance.model.weights in used
         return ROLES.index(role), role == "goal" and not own  # the Goal that the others were scored with comes first
 
     ordered = sorted(zip(_distinct(results, called), results, strict=True), key=place)
@@ -169,12 +169,12 @@ def _without_concept(name: str) -> str:
 def _role(result: Result) -> str:
     """What a model is on this task, by the run record of its checkpoint; one without a record is a model."""
     provenance = result.provenance
-    model = provenance.get("model", {})
-    same_data = model.get("data") == provenance["data"]
-    if model.get("method") == "finetune" and same_data:
+    model = provenance.model
+    same_data = model.data == provenance.data
+    if model.method == "finetune" and same_data:
         return "finetuned"
-    trained_for = (model.get("target"), model.get("split"))
-    goal = model.get("method") == "goal" and same_data and trained_for == (provenance["target"], provenance["split"])
+    trained_for = (model.target, model.split)
+    goal = model.method == "goal" and same_data and trained_for == (provenance.target, provenance.split)
     return "goal" if goal else "model"
 
 
@@ -199,7 +199,7 @@ def _distinct(results: Sequence[Result], called: Sequence[str]) -> list[str]:
 
 def _expected(target: str, results: Sequence[Result]) -> list[str]:
     """The figures that a model of this board should have: of the slices that were asked, under the names they got."""
-    asked = {name for result in results for name in (*result.provenance.get("slices", {}), *result.metrics)}
+    asked = {name for result in results for name in (*result.provenance.slices, *result.metrics)}
     expected = []
     for name in FIGURES[target]:
         if not asked or name in asked:
@@ -211,13 +211,18 @@ def _expected(target: str, results: Sequence[Result]) -> list[str]:
 def _figure(result: Result, name: str) -> Figure:
     read = reading(result, name)
     slice_name = name.removesuffix(TRUTH_ONLY)
-    said = [read.note, "withheld" if result.provenance["withheld"] else ""]
+    said = [read.note, "withheld" if result.provenance.withheld else ""]
     said += [
         f"{one.sign.mark}: {one.responses} of {one.n}"
         for one in failing(result.provenance)
         if one.slice_name == slice_name
     ]
     return Figure(name, *read._replace(note="; ".join(filter(None, said))))
+
+
+def cell(name: str, row: FigureRow | GroupRow, *, percent: bool) -> Figure | None:
+    """A figure of a part of the documents, which names it; None where it was withheld."""
+    return None if row.value is None else Figure(name, row.value, row.low, row.high, row.n, percent, "")
 
 
 def _distance(own: dict[str, float] | None, goal: dict[str, float] | None, target: str) -> Distance | None:
@@ -239,10 +244,10 @@ def _share(figures: dict[str, Figure], *, forgetting: bool) -> float | None:
 
 
 def _notes(result: Result) -> list[str]:
-    model = result.provenance.get("model", {})
+    method = result.provenance.model.method
     found = notes(result)
-    if model.get("method") == "goal" and _role(result) == "model":
+    if method == "goal" and _role(result) == "model":
         found.append("a Goal of another target or forget set: no bound here")
-    if model.get("method") == "finetune" and _role(result) == "model":
+    if method == "finetune" and _role(result) == "model":
         found.append("finetuned on another benchmark: no bound here")
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
 from pebench_tasks.pages.entries import TITLES, Board
+from pebench_tasks.results.record import ListedFigures, ResultRecord
 
 CONCEPTS = {"person": "people", "event": "events"}
 ONLY_TRUTH = "(truth only)"
@@ -25,9 +26,9 @@ def in_short(board: Board, forgotten: Sequence[str] = ()) -> str:
     """What was forgotten and asked, in two sentences; of many names the first twelve."""
     provenance = board.entries[0].result.provenance
     more = f" and {len(forgotten) - 12} more" if len(forgotten) > 12 else ""
-    said = f"Forgotten ({provenance['forget']}): {', '.join(forgotten[:12])}{more}. " if forgotten else ""
-    n = sum(counts["n"] for counts in provenance.get("slices", {}).values())
-    scenes = provenance["judge"] if provenance["judge"] not in (None, LEXICAL) else "ROUGE-L"
+    said = f"Forgotten ({provenance.forget}): {', '.join(forgotten[:12])}{more}. " if forgotten else ""
+    n = sum(counts["n"] for counts in provenance.slices.values())
+    scenes = provenance.judge if provenance.judge not in (None, LEXICAL) else "ROUGE-L"
     return f"{said}{n:,} questions a model; scenes are marked by {scenes}."
 
 
@@ -35,39 +36,37 @@ def measured(board: Board, forgotten: Sequence[str] = ()) -> list[tuple[str, str
     """What was measured and how, as (name, value); ``forgotten`` are names of people and events."""
     result = board.entries[0].result
     provenance = result.provenance
-    split = f"{provenance['forget']} (split {provenance['split']})"
     subsets = {
-        "retained images": provenance.get("retain_documents"),
-        "World": provenance.get("world_documents"),
-        "Real": real_in_words(provenance.get("real_documents")),
+        "retained images": provenance.retain_documents,
+        "World": provenance.world_documents,
+        "Real": real_in_words(provenance.real_documents),
     }
-    goals = (provenance.get("goal") or {"runs": []})["runs"]
-    slices = provenance.get("slices", {})
+    goals, slices = provenance.goal_weights, provenance.slices
     asked = f"{sum(counts['n'] for counts in slices.values())} a model: " + ", ".join(
         f"{counts['n']} {slice_title(name)}" for name, counts in slices.items()
     )
     facts = {
         "Target": TITLES[board.target].lower(),
         "Forgotten": ", ".join(forgotten),
-        "Forget set": split,
-        "Benchmark": f"{provenance.get('benchmark', {}).get('name', 'unnamed')}, fingerprint {provenance['data']}",
+        "Forget set": f"{provenance.forget} (split {provenance.split})",
+        "Benchmark": f"{provenance.benchmark.name or 'unnamed'}, fingerprint {provenance.data}",
         "Documents": asked if slices else "",
         "Subsets": "; ".join(f"{name}: {which}" for name, which in subsets.items() if which),
         "Scenes marked": _judge(provenance),
-        "Goal models": f"{len(goals)} ({', '.join(run['weights'] for run in goals)})" if goals else "",
-        "Generation": _settings(provenance.get("generation") or {}),
-        "Prompts": _settings({k: v for k, v in (provenance.get("prompts") or {}).items() if v}),
+        "Goal models": f"{len(goals)} ({', '.join(goals)})" if goals else "",
+        "Generation": _settings(provenance.generation or {}),
+        "Prompts": _settings({k: v for k, v in (provenance.prompts or {}).items() if v}),
         "Backends": _backends(board),
         "Versions": _versions(board),
-        "Task": f"{result.task} {result.version}, templates {provenance['template']}",
+        "Task": f"{result.task} {result.version}, templates {provenance.template}",
     }
     return [(name, value) for name, value in facts.items() if value]
 
 
-def real_in_words(which: Any) -> str:
+def real_in_words(which: str | ListedFigures | None) -> str:
     """Which public figures were asked, in words."""
-    if not isinstance(which, Mapping):
-        return str(which or "")
+    if which is None or isinstance(which, str):
+        return which or ""
     known, asked = (
         f"the {which['known']:,} of {which['asked']:,} public figures that the base model knew",
         which["list"],
@@ -79,15 +78,15 @@ def _backends(board: Board) -> str:
     """What ran the models, in which precision; whose is said where they differ."""
     said = []
     for entry in board.entries:
-        model = entry.result.provenance.get("model", {})
-        if model.get("dtype"):
-            said.append((entry.name, f"{model.get('backend') or 'unknown backend'} in {model['dtype']}"))
+        model = entry.result.provenance.model
+        if model.dtype:
+            said.append((entry.name, f"{model.backend or 'unknown backend'} in {model.dtype}"))
     return _whose(said, len(board.entries))
 
 
 def _versions(board: Board) -> str:
     """The versions of all models' libraries; whose is said where they differ."""
-    versions = [(entry.name, entry.result.provenance.get("versions", {})) for entry in board.entries]
+    versions = [(entry.name, entry.result.provenance.versions) for entry in board.entries]
     names = dict.fromkeys(name for _, found in versions for name in found)
     parts = [(name, [(who, found[name]) for who, found in versions if name in found]) for name in names]
     return ", ".join(f"{name} {_whose(said, len(versions))}" for name, said in parts)
@@ -103,12 +102,11 @@ def _whose(said: Sequence[tuple[str, str]], models: int) -> str:
     return "; ".join(f"{value} ({', '.join(who)})" for value, who in values.items())
 
 
-def _judge(provenance: Mapping[str, Any]) -> str:
-    judge = provenance.get("judge")
-    if judge in (None, LEXICAL):
+def _judge(provenance: ResultRecord) -> str:
+    if provenance.judge in (None, LEXICAL):
         return "by the overlap of words (ROUGE-L); no language model judged"
-    settings = _settings(provenance.get("judge_settings") or {})
-    return f"by {judge}" + (f" ({settings})" if settings else "")
+    settings = _settings(provenance.judge_settings or {})
+    return f"by {provenance.judge}" + (f" ({settings})" if settings else "")
 
 
 def _settings(values: Mapping[str, Any]) -> str:

@@ -37,16 +37,15 @@ def _csv_rows(board: Board, entry: Entry) -> Iterator[dict[str, Any]]:
     who = {
         "model": entry.name,
         "role": entry.role,
-        "method": provenance.get("model", {}).get("method", ""),
+        "method": provenance.model.method or "",
         "target": board.target,
-        "forget": provenance["forget"],
+        "forget": provenance.forget,
     }
-    intervals = provenance.get("statistics", {}).get("slices", {})
     for name, figure in entry.figures.items():
-        row = intervals.get(name, {})
+        row = provenance.statistics.slices.get(name)
         found = {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n, "note": figure.note}
         unit = "percent" if figure.percent else "share"
-        drawn = {"resampled": row.get("unit", ""), "clusters": row.get("clusters", "")}
+        drawn = {"resampled": row.unit if row else "", "clusters": row.clusters if row else ""}
         yield {**who, "figure": name, **found, "unit": unit, **drawn}
     distance = entry.distance
     computed = {

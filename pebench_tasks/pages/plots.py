@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.marking.scoring import TRUTH_ONLY
-from pebench_tasks.pages.entries import Board, Entry, Figure
+from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.labels import Box, place
 from pebench_tasks.pages.svg import FONT_SIZE, INK, MUTED, SERIES, specification, svg
 
@@ -147,12 +147,10 @@ def neighbours(board: Board) -> "Markup | None":
     """The retained events near a forgotten one against the others; None unless there are both."""
     dots = []
     for entry in board.entries:
-        found = entry.result.provenance.get("statistics", {}).get("neighbours") or {}
-        for part, row in (("near", "near events"), ("other", "other events")):
-            values = found.get(part)
-            if values and values["value"] is not None:
-                figure = Figure(part, values["value"], values["low"], values["high"], values["n"], False, "")
-                dots.append(_dot(row, entry.name, figure))
+        if found := entry.result.provenance.statistics.neighbours:
+            for part, row in (("near", found.near), ("other", found.other)):
+                if figure := cell(part, row, percent=False):
+                    dots.append(_dot(f"{part} events", entry.name, figure))
     if len({dot.row for dot in dots}) < 2:
         return None
     label = f"Retain of events near a forgotten one and of the others, of {_list(board)}, with 95 % intervals."

@@ -82,7 +82,7 @@ def write_report(
 
 def _lead(boards: Sequence[Board]) -> str:
     """What the page is about, in two sentences."""
-    benchmark = boards[0].entries[0].result.provenance.get("benchmark", {}).get("name", "PEBench")
+    benchmark = boards[0].entries[0].result.provenance.benchmark.name or "PEBench"
     models = len({entry.name for board in boards for entry in board.entries})
     return (
         f"{models} model{'s' if models > 1 else ''}, measured on {benchmark}: "

@@ -7,13 +7,13 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 from rich.progress import track
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, failure, forgotten_scene
+from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, Score, forgotten_scene
 from pebench_tasks.pages.page import environment
 from pebench_tasks.results.rescore import Context, Rescored
 from pebench_tasks.results.samples import Logged
@@ -66,9 +66,9 @@ def items(
     """
     answers: defaultdict[str, list[Answer]] = defaultdict(list)
     for (name, rescored), texts in zip(models, responses, strict=True):
-        for metrics in rescored.metrics:
-            key = metrics["provenance"]["key"]
-            answers[key].append(_answer(name, texts[key], metrics))
+        for score in rescored.scores:
+            key = score.provenance.key
+            answers[key].append(_answer(name, texts[key], score))
     return [
         Item(
             key=key,
@@ -85,40 +85,40 @@ def items(
     ]
 
 
-def _answer(model: str, text: str, metrics: Mapping[str, Any]) -> Answer:
+def _answer(model: str, text: str, score: Score) -> Answer:
     """What was logged of one response, in words."""
-    provenance = metrics["provenance"]
-    value = provenance["value"]
-    if provenance.get("withheld"):
+    provenance, value = score.provenance, score.provenance.value
+    if provenance.withheld:
         return Answer(model, text, "withheld", None, "scores withheld")
-    if provenance["kind"] == "yesno":
+    if isinstance(value, dict):
         right = value["answer"] == value["truth"]
         outcome = "no yes or no" if value["answer"] == "invalid" else "right" if right else "wrong"
         return Answer(model, text, outcome, float(right), f"yes/no: {outcome}")
-    if provenance["kind"] == "name":
-        outcome = provenance["outcome"]
-        part = "; first name or surname alone" if provenance["partial"] else ""
-        share = value / 100 if provenance["slice"] in PERCENT[provenance["target"]] else value
-        return Answer(model, text, outcome, share, f"named: {outcome}{part}")
-    outcome = provenance["outcome"]
     if value is None:
-        return Answer(model, text, "no judgement", None, f"the judge gave no mark: {failure(provenance)}")
+        return Answer(model, text, "no judgement", None, f"the judge gave no mark: {provenance.failure}")
+    outcome = provenance.outcome
+    if provenance.kind == "name":
+        part = "; first name or surname alone" if provenance.partial else ""
+        share = value / 100 if provenance.slice in PERCENT[provenance.target] else value
+        return Answer(model, text, outcome, share, f"named: {outcome}{part}")
     if outcome == "other":
         outcome = "high score" if value >= HIGH else "low score" if value < LOW else "middling score"
-    return Answer(model, text, outcome, value, _marked(metrics, value))
+    return Answer(model, text, outcome, value, _marked(score, value))
 
 
-def _marked(metrics: Mapping[str, Any], value: float) -> str:
+def _marked(score: Score, value: float) -> str:
     """How the description of a scene was marked."""
-    provenance = metrics["provenance"]
-    name = provenance["slice"]
-    broken = "; degenerate" if provenance["degenerate"] else ""
-    if forgotten_scene(provenance) and f"{name}{TRUTH_ONLY}" in metrics:
+    metrics, provenance = score
+    name = provenance.slice
+    forgotten = forgotten_scene(provenance.kind, name)
+    broken = "; degenerate" if provenance.degenerate else ""
+    if forgotten and f"{name}{TRUTH_ONLY}" in metrics:
         return f"{value:.2f}: ROUGE-L {1 - value:.2f} to the truth, no Goal to compare with{broken}"
-    if provenance["judge"] not in (None, LEXICAL):
-        return f"judge {1 + 4 * value:.1f} of 5 ({provenance['judge']}){broken}"
-    if forgotten_scene(provenance):
-        toward, away = metrics[f"{name}_toward"], metrics[f"{name}_away"]
+    if provenance.judge not in (None, LEXICAL):
+        return f"judge {1 + 4 * value:.1f} of 5 ({provenance.judge}){broken}"
+    if forgotten:
+        both = metrics[f"{name}_toward"], metrics[f"{name}_away"]
+        toward, away = (mark for mark in both if isinstance(mark, int | float))
         return f"{value:.2f}: ROUGE-L {toward:.2f} to the nearest Goal answer, {1 - away:.2f} to the truth{broken}"
     return f"ROUGE-L {value:.2f} to the truth{broken}"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.marking.failures import accounted, failing_slices, resolution_note
+from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
-from pebench_tasks.pages.entries import Board, Entry, Figure
+from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
-from pebench_tasks.results.files import Result
+from pebench_tasks.results.notes import accounted, failing_slices
 from pebench_tasks.results.summary import FLAGS, OUTCOMES
 from pebench_tasks.run_record import RUN_RECORD
 
@@ -66,8 +66,8 @@ class Counts(NamedTuple):
 class Near(NamedTuple):
     """Retained events near a forgotten one, and the others."""
 
-    events: dict[str, list[str]]  # "near" and "other": their names
-    forgotten: list[str]
+    events: dict[str, Sequence[str]]  # "near" and "other": their names
+    forgotten: Sequence[str]
     rows: list[tuple[str, Figure | None, Figure | None]]  # model, near, other
 
 
@@ -140,7 +140,7 @@ def in_cell(figure: Figure | None) -> Figure | None:
 
 def empty(entry: Entry) -> int:
     """The empty responses of a model."""
-    return sum(counts["empty"] for counts in entry.result.provenance.get("slices", {}).values())
+    return sum(counts["empty"] for counts in entry.result.provenance.slices.values())
 
 
 def warnings(board: Board) -> list[str]:
@@ -168,11 +168,11 @@ def marks(entry: Entry) -> list[str]:
     """The gravest of an entry's notes in a word or two, for beside its name."""
     provenance = entry.result.provenance
     said = {
-        "withheld": provenance["withheld"],
+        "withheld": provenance.withheld,
         **{sign.mark: True for sign in failing_slices(provenance)},
-        "wrong image size": resolution_note(provenance.get("image_size")),
-        "other forget set": provenance.get("other_split"),
-        "Retain under half": provenance.get("never_learned"),
+        "wrong image size": resolution_note(provenance.image_size),
+        "other forget set": provenance.other_split,
+        "Retain under half": provenance.never_learned,
         "no Goal": any(name.endswith(TRUTH_ONLY) for name in entry.result.metrics),
     }
     return [mark for mark, holds in said.items() if holds]
@@ -187,7 +187,7 @@ def accounting(entries: Iterable[Entry]) -> Counts:
         (entry.name, name, row)
         for entry in entries
         for name, row in accounted(entry.result.provenance).items()
-        if name in NAMES[entry.result.provenance["target"]] or row["other"] < row["n"] or any(map(row.get, ODD))
+        if name in NAMES[entry.result.provenance.target] or row["other"] < row["n"] or any(map(row.get, ODD))
     ]
     kinds = [kind for kind in (*OUTCOMES, *ODD) if any(row.get(kind) for _, _, row in found)]
     rows = [(model, slice_title(name), [row["n"], *(row.get(kind, 0) for kind in kinds)]) for model, name, row in found]
@@ -196,54 +196,42 @@ def accounting(entries: Iterable[Entry]) -> Counts:
 
 def neighbours(entries: Iterable[Entry]) -> Near | None:
     """Retain apart for events near a forgotten one; None where no event was forgotten, or none is near."""
-    found = [(e.name, rows) for e in entries if (rows := _statistics(e.result).get("neighbours"))]
-    if not found or not any(rows["near"]["events"] for _, rows in found):
+    found = [(e.name, both) for e in entries if (both := e.result.provenance.statistics.neighbours)]
+    if not any(both.near.events for _, both in found):
         return None
     first = found[0][1]
-    parts = ("near", "other")
-    rows = [(name, *(_cell(part, rows[part], percent=False) for part in parts)) for name, rows in found]
-    return Near({part: first[part]["events"] for part in parts}, first["forgotten"], rows)
+    rows = [
+        (name, cell("near", both.near, percent=False), cell("other", both.other, percent=False)) for name, both in found
+    ]
+    return Near({"near": first.near.events, "other": first.other.events}, first.forgotten, rows)
 
 
 def groups(entries: Sequence[Entry]) -> list[Group]:
     """The name figures by age, gender, region and occupation of the person asked about."""
-    having = [entry for entry in entries if _statistics(entry.result).get("groups")]
-    names = dict.fromkeys(name for entry in having for name in _statistics(entry.result)["groups"])
+    of_models = [(entry.name, entry.result.provenance.statistics.groups) for entry in entries]
     found = []
-    for name in names:
-        models = [entry for entry in having if name in _statistics(entry.result)["groups"]]
-        cells = [_statistics(entry.result)["groups"][name] for entry in models]
+    for name in dict.fromkeys(name for _, figures in of_models for name in figures):
+        having = [(model, figures[name]) for model, figures in of_models if name in figures]
         rows = [
-            (attribute, group, row["people"], row["small"],
-             [_cell(name, of_model[attribute][group], percent=True) for of_model in cells])
-            for attribute, of_attribute in cells[0].items()
+            (attribute, group, row.people, row.small,
+             [cell(name, of_model[attribute][group], percent=True) for _, of_model in having])
+            for attribute, of_attribute in having[0][1].items()
             for group, row in of_attribute.items()
         ]  # fmt: skip
-        found.append(Group(slice_title(name), [entry.name for entry in models], rows))
+        found.append(Group(slice_title(name), [model for model, _ in having], rows))
     return found
-
-
-def _statistics(result: Result) -> dict[str, Any]:
-    found: dict[str, Any] = result.provenance.get("statistics", {})
-    return found
-
-
-def _cell(name: str, row: Mapping[str, Any], *, percent: bool) -> Figure | None:
-    if row["value"] is None:
-        return None
-    return Figure(name, row["value"], row.get("low"), row.get("high"), row["n"], percent, "")
 
 
 def runs(entries: Iterable[Entry]) -> list[Run]:
     """The run records that lie beside the checkpoints, if they are still those of the weights that were scored."""
     found = []
     for entry in entries:
-        model = entry.result.provenance.get("model", {})
-        path = Path(model.get("pretrained", "")) / RUN_RECORD
-        if "weights" not in model or not path.is_file():
+        model = entry.result.provenance.model
+        path = Path(model.pretrained or "") / RUN_RECORD
+        if model.weights is None or not path.is_file():
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("weights") == model["weights"]:
+        if record.get("weights") == model.weights:
             found.append(run(entry.name, record))
     return found
 

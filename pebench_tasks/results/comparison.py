@@ -11,10 +11,11 @@ from rich.text import Text
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
 from pebench_tasks.results.intervals import Observation, in_order, observations
 from pebench_tasks.results.notes import failures
 from pebench_tasks.results.paired import Difference, difference, holm, points
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import benchmark_of
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 
@@ -91,7 +92,7 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
         (first_name, baseline), *others = having.items()
         benchmark = benchmark_of(baseline, data)
         first = _figures(baseline, benchmark)
-        target = baseline.result.provenance["target"]
+        target = baseline.result.provenance.target
         for name, other in others:
             second = _figures(other, benchmark)
             rows, notes = _rows(first, second, target, seed)
@@ -103,10 +104,9 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
     return comparisons
 
 
-def _doubts(provenance: Mapping[str, Any]) -> list[str]:
+def _doubts(provenance: ResultRecord) -> list[str]:
     """Why a model's responses must not be compared."""
-    withheld = [provenance["withheld"]] if provenance["withheld"] else []
-    return withheld + failures(provenance)
+    return [*filter(None, [provenance.withheld]), *failures(provenance)]
 
 
 def by_task(models: Models) -> dict[str, dict[str, Logged]]:
@@ -134,21 +134,11 @@ def _names(paths: Sequence[Path | str], models: Sequence[dict[str, Logged]]) -> 
     return names
 
 
-def marked(logged: Logged) -> list[dict[str, Any]]:
-    """The provenance of each document, in the order of the samples, with the ``value`` that it was given."""
-    documents: list[dict[str, Any]] = []
-    for sample in logged.samples:
-        name = sample.provenance["slice"]
-        # Results of earlier versions have the value only among the metrics.
-        values = [sample.metrics[metric] for metric in (name, name + TRUTH_ONLY) if metric in sample.metrics]
-        documents.append({**({"value": values[0]} if values else {}), **sample.provenance})
-    return documents
-
-
 def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list[Observation]]:
     """The observations of each figure; none where the result's scores are withheld."""
     figures: defaultdict[str, list[Observation]] = defaultdict(list)
-    for observation in observations([] if logged.result.provenance["withheld"] else marked(logged), benchmark):
+    documents = [] if logged.result.provenance.withheld else [sample.provenance for sample in logged.samples]
+    for observation in observations(documents, benchmark):
         figures[observation.slice].append(observation)
     return figures
 

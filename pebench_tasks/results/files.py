@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.results.record import FigureRow, ResultRecord
 
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
 TARGETS = {task: target for target, task in TASKS.items()}
@@ -21,7 +22,7 @@ class Result(NamedTuple):
     task: str
     version: str  # of the task; results of different versions are not comparable
     metrics: dict[str, float]  # figures over documents; units as in the paper
-    provenance: dict[str, Any]
+    provenance: ResultRecord
     results_file: Path
     samples_file: Path
 
@@ -41,13 +42,12 @@ def reading(result: Result, name: str) -> Reading:
     """The figure of this name: one of ``scoring.FIGURES``, with ``TRUTH_ONLY`` behind it where no Goal answered."""
     provenance = result.provenance
     slice_name = name.removesuffix(TRUTH_ONLY)
-    counts = provenance.get("slices", {}).get(slice_name, {"n": 0})
-    row: dict[str, Any] = provenance.get("statistics", {}).get("slices", {}).get(name, {})
+    counts = provenance.slices.get(slice_name, {"n": 0})
+    row = provenance.statistics.slices.get(name, FigureRow(n=counts["n"]))
     value = result.metrics.get(name)
-    low, high = (row.get("low"), row.get("high")) if value is not None else (None, None)
-    note = row.get("note", "")
-    percent = slice_name in PERCENT[provenance["target"]]
-    return Reading(value, low, high, row.get("n", counts["n"]), percent, "" if note == "none" else note)
+    low, high = (row.low, row.high) if value is not None else (None, None)
+    percent = slice_name in PERCENT[provenance.target]
+    return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note)
 
 
 @cache
@@ -115,11 +115,12 @@ def _read(file: dict[str, Any], results_file: Path, task: str) -> Result:
         metric, _, _ = name.partition(",")
         if isinstance(value, int | float) and metric != "samples" and "_stderr" not in metric:
             metrics[metric] = float(value)
-    provenance = values["provenance,none"]
-    for name in ("data", "split", "template", "forget", "target", "judge", "slices"):
-        provenance[name]  # what every reader of a result relies on
-    if provenance["withheld"]:  # of several processes some may have returned scores
+    said = values["provenance,none"]
+    for name in ("data", "split", "template", "forget", "target", "judge", "slices", "withheld", "model"):
+        said[name]  # what every reader of a result relies on
+    provenance = ResultRecord.from_json(said)
+    if provenance.withheld:  # of several processes some may have returned scores
         metrics = {}
-    checkpoint = provenance["model"].get("pretrained", results_file.parent.name)
+    checkpoint = provenance.model.pretrained or results_file.parent.name
     version = str(file["versions"][task])
     return Result(checkpoint, task, version, metrics, provenance, results_file, samples_file(results_file, task))

@@ -49,7 +49,9 @@ class Goals(NamedTuple):
 
 def goal_answers(goals: Goals | None, document: Mapping[str, Any]) -> list[Goal]:
     """The Goal answers to a document, where its score needs any."""
-    return goals.of(document["key"]) if goals is not None and forgotten_scene(document) else []
+    if goals is None or not forgotten_scene(document["kind"], document["slice"]):
+        return []
+    return goals.of(document["key"])
 
 
 def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any]:
@@ -154,10 +156,11 @@ def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
 
 def _goal_run(result: Result) -> GoalRun:
     """What a result says of a Goal model."""
-    model = result.provenance["model"]
+    said = result.provenance.json  # as it stands there, so that the error names what is missing
     try:
+        model = said["model"]
         # A Goal counts for the forget set that it was trained without, on whichever it was scored.
-        fields = comparable(result.provenance, model["base"])
+        fields = comparable(said, model["base"])
         fields["trained without"] = [model["target"], model["data"], model["split"]]
         run = GoalRun(model["weights"], fields, result.results_file, result.samples_file)
     except (KeyError, TypeError, ValueError) as error:
@@ -169,7 +172,8 @@ def _goal_run(result: Result) -> GoalRun:
 
 def _responses(path: Path) -> dict[str, str]:
     """The responses of a samples file by document key, those that the event scores compare with."""
-    responses = {s.key: s.response.strip() for s in read_samples(path) if forgotten_scene(s.provenance)}
+    asked = ((sample, sample.provenance) for sample in read_samples(path))
+    responses = {s.key: s.response.strip() for s, said in asked if forgotten_scene(said.kind, said.slice)}
     if not responses:
         raise BenchmarkError(f"{path} holds no responses to forgotten scenes. Score that Goal again, without --limit.")
     return responses

@@ -12,7 +12,7 @@ these very people or events, not about others.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +21,9 @@ from pebench_tasks.benchmark.groups import ATTRIBUTES, SMALL, group
 from pebench_tasks.benchmark.neighbours import near
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
+from pebench_tasks.marking.record import DocumentRecord, Mark
 from pebench_tasks.marking.scoring import FIGURES, MOST_FAILED, TRUTH_ONLY, forgotten_scene, mean, measured
-from pebench_tasks.marking.yes_no import YesNo, world_f1
+from pebench_tasks.marking.yes_no import world_f1
 from pebench_tasks.results.resampling import CONFIDENCE, DIGITS, RESAMPLES, bootstrap, bounds, tally
 
 FEW = 10  # clusters; with fewer an interval over clusters is too short to be honest
@@ -36,7 +37,7 @@ class Observation(NamedTuple):
 
     key: str
     slice: str  # or the figure that stands in for it: event Efficacy without Goal is efficacy_truth_only
-    value: float | YesNo | None  # None: a failed judgement, left out of every figure
+    value: Mark  # None: a failed judgement, left out of every figure
     cluster: str  # id of the person, event, figure or image that the question asks about
     person: str  # of the image; "" for a figure or a World image
     event: str
@@ -55,20 +56,14 @@ class Interval(NamedTuple):
     note: str
 
 
-def observations(documents: Iterable[Mapping[str, Any]], benchmark: Benchmark) -> list[Observation]:
-    """The observations behind the figures, from the documents' provenance (key, slice, kind and value).
-
-    A document without a ``value`` (None is one) is behind no figure and is left out. KeyError for a figure or World
-    question that the benchmark does not hold.
-    """
+def observations(documents: Iterable[DocumentRecord], benchmark: Benchmark) -> list[Observation]:
+    """The observations behind the figures; KeyError for a figure or World question that the benchmark lacks."""
     figures = {row["key"]: row["figure"] for row in benchmark.real}
     images = {row["question_key"]: row["key"] for row in benchmark.world}
     found = []
     for document in documents:
-        if "value" not in document:
-            continue
-        key, kind, name = document["key"], document["kind"], document["slice"]
-        if forgotten_scene(document) and not document["goals"]:
+        key, kind, name = document.key, document.kind, document.slice
+        if forgotten_scene(kind, name) and not document.goals:
             name += TRUTH_ONLY
         person = event = ""
         if kind == "yesno":
@@ -78,7 +73,7 @@ def observations(documents: Iterable[Mapping[str, Any]], benchmark: Benchmark) -
         else:
             person, event, _ = key.split("/")
             cluster = person if kind == "name" else event
-        found.append(Observation(key, name, document["value"], cluster, person, event, kind))
+        found.append(Observation(key, name, document.value, cluster, person, event, kind))
     return found
 
 

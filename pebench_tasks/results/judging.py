@@ -99,8 +99,8 @@ def _prompts(logged: Iterable[Logged], contexts: Iterable[Context]) -> list[str]
     collector = Reader("", {}, [])
     for one, found in zip(logged, contexts, strict=True):
         for sample in one.samples:
-            if sample.provenance["judge"] is not None:
-                mark(sample.key, sample.response, sample.provenance, found, collector)
+            if sample.provenance.judge is not None:
+                mark(sample, found, collector)
     return collector.asked
 
 
@@ -141,36 +141,27 @@ def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], f
         kept = json.loads(results_file.read_text(encoding="utf-8"))
     else:
         kept = {name: {} if _by_task(value, old) else value for name, value in old.items()}
-    marked = [
-        mark(
-            sample.key,
-            sample.response,
-            sample.provenance,
-            found,
-            None if sample.provenance["judge"] is None else reader,
-        )
-        for sample in one.samples
-    ]
+    scores = [mark(sample, found, None if sample.provenance.judge is None else reader) for sample in one.samples]
     provenance = {
-        **result.provenance,
-        **describe([metrics["provenance"] for metrics in marked], found.benchmark),
+        **result.provenance.json,
+        **describe([score.provenance for score in scores], found.benchmark),
         "judge_settings": facts,
     }
-    figures = add_up(marked)
+    figures = add_up(scores)
     for name, value in old.items():
         if _by_task(value, old):
             kept[name] = {**kept[name], **{task: entry for task, entry in value.items() if task == result.task}}
     values = dict(kept["results"][result.task])
-    for metric in {name for metrics in marked for name in metrics} - {"provenance"}:
+    for metric in {name for score in scores for name in score.metrics}:
         if values.get(f"{metric},none") != figures.get(metric):
             values |= {name: "N/A" for name in values if name.startswith(f"{metric}_stderr")}
             values[f"{metric},none"] = figures.get(metric)
     kept["results"][result.task] = {**values, "provenance,none": provenance}
     lines = []
     with result.samples_file.open(encoding="utf-8") as file:
-        for line, sample, metrics in zip(file, one.samples, marked, strict=True):
+        for line, sample, score in zip(file, one.samples, scores, strict=True):
             row = json.loads(line)
-            row = {name: value for name, value in row.items() if name not in sample.metrics} | metrics
+            row = {name: value for name, value in row.items() if name not in sample.metrics} | score.logged()
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_whole(samples_file(results_file, result.task), "".join(lines))
     write_whole(results_file, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
@@ -184,7 +175,7 @@ def _by_task(value: Any, file: Mapping[str, Any]) -> bool:
 
 def _refuse_to_overwrite(results_file: Path, fingerprint: str) -> None:
     for result in read_results_file(results_file):
-        if result.provenance["judge"] != fingerprint:
+        if result.provenance.judge != fingerprint:
             raise BenchmarkError(
-                f"{results_file} holds figures of the judge {result.provenance['judge']}. Choose another --out."
+                f"{results_file} holds figures of the judge {result.provenance.judge}. Choose another --out."
             )

@@ -1,43 +1,87 @@
 """What to know of a result before believing its figures, a line each; the terminal and the pages say the same."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
-from pebench_tasks.marking.failures import failing_slices, resolution_note
+from pebench_tasks.marking.failures import SIGNS, Sign, resolution_note
 from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
 from pebench_tasks.results.files import Result
+from pebench_tasks.results.record import ResultRecord
+
+
+class Failing(NamedTuple):
+    """A slice whose figure must not be believed, and why."""
+
+    sign: Sign
+    slice_name: str
+    responses: int  # that show it
+    n: int
 
 
 def notes(result: Result) -> list[str]:
     """What a reader must know before believing the figures; empty where nothing is amiss."""
     provenance = result.provenance
     found = []
-    if provenance["judge"] not in (None, LEXICAL):
-        read = provenance.get("judge_sources", {})
+    if provenance.judge not in (None, LEXICAL):
+        read = provenance.judge_sources
         how = ", ".join(f"{count} from {source}" for source, count in read.items())
-        found.append(f"scenes marked by {provenance['judge']}" + (f" ({how})" if len(read) > 1 else ""))
-    if provenance["withheld"]:
-        found.append("scores withheld: " + provenance["withheld"])
+        found.append(f"scenes marked by {provenance.judge}" + (f" ({how})" if len(read) > 1 else ""))
+    if provenance.withheld:
+        found.append("scores withheld: " + provenance.withheld)
     found += failures(provenance)
-    if provenance["other_split"]:
-        found.append(f"made for {provenance['other_split']}, but asked about {provenance['forget']}")
-    if provenance["never_learned"]:
+    if provenance.other_split:
+        found.append(f"made for {provenance.other_split}, but asked about {provenance.forget}")
+    if provenance.never_learned:
         found.append("Retain under half: never learned the benchmark, or unlearning destroyed it")
     if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
         found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
-    intervals = provenance.get("statistics", {}).get("slices", {})
-    shown = {name: row for name, row in intervals.items() if row["low"] is not None and row["low"] < row["high"]}
-    few = {name: row["note"].partition(";")[0] for name, row in shown.items()}
+    intervals = provenance.statistics.slices
+    few = {name: row.note.partition(";")[0] for name, row in intervals.items() if row.varies}
     for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
         found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
     for name, row in intervals.items():
-        if row["failed"]:
-            found.append(f"{name}: {row['failed']} judgements failed" + ("; withheld" if row["value"] is None else ""))
+        if row.failed:
+            found.append(f"{name}: {row.failed} judgements failed" + ("; withheld" if row.value is None else ""))
     return found
 
 
-def failures(provenance: Mapping[str, Any]) -> list[str]:
+def failures(provenance: ResultRecord) -> list[str]:
     """What a backend did wrong, as far as the result shows it."""
     found = [f"{sign.noted} in {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
-    note = resolution_note(provenance.get("image_size"))
+    note = resolution_note(provenance.image_size)
     return [*found, note] if note else found
+
+
+def failing(provenance: ResultRecord) -> list[Failing]:
+    """The slices of a result that show a failed backend; of results of earlier versions only the empty ones."""
+    found = {
+        "empty": provenance.mostly_empty,
+        "echoed": provenance.mostly_echoed,
+        "unanswered": provenance.unanswered,
+    }
+    counted = accounted(provenance)
+    return [
+        Failing(SIGNS[sign], name, row.get(sign, 0), row["n"])
+        for sign, names in found.items()
+        for name in names
+        for row in (counted.get(name, {"n": 0}),)
+    ]
+
+
+def failing_slices(provenance: ResultRecord) -> dict[Sign, list[str]]:
+    """The names of these slices by what is amiss in them."""
+    found: dict[Sign, list[str]] = {}
+    for one in failing(provenance):
+        found.setdefault(one.sign, []).append(one.slice_name)
+    return found
+
+
+def accounted(provenance: ResultRecord) -> dict[str, dict[str, int]]:
+    """What was answered in each slice, with the echoed and unanswered beside the other counts."""
+    return {
+        name: {
+            **counts,
+            "echoed": provenance.echoed.get(name, 0),
+            "unanswered": provenance.unanswered.get(name, 0),
+        }
+        for name, counts in provenance.slices.items()
+    }

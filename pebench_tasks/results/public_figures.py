@@ -24,24 +24,25 @@ def find_known(results: Path | str) -> dict[str, Any]:
     if task is None:
         raise BenchmarkError(f"{results} holds no names of public figures. Score the model with --target person.")
     result, samples = by_task[task]
-    if result.provenance.get("real_documents", "all") != "all":
+    if result.provenance.real_documents not in (None, "all"):
         raise BenchmarkError(f"{results} asked only the figures of a list. Score the model without --real-known.")
-    asked = [s for s in samples if s.provenance["slice"] == SLICES[task] and s.key.endswith("/name")]
+    asked = [s for s in samples if s.provenance.slice == SLICES[task] and s.key.endswith("/name")]
     if not asked:
         raise BenchmarkError(f"{results} holds no answer about a public figure. Build a benchmark with --real SOURCE.")
-    if withheld := next((s.provenance["withheld"] for s in asked if s.provenance.get("withheld")), ""):
+    if withheld := next((s.provenance.withheld for s in asked if s.provenance.withheld), ""):
         raise BenchmarkError(f"The scores in {results} are withheld: {withheld}")
-    model = result.provenance.get("model", {})
-    if (method := model.get("method", "pretrain")) not in ("pretrain", "finetune"):
+    model = result.provenance.model
+    if model.method not in (None, "pretrain", "finetune"):
         raise BenchmarkError(
-            f"{results} is of a model made by {method}; the list says what was known before. Score the base model."
+            f"{results} is of a model made by {model.method}; the list says what was known before. Score the base "
+            "model."
         )
     content = {
         "format": FORMAT,
-        "data": asked[0].provenance["data"],
-        "template": asked[0].provenance["template"],
-        "base": model.get("base", ""),
-        "weights": model.get("weights", ""),
+        "data": asked[0].provenance.data,
+        "template": asked[0].provenance.template,
+        "base": model.base or "",
+        "weights": model.weights or "",
         "model": PurePath(result.checkpoint).name,  # the same wherever the checkpoint lies
         "known": sorted(s.key.removesuffix("/name") for s in asked if s.metrics[SLICES[task]] == 100.0),
         "asked": len(asked),

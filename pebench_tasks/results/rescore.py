@@ -5,7 +5,8 @@ responses, judgements from what the judge said when it was asked. Nothing that a
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +14,14 @@ from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge.prompt import value_of
 from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, average, score
+from pebench_tasks.marking.record import value_of
+from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, Score, average, score
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.files import TARGETS, Result
 from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals
-from pebench_tasks.results.samples import Logged, read_logged
+from pebench_tasks.results.record import ResultRecord
+from pebench_tasks.results.samples import Logged, Sample, read_logged
 from pebench_tasks.results.summary import describe
 
 # How a metric's values become its figure: as the task's YAML has it, tested against it.
@@ -67,7 +69,7 @@ class Rescored(NamedTuple):
     """One result, computed anew, and where what the harness wrote differs: nowhere, if all is well."""
 
     result: Result
-    metrics: list[dict[str, Any]]  # of each document, its provenance included, in the order of the samples
+    scores: list[Score]  # of each document, in the order of the samples
     differing: list[str]
 
 
@@ -93,11 +95,11 @@ def context(logged: Logged, data: Path | str | None = None, goal: Path | str | N
     first = logged.samples[0].provenance
     benchmark = benchmark_of(logged, data)
     target = TARGETS[logged.result.task]
-    every = documents(benchmark, target, first["forget"], retain_all=True, world_all=True)
-    if every[0]["split"] != first["split"]:
+    every = documents(benchmark, target, first.forget, retain_all=True, world_all=True)
+    if every[0]["split"] != first.split:
         raise BenchmarkError(
-            f"{logged.result.samples_file} is of the split {first['split']}; {benchmark.directory} has another "
-            f"{first['forget']} ({every[0]['split']})."
+            f"{logged.result.samples_file} is of the split {first.split}; {benchmark.directory} has another "
+            f"{first.forget} ({every[0]['split']})."
         )
     goals = _goals(logged, target, goal)
     return Context(benchmark, NameIndex(benchmark.names), {document["key"]: document for document in every}, goals)
@@ -108,8 +110,8 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
 
     Raises ``BenchmarkError`` for a folder of another benchmark.
     """
-    result, fingerprint = logged.result, logged.result.provenance["data"]
-    recorded = result.provenance.get("benchmark", {}).get("directory")
+    result, fingerprint = logged.result, logged.result.provenance.data
+    recorded = result.provenance.benchmark.directory
     if data is None and recorded and Path(recorded).is_dir():
         benchmark = shared_benchmark(Path(recorded))
         if benchmark.fingerprint == fingerprint:
@@ -125,17 +127,18 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
 
 def _goals(logged: Logged, target: str, goal: Path | str | None) -> Goals | None:
     """The Goals that the samples name, with their responses; None where they name none."""
-    named = {weights for sample in logged.samples for weights in sample.provenance["goals"]}
+    named = {weights for sample in logged.samples for weights in sample.provenance.goals}
     if not named:
         return None
-    recorded = (logged.result.provenance.get("goal") or {}).get("directory")
+    scored_with = logged.result.provenance.goal
+    recorded = scored_with.directory if scored_with else ""
     folder = goal or (recorded if recorded and Path(recorded).is_dir() else os.environ.get("PEBENCH_GOAL"))
     if folder is None:
         raise BenchmarkError(
             f"{logged.result.samples_file} was scored with the Goal models {', '.join(sorted(named))}; their responses "
             "are needed again. Name the folder that has them:  --goal DIR"
         )
-    facts = {"generation": None, "prompts": None, **logged.samples[0].provenance, **logged.result.provenance}
+    facts = {"generation": None, "prompts": None, **logged.result.provenance.json}
     return load_goals(Path(folder), comparable(facts, None), target, named)
 
 
@@ -144,48 +147,45 @@ def rescore(logged: Logged, found: Context) -> Rescored:
 
     ``differing`` names each figure of the results file that is not equal to the last digit.
     """
-    marked = [mark(sample.key, sample.response, sample.provenance, found) for sample in logged.samples]
-    figures = add_up(marked)
-    described = describe([metrics["provenance"] for metrics in marked], found.benchmark)
-    if described["withheld"]:
+    scores = [mark(sample, found) for sample in logged.samples]
+    figures = add_up(scores)
+    described = describe([one.provenance for one in scores], found.benchmark)
+    provenance = ResultRecord.from_json({"other_split": "", **logged.result.provenance.json, **described})
+    if provenance.withheld:
         figures = {}
-    provenance = {"other_split": "", **logged.result.provenance, **described}
     old = logged.result.metrics
     differing = [
         f"{name}: {old.get(name)!r} in the results file, {figures.get(name)!r} now"
         for name in sorted(old.keys() | figures.keys())
         if old and old.get(name) != figures.get(name)
     ]
-    return Rescored(logged.result._replace(metrics=figures, provenance=provenance), marked, differing)
+    return Rescored(logged.result._replace(metrics=figures, provenance=provenance), scores, differing)
 
 
-def mark(
-    key: str, response: str, provenance: Mapping[str, Any], found: Context, judge: Judge | None = None
-) -> dict[str, Any]:
-    """The metrics of one logged response, as the harness returns them.
+def mark(sample: Sample, found: Context, judge: Judge | None = None) -> Score:
+    """One logged response marked as in a run of the harness.
 
     Without ``judge`` what the recorded judge said counts again. ``BenchmarkError`` where the sample is of another
     slice, benchmark or split than the document.
     """
-    document = found.document(key)
+    document, logged = found.document(sample.key), sample.provenance
     for name in ("slice", "data", "split"):
-        if document[name] != provenance[name]:
-            raise BenchmarkError(f"{key} is of the {name} {document[name]}, but was logged as {provenance[name]}.")
-    document = {**document, "template": provenance["template"]}
-    if judge is None and not provenance.get("withheld") and provenance["judge"] not in (None, LEXICAL):
-        judge = RecordedJudge(provenance["judge"], provenance["judgement"])
-    metrics = score(document, response, found.names, goal_answers(found.goals, document), judge)
-    if withheld := provenance.get("withheld"):
-        return {"provenance": {**metrics["provenance"], "judge": provenance["judge"], "withheld": withheld}}
-    return metrics
+        if document[name] != (said := getattr(logged, name)):
+            raise BenchmarkError(f"{sample.key} is of the {name} {document[name]}, but was logged as {said}.")
+    document = {**document, "template": logged.template}
+    if judge is None and not logged.withheld and logged.judge not in (None, LEXICAL):
+        judge = RecordedJudge(logged.judge, logged.judgement)
+    marked = score(document, sample.response, found.names, goal_answers(found.goals, document), judge)
+    if logged.withheld:
+        return Score({}, replace(marked.provenance, judge=logged.judge, withheld=logged.withheld))
+    return marked
 
 
-def add_up(marked: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def add_up(scores: Iterable[Score]) -> dict[str, float]:
     """The figures of documents' metrics; one whose judge failed too often is left out."""
     values: dict[str, list[Any]] = {}
-    for metrics in marked:
-        for name, value in metrics.items():
-            if name != "provenance":
-                values.setdefault(name, []).append(value)
+    for one in scores:
+        for name, value in one.metrics.items():
+            values.setdefault(name, []).append(value)
     figures = {name: AGGREGATIONS.get(name, average)(found) for name, found in values.items()}
     return {name: float(figure) for name, figure in figures.items() if figure is not None}

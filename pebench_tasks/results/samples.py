@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.judge.prompt import value_of
+from pebench_tasks.marking.record import DocumentRecord
+from pebench_tasks.marking.scoring import TRUTH_ONLY
 from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file
+from pebench_tasks.results.record import ResultRecord
 
 OURS = "is not a sample of ours"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
@@ -19,7 +21,7 @@ class Sample(NamedTuple):
     key: str  # "p017/e03/scene": the same in every result, unlike lmms-eval's doc_id
     response: str
     metrics: dict[str, Any]  # floats; World: {"split", "truth", "answer"}; None for a failed judgement
-    provenance: dict[str, Any]
+    provenance: DocumentRecord
 
 
 class Logged(NamedTuple):
@@ -57,13 +59,13 @@ def read_logged(path: Path | str) -> list[Logged]:
 
 def _checked(result: Result, samples: list[Sample]) -> Logged:
     """A result with its samples; ``BenchmarkError`` where they say different things of where they come from."""
-    names = ("data", "split", "template", "forget", *(() if result.provenance["withheld"] else ("judge",)))
+    names = ("data", "split", "template", "forget", *(() if result.provenance.withheld else ("judge",)))
     for name in names:
-        said = {sample.provenance[name] for sample in samples} - ({None} if name == "judge" else set())
-        if said - {result.provenance[name]}:
+        said = {getattr(sample.provenance, name) for sample in samples} - ({None} if name == "judge" else set())
+        if said - {getattr(result.provenance, name)}:
             raise BenchmarkError(
                 f"{result.samples_file} and {result.results_file} do not belong together: their {name} differ "
-                f"({_short(sorted(map(str, said)))} and {result.provenance[name]})."
+                f"({_short(sorted(map(str, said)))} and {getattr(result.provenance, name)})."
             )
     return Logged(result, samples)
 
@@ -80,9 +82,10 @@ def _of_samples(path: Path) -> Logged:
             if result.task == task:
                 return _checked(result, samples)
     first = samples[0].provenance
-    known = {name: first[name] for name in ("target", "data", "split", "template", "forget")}
-    known["judge"] = next((s.provenance["judge"] for s in samples if s.provenance["judge"] is not None), None)
-    result = Result(path.parent.name, task, "", {}, {"task": task, **known, "withheld": ""}, results_file, path)
+    known = {name: getattr(first, name) for name in ("target", "data", "split", "template", "forget")}
+    known["judge"] = next((s.provenance.judge for s in samples if s.provenance.judge is not None), None)
+    provenance = ResultRecord.from_json({"task": task, **known, "withheld": ""})
+    result = Result(path.parent.name, task, "", {}, provenance, results_file, path)
     return _checked(result, samples)
 
 
@@ -116,35 +119,20 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def _sample(row: dict[str, Any]) -> Sample:
-    provenance, response = row["provenance"], row["filtered_resps"]
+    said, response = row["provenance"], row["filtered_resps"]
     response = response[0] if isinstance(response, list) else response
     if response is None:  # an API model without content; the harness marks it as an empty response
         response = ""
     if not isinstance(response, str):
         raise TypeError(f"the response is {response!r}, not a text")
-    key = provenance["key"]
-    _check_provenance(provenance)
     fields = {"doc_id", "target", "resps", "filtered_resps", "token_counts", "doc_hash", "input", "provenance"}
     fields |= {"arguments", "doc", "input_media", "reasoning_tags", "prompt_hash", "target_hash"}
     metrics = {name: value for name, value in row.items() if name not in fields}
-    return Sample(str(key), response, metrics, provenance)
-
-
-def _check_provenance(provenance: dict[str, Any]) -> None:
-    """Raise what ``read_samples`` reports where a document does not say what it is, or says it in another form."""
-    for name in ("slice", "target", "kind", "data", "split", "template", "forget", "key"):
-        if not isinstance(provenance[name], str):
-            raise TypeError(f"{name} is {provenance[name]!r}, not a text")
-    if not isinstance(provenance["judge"], str | None) or not isinstance(provenance["goals"], list):
-        raise TypeError("the judge is no text, or the Goals are no list")
-    if provenance.get("judgement"):
-        value_of(provenance["judgement"])
-    value = provenance.get("value")
-    if isinstance(value, dict):
-        if value["truth"] not in ("yes", "no") or value["answer"] not in ("yes", "no", "invalid") or not value["split"]:
-            raise ValueError(f"{value!r} is no answer to a yes/no question")
-    elif not isinstance(value, int | float | None):
-        raise TypeError(f"the value is {value!r}, not a number")
+    if "value" not in said:  # results of earlier versions have it only among the metrics
+        name = said["slice"]
+        said = {**said, "value": metrics.get(name, metrics.get(f"{name}{TRUTH_ONLY}"))}
+    provenance = DocumentRecord.from_json(said)
+    return Sample(provenance.key, response, metrics, provenance)
 
 
 def _not_json(constant: str) -> float:
@@ -164,10 +152,10 @@ def refuse_mixed(results: Sequence[Result]) -> None:
                     "these responses stand in no table with others."
                 )
     # A result whose scores are withheld says too little of itself to be what the others are held against.
-    ordered = sorted(results, key=lambda result: bool(result.provenance["withheld"]))
+    ordered = sorted(results, key=lambda result: bool(result.provenance.withheld))
     for other in ordered[1:]:
         first, second = _identity(ordered[0]), _identity(other)
-        unsaid = UNSAID_WITHOUT_SCORES if other.provenance["withheld"] else ()
+        unsaid = UNSAID_WITHOUT_SCORES if other.provenance.withheld else ()
         differing = [name for name in first if first[name] != second[name] and name not in unsaid]
         if differing:
             what = "; ".join(f"{name}: {_short(first[name])} and {_short(second[name])}" for name in differing)
@@ -179,24 +167,22 @@ def refuse_mixed(results: Sequence[Result]) -> None:
 def _identity(result: Result) -> dict[str, Any]:
     """All that two results must share before their figures may be compared."""
     provenance = result.provenance
-    versions = provenance.get("versions", {})
-    goal = provenance.get("goal") or {"runs": []}
     return {
         "task": result.task,
         "task version": result.version,
-        "benchmark": provenance["data"],
-        "forget set": f"{provenance['forget']} (split {provenance['split']})",
-        "templates": provenance["template"],
-        "judge": provenance.get("judge"),
-        "Goal models": sorted(run["weights"] for run in goal["runs"]),
-        "retained documents": provenance.get("retain_documents"),
-        "World documents": provenance.get("world_documents"),
-        "Real documents": provenance.get("real_documents"),
-        "documents in all": {name: counts["n"] for name, counts in provenance.get("slices", {}).items()},
-        "prompts": provenance.get("prompts"),
-        "generation settings": provenance.get("generation"),
-        "PEBench version": versions.get("pebench"),
-        "lmms-eval version": versions.get("lmms-eval"),
+        "benchmark": provenance.data,
+        "forget set": f"{provenance.forget} (split {provenance.split})",
+        "templates": provenance.template,
+        "judge": provenance.judge,
+        "Goal models": sorted(provenance.goal_weights),
+        "retained documents": provenance.retain_documents,
+        "World documents": provenance.world_documents,
+        "Real documents": provenance.real_documents,
+        "documents in all": {name: counts["n"] for name, counts in provenance.slices.items()},
+        "prompts": provenance.prompts,
+        "generation settings": provenance.generation,
+        "PEBench version": provenance.versions.get("pebench"),
+        "lmms-eval version": provenance.versions.get("lmms-eval"),
     }
 
 

@@ -48,16 +48,15 @@ def table(results: Path | str | Sequence[Path | str | Result | Rescored]) -> pa.
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
     provenance = result.provenance
-    target = provenance["target"]
-    for slice_name in FIGURES[target]:
+    for slice_name in FIGURES[provenance.target]:
         for name in (slice_name, slice_name + TRUTH_ONLY):
             if name in result.metrics:
                 read = reading(result, name)
                 yield {
                     "model": result.checkpoint,
-                    "method": provenance["model"].get("method", ""),
-                    "target": target,
-                    "forget": provenance["forget"],
+                    "method": provenance.model.method or "",
+                    "target": provenance.target,
+                    "forget": provenance.forget,
                     "figure": name,
                     "value": read.value,
                     "low": read.low,

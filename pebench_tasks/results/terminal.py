@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from pebench_tasks.marking.failures import accounted
 from pebench_tasks.marking.scoring import PERCENT, SLICES
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
-from pebench_tasks.results.notes import notes
+from pebench_tasks.results.notes import accounted, notes
+from pebench_tasks.results.record import FigureRow
 from pebench_tasks.results.samples import refuse_mixed
 
 
@@ -37,8 +36,8 @@ def print_results(results: Sequence[Result], *, details: bool = False) -> None:
 
 def tables(results: Sequence[Result]) -> list[Table]:
     """The single targets, a row each; then the joint one as the paper prints it: a row a concept, without Scope."""
-    single = [(r, r.provenance["target"], "") for r in results if r.provenance["target"] != "joint"]
-    joint = [(r, f"joint {c}", f"{c}_") for r in results if r.provenance["target"] == "joint" for c in DEFAULT_TARGETS]
+    single = [(r, r.provenance.target, "") for r in results if r.provenance.target != "joint"]
+    joint = [(r, f"joint {c}", f"{c}_") for r in results if r.provenance.target == "joint" for c in DEFAULT_TARGETS]
     columns = [name for name in SLICES if name != "scope"]
     return [_table(rows, names) for rows, names in ((single, SLICES), (joint, columns)) if rows]
 
@@ -50,7 +49,7 @@ def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> T
         table.add_column(column, justify="left" if column in ("checkpoint", "target") else "right", no_wrap=True)
     for result, label, prefix in rows:
         figures = [name if name == "world" else prefix + name for name in columns]
-        slices = result.provenance["slices"]
+        slices = result.provenance.slices
         own = [name for name in figures if name in slices and not (prefix and name == "world")]
         empty = sum(slices[name]["empty"] for name in own)
         table.add_row(
@@ -64,25 +63,23 @@ def _table(rows: Sequence[tuple[Result, str, str]], columns: Sequence[str]) -> T
 
 
 def _name(result: Result) -> str:
-    return f"{Path(result.checkpoint).name}, {result.provenance['target']}"
+    return f"{Path(result.checkpoint).name}, {result.provenance.target}"
 
 
 def _cell(result: Result, column: str) -> str:
     value = result.metrics.get(column)
-    interval = result.provenance.get("statistics", {}).get("slices", {}).get(column)
+    interval = result.provenance.statistics.slices.get(column)
     if value is None:
         return "-"
-    percent = column in PERCENT[result.provenance["target"]]
+    percent = column in PERCENT[result.provenance.target]
     lines = [f"{value:.1f}" if percent else f"{value:.3f}"]
     if interval:
-        varies = interval["low"] is not None and interval["low"] < interval["high"]
-        lines += [_interval(interval, percent) if varies else "", f"n {interval['n']}"]
+        lines += [_interval(interval, percent) if interval.varies else "", f"n {interval.n}"]
     return "\n".join(lines)
 
 
-def _interval(interval: dict[str, Any], percent: bool) -> str:
-    low, high = interval["low"], interval["high"]
-    return f"{low:.0f}-{high:.0f}" if percent else f"{low:.2f}-{high:.2f}"
+def _interval(row: FigureRow, percent: bool) -> str:
+    return f"{row.low:.0f}-{row.high:.0f}" if percent else f"{row.low:.2f}-{row.high:.2f}"
 
 
 def _print_details(console: Console, result: Result) -> None:
@@ -98,22 +95,20 @@ def _print_details(console: Console, result: Result) -> None:
         counts.add_row(name, str(row["n"]), *(str(row[kind]) for kind in kinds))
     console.print(counts)
     console.print("other: any other text; scenes and yes/no answers are marked by their figures alone", style="dim")
-    statistics = provenance["statistics"]
-    if neighbours := statistics["neighbours"]:
+    if neighbours := provenance.statistics.neighbours:
         table = Table(title=f"{_name(result)}: retained events", box=None, title_justify="left", pad_edge=False)
-        for column in ("part", neighbours["slice"], "interval", "n", "events"):
+        for column in ("part", neighbours.slice, "interval", "n", "events"):
             table.add_column(column, justify="left" if column in ("part", "events") else "right")
-        for part in ("near", "other"):
-            row = neighbours[part]
-            value, interval = ("-", "") if row["value"] is None else (f"{row['value']:.3f}", _interval(row, False))
-            table.add_row(part, value, interval, str(row["n"]), ", ".join(row["events"]) or "none")
+        for name, part in (("near", neighbours.near), ("other", neighbours.other)):
+            value, interval = ("-", "") if part.value is None else (f"{part.value:.3f}", _interval(part, False))
+            table.add_row(name, value, interval, str(part.n), ", ".join(part.events) or "none")
         console.print(table)
-    for name, attributes in statistics["groups"].items():
+    for name, attributes in provenance.statistics.groups.items():
         table = Table(title=f"{_name(result)}: {name} by group", box=None, title_justify="left", pad_edge=False)
         for column in ("attribute", "group", name, "n", "people", ""):
             table.add_column(column, justify="left" if column in ("attribute", "group", "") else "right")
         for attribute, cells in attributes.items():
-            for cell, row in cells.items():
-                few = "few people" if row["small"] else ""
-                table.add_row(attribute, cell, f"{row['value']:.1f}", str(row["n"]), str(row["people"]), few)
+            for group, cell in cells.items():
+                few = "few people" if cell.small else ""
+                table.add_row(attribute, group, f"{cell.value:.1f}", str(cell.n), str(cell.people), few)
         console.print(table)

@@ -323,14 +323,13 @@ def results(setting: Setting, trainings: Sequence[Training]) -> dict[Scored, Res
 def is_current(result: Result, weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
     """Whether a result is of these weights, questions (data and split), wording, version and Goal responses."""
     provenance = result.provenance
-    goals = [answered["weights"] for answered in (provenance["goal"] or {"runs": []})["runs"]]
     return (
-        provenance["model"].get("weights") == weights
-        and (provenance["data"], provenance["split"]) == asked
-        and provenance["template"] == pebench_templates.fingerprint()
-        and (result.version, provenance["versions"]["pebench"]) == (task_version(), __version__)
-        and provenance["judge"] in (None, LEXICAL)
-        and goals == ([goal.name] if goal else [])
+        provenance.model.weights == weights
+        and (provenance.data, provenance.split) == asked
+        and provenance.template == pebench_templates.fingerprint()
+        and (result.version, provenance.versions.get("pebench")) == (task_version(), __version__)
+        and provenance.judge in (None, LEXICAL)
+        and provenance.goal_weights == ([goal.name] if goal else [])
     )
 
 
@@ -347,7 +346,7 @@ def row_of(scored: Scored, result: Result, goal_result: Result) -> Row:
 
     A benchmark without public figures, or without World questions, asks for no such figure.
     """
-    names, slices = FIGURES[scored.target], result.provenance["slices"]
+    names, slices = FIGURES[scored.target], result.provenance.slices
     figures = {name: result.metrics[name] for name in names if name in result.metrics}
     asked = [name for name in names if name in slices or measured(name) not in ("real", "world")]
     complete = figures.keys() >= set(asked) and goal_result.metrics.keys() >= set(asked)

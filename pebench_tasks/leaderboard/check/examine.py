@@ -15,9 +15,9 @@ from pebench_tasks.leaderboard.entry.context import claims, run_names, run_of
 from pebench_tasks.leaderboard.entry.lineage import check_lineage
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.entry.recompute import Answers, recompute
-from pebench_tasks.marking.failures import failing
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.results.files import Result
+from pebench_tasks.results.notes import failing
 from pebench_tasks.results.rescore import Rescored
 
 TOLERANCE = 1e-8  # bounds are rounded to nine decimals, and the last one may differ between machines
@@ -104,12 +104,12 @@ def _check_run(name: str, run: Rescored, submission: Mapping[str, Any]) -> None:
             f"{name} gave {one.sign.noted} in {where} ({one.responses} of {one.n} in {one.slice_name}): they "
             f"{one.sign.said} Score again."
         )
-    if provenance["judge"] != submission["judge"]:
-        raise Refused(f"Its judge is {submission['judge']!a}, but {name} was marked by {provenance['judge']!a}.")
-    for figure, row in provenance["statistics"]["slices"].items():
-        if row["value"] is None:
+    if provenance.judge != submission["judge"]:
+        raise Refused(f"Its judge is {submission['judge']!a}, but {name} was marked by {provenance.judge!a}.")
+    for figure, row in provenance.statistics.slices.items():
+        if row.value is None:
             raise Refused(
-                f"{name} has no {figure}: the judge failed on {row['failed']} of {row['n'] + row['failed']} documents, "
+                f"{name} has no {figure}: the judge failed on {row.failed} of {row.n + row.failed} documents, "
                 "more than 5 %. Judge again with  pebench judge RESULTS."
             )
     computed, claimed = claims(run), run_of(dict(submission), name)

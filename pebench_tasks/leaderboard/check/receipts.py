@@ -22,6 +22,7 @@ from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, MAX_SUBMISSION, 
 from pebench_tasks.leaderboard.entry.recompute import Answers
 from pebench_tasks.leaderboard.entry.safe_json import read_bytes
 from pebench_tasks.results.files import Result, task_version
+from pebench_tasks.results.record import ResultRecord
 
 
 class Receipts:
@@ -44,12 +45,9 @@ class Receipts:
             submission = receipt["submission"]
             if receipt["key"] != self._key(path, submission["benchmark"]["fingerprint"]):
                 return None
-            results = {
-                name: _result(path, submission, name, metrics, provenance)
-                for name, metrics, provenance in receipt["runs"]
-            }
+            results = {name: _result(path, submission, name, metrics, said) for name, metrics, said in receipt["runs"]}
             answers = {name: Answers(*hashes) for name, hashes in receipt["answers"].items()}
-        except (OSError, ValueError, LookupError, TypeError, BenchmarkError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, BenchmarkError):
             return None  # none, damaged, or its submission cannot be read any more: the check says what is wrong
         return Checked(path.stem, path, submission, results, answers, unchecked(submission))
 
@@ -59,7 +57,7 @@ class Receipts:
             "key": self._key(checked.file, checked.submission["benchmark"]["fingerprint"]),
             "submission": checked.submission,
             "answers": checked.answers,
-            "runs": [[name, result.metrics, result.provenance] for name, result in checked.results.items()],
+            "runs": [[name, result.metrics, result.provenance.json] for name, result in checked.results.items()],
         }
         write_whole(self.folder / checked.file.name, json.dumps(receipt) + "\n")
 
@@ -77,9 +75,9 @@ def sha256(path: Path, limit: int) -> str:
     return hashlib.sha256(read_bytes(path, limit)).hexdigest()
 
 
-def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, provenance: Any) -> Result:
+def _result(path: Path, submission: dict[str, Any], name: str, metrics: Any, said: Any) -> Result:
     beside = path.with_name(samples_name(path.stem))
-    checkpoint = run_of(submission, name)["name"]
+    checkpoint, provenance = run_of(submission, name)["name"], ResultRecord.from_json(said)
     return Result(checkpoint, submission["task"], submission["task_version"], metrics, provenance, path, beside)
 
 

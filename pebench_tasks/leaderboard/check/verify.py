@@ -61,7 +61,7 @@ def compare(checked: Checked, results: Sequence[Path], benchmarks: Mapping[str, 
         logged = _of_weights(own, name, run_of(submission, name)["weights"])
         _check_asked_alike(logged, name, submission)
         for sample in logged.samples:
-            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.get("judgement")))
+            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.judgement))
     benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
     rescored = recompute(submission, lines, benchmark, checked.file).rescored
     submitted = by_run(read_samples(checked.file.with_name(submission["samples"]["file"]), submission), submission)
@@ -73,7 +73,7 @@ def _of_weights(own: Iterable[Logged], name: str, weights: str) -> Logged:
     """The results of a run; of several scorings, the first that was named."""
     seen = []
     for logged in own:
-        theirs = logged.result.provenance.get("model", {}).get("weights", "unknown")
+        theirs = logged.result.provenance.model.weights or "unknown"
         if theirs == weights:
             return logged
         seen.append(theirs)
@@ -86,8 +86,8 @@ def _of_weights(own: Iterable[Logged], name: str, weights: str) -> Logged:
 def _check_asked_alike(logged: Logged, name: str, submission: Mapping[str, Any]) -> None:
     """The maintainer's run must be a run of the same questions, marked by the same judge with the same Goals."""
     provenance = logged.result.provenance
-    if provenance["withheld"]:
-        raise BenchmarkError(f"The scores in {logged.result.results_file} are withheld: {provenance['withheld']}")
+    if provenance.withheld:
+        raise BenchmarkError(f"The scores in {logged.result.results_file} are withheld: {provenance.withheld}")
     facts = {"data": "fingerprint", "split": "split", "forget": "forget"}
     wanted = {field: submission["benchmark"][there] for field, there in facts.items()}
     same = ("template", "generation", "prompts", "judge", "retain_documents", "world_documents", "real_documents")
@@ -95,10 +95,10 @@ def _check_asked_alike(logged: Logged, name: str, submission: Mapping[str, Any])
     if submission["judge"] not in (None, LEXICAL):
         wanted["goals"] = sorted(goal["weights"] for goal in submission["runs"]["goals"])
     for field, value in wanted.items():
-        if provenance.get(field) != value:
+        if (own := provenance.json.get(field)) != value:
             raise BenchmarkError(
-                f"{logged.result.results_file} ({name}) was scored with another {field}: {provenance.get(field)}, the "
-                f"submission has {value}."
+                f"{logged.result.results_file} ({name}) was scored with another {field}: {own}, the submission has "
+                f"{value}."
             )
 
 
@@ -111,7 +111,7 @@ def _compared(checked: Checked, rescored: Mapping[str, Rescored]) -> Iterable[Co
                 continue
             if figure not in run.result.metrics:
                 raise BenchmarkError(f"Your {name} has no {figure}: the judge failed too often. Judge it again.")
-            n = submitted.provenance["slices"][figure]["n"]
+            n = submitted.provenance.slices[figure]["n"]
             whole = 100.0 if figure in PERCENT[target] else 1.0
             allowed = whole * max(TOLERANCE, 1 / n)
             yield Compared(name, figure, submitted.metrics[figure], run.result.metrics[figure], allowed)

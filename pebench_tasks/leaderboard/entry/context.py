@@ -14,9 +14,11 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.loader import SampleLine, samples_name
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord
 from pebench_tasks.marking.scoring import FORGETTING, forgotten_scene, measured
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.goals import GOAL_TARGETS, GoalRun, Goals
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import Context, Rescored
 from pebench_tasks.results.samples import Logged, Sample
 
@@ -91,7 +93,7 @@ def marking_context(
     """What all runs of a submission are marked with: its benchmark, its documents, its own Goals' answers."""
     goals = None
     if submission["target"] in GOAL_TARGETS:
-        scenes = [key for key, document in wanted.items() if forgotten_scene(document)]
+        scenes = [key for key, document in wanted.items() if forgotten_scene(document["kind"], document["slice"])]
         names = [name for name in run_names(submission) if name.startswith("goal-")]
         nowhere = Path(submission["name"])
         goals = Goals(
@@ -110,21 +112,27 @@ def logged_run(
     ``file`` is what its ``Result`` names as results file: NAME.json. The documents are in the order of the task.
     """
     run = run_of(submission, name)
-    facts = {**submission["benchmark"], "template": submission["template"]}
-    common = {"data": facts["fingerprint"], "split": facts["split"], "template": facts["template"]}
+    facts = submission["benchmark"]
+    common = {
+        "data": facts["fingerprint"],
+        "split": facts["split"],
+        "template": submission["template"],
+        "forget": facts["forget"],
+    }
     rows = []
     for key, document in wanted.items():
         judged = document["kind"] == "scene" and measured(document["slice"]) in (*FORGETTING, "retain")
-        said = {"judge": submission["judge"] if judged else None, "judgement": answers[key].judgement}
-        rows.append(Sample(key, answers[key].response, {}, {**common, "slice": document["slice"], **said}))
+        own = {name: document[name] for name in DOCUMENT if name not in common}
+        judge = submission["judge"] if judged else None
+        document_record = DocumentRecord(**own, **common, judge=judge, judgement=answers[key].judgement)
+        rows.append(Sample(key, answers[key].response, {}, document_record))
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
     scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
-    provenance = {
+    said = {
         "task": submission["task"],
         "target": submission["target"],
         **common,
-        "forget": facts["forget"],
         "judge": submission["judge"],
         "withheld": "",
         "other_split": "",
@@ -141,6 +149,7 @@ def logged_run(
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
     beside = file.with_name(samples_name(submission["name"]))
+    provenance = ResultRecord.from_json(said)
     result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
     return Logged(result, rows)
 
@@ -157,8 +166,8 @@ def claims(rescored: Rescored) -> dict[str, Any]:
     """What a submission claims of a run, and what a check compares: n, figures, intervals, counts."""
     provenance = rescored.result.provenance
     return {
-        "n": provenance["n"],
+        "n": provenance.n,
         "figures": dict(sorted(rescored.result.metrics.items())),
-        "intervals": provenance["statistics"]["slices"],
-        "counts": provenance["slices"],
+        "intervals": provenance.json["statistics"]["slices"],
+        "counts": provenance.slices,
     }

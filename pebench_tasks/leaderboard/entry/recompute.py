@@ -23,6 +23,7 @@ from pebench_tasks.leaderboard.entry.context import (
     marking_context,
 )
 from pebench_tasks.leaderboard.entry.loader import SampleLine
+from pebench_tasks.marking.scoring import Score
 from pebench_tasks.results.rescore import Context, Rescored, add_up, mark
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe
@@ -50,7 +51,7 @@ class Marks(NamedTuple):
 
     figures: dict[str, float]
     described: dict[str, Any]
-    metrics: list[dict[str, Any]]  # of each document, its provenance included, in the order of the task
+    scores: list[Score]  # of each document, in the order of the task
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def recompute(submission: Submission, lines: Iterable[SampleLine], benchmark: Be
         marks = _latest(run) if name == "model" else _shared(run)
         _check_judgements(name, answers, marks)
         result = logged.result
-        result = result._replace(metrics=marks.figures, provenance={**result.provenance, **marks.described})
-        whole.rescored[name] = Rescored(result, marks.metrics, [])
+        result = result._replace(metrics=marks.figures, provenance=result.provenance.changed(**marks.described))
+        whole.rescored[name] = Rescored(result, marks.scores, [])
         whole.answers[name] = hashed(submission, answers)
     return whole
 
@@ -123,10 +124,10 @@ def _hash(text: str) -> str:
 
 def _check_judgements(name: str, answers: Mapping[str, SampleLine], marks: Marks) -> None:
     """No judgement where the marking asks for none: it would look like a mark and count for nothing."""
-    for metrics in marks.metrics:
-        provenance = metrics["provenance"]
-        if provenance["judgement"] is None and answers[provenance["key"]].judgement is not None:
-            raise BenchmarkError(f"{name} has a judgement of {provenance['key']}, which no judge marks.")
+    for score in marks.scores:
+        key = score.provenance.key
+        if score.provenance.judgement is None and answers[key].judgement is not None:
+            raise BenchmarkError(f"{name} has a judgement of {key}, which no judge marks.")
 
 
 @lru_cache(maxsize=KEPT)
@@ -136,8 +137,8 @@ def _shared(run: _Run) -> Marks:
 
 
 def _mark(run: _Run) -> Marks:
-    metrics = [mark(sample.key, sample.response, sample.provenance, run.found) for sample in run.logged.samples]
-    return Marks(add_up(metrics), describe([one["provenance"] for one in metrics], run.found.benchmark), metrics)
+    scores = [mark(sample, run.found) for sample in run.logged.samples]
+    return Marks(add_up(scores), describe([score.provenance for score in scores], run.found.benchmark), scores)
 
 
 @lru_cache(maxsize=1)

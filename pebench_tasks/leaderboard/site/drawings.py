@@ -39,7 +39,7 @@ def drawn(board: Board) -> plots.Drawn:
 def _key(board: Board) -> str:
     entries = [
         (entry.name, entry.role, entry.forget_quality, entry.utility, entry.figures,
-         entry.result.provenance["statistics"].get("neighbours"))
+         entry.result.provenance.json["statistics"].get("neighbours"))
         for entry in board.entries
     ]  # fmt: skip
     return hashlib.sha256(json.dumps([_code(), board.task, board.target, board.columns, entries]).encode()).hexdigest()

@@ -85,13 +85,12 @@ def _submission(listed: Listed) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    provenance = entry.result.provenance
-    distance = entry.distance
+    model, distance = entry.result.provenance.model, entry.distance
     return {
-        "method": provenance["model"].get("method", ""),
-        "weights": provenance["model"].get("weights", ""),
-        "dtype": provenance["model"].get("dtype", ""),
-        "backend": provenance["model"].get("backend", ""),
+        "method": model.method or "",
+        "weights": model.weights or "",
+        "dtype": model.dtype or "",
+        "backend": model.backend or "",
         "distance": distance and distance.distance,
         "forget_shortfall": distance and distance.forget,
         "utility_shortfall": distance and distance.utility,

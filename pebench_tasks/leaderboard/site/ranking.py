@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pebench_tasks.leaderboard.check.board import Verified
-from pebench_tasks.marking.failures import failing_slices
 from pebench_tasks.marking.scoring import FIGURES, measured
 from pebench_tasks.pages.entries import Board, Entry
 from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.notes import failing_slices
 
 DIGITS = 9  # distances that agree to so many decimals share a rank
 NEVER_LEARNED = {
@@ -46,18 +46,17 @@ class Listed(NamedTuple):
     @property
     def base(self) -> str:
         """The weights fingerprint of the foundation model."""
-        return str(self.model.result.provenance["model"]["base"])
+        return str(self.model.result.provenance.model.base)
 
     @property
     def key(self) -> "Key":
         """What its figures are figures of."""
         result = self.model.result
         provenance = result.provenance
-        retain, world = (str(provenance.get(name) or "") for name in ("retain_documents", "world_documents"))
-        real = provenance.get("real_documents") or "all"
+        real = provenance.real_documents or "all"
         return Key(
-            provenance["data"], result.task, provenance["forget"], provenance["split"], provenance["judge"] or "",
-            result.version, provenance["template"], retain, world,
+            provenance.data, result.task, provenance.forget, provenance.split, provenance.judge or "",
+            result.version, provenance.template, provenance.retain_documents or "", provenance.world_documents or "",
             real if isinstance(real, str) else real["list"], self.base, self.bounds,
         )  # fmt: skip
 
@@ -146,7 +145,7 @@ def _table(slug: str, key: Key, members: Sequence[Listed], before: Sequence[Tabl
 
 
 def _real(listed: Listed) -> str:
-    which = listed.model.result.provenance.get("real_documents") or "all"
+    which = listed.model.result.provenance.real_documents or "all"
     if isinstance(which, str):
         return f"{which} public figures"
     return f"{which['known']} of {which['asked']} public figures (list {which['list']})"
@@ -170,7 +169,7 @@ def _unlike(key: Key, bounds: Sequence[Entry], before: Sequence[Table]) -> Unlik
 
 
 def _weights(role: str, bounds: Sequence[Entry]) -> list[str]:
-    return [str(entry.result.provenance["model"].get("weights")) for entry in bounds if entry.role == role]
+    return [str(entry.result.provenance.model.weights) for entry in bounds if entry.role == role]
 
 
 def rank(members: Iterable[Listed]) -> list[Row]:
@@ -202,11 +201,11 @@ def warnings(listed: Listed) -> list[str]:
     """What stands beside a row, in short: why it has no rank, or why its figures say less than they seem to."""
     provenance = listed.model.result.provenance
     found = _unranked(listed)
-    if provenance["never_learned"]:
+    if provenance.never_learned:
         found.append("Retain under half")
     found += [f"{sign.mark}: {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
-    if provenance.get("other_split"):
-        found.append(f"made for {provenance['other_split']}")
+    if provenance.other_split:
+        found.append(f"made for {provenance.other_split}")
     finetuned, own = listed.bound("finetuned"), listed.model.distance
     if finetuned and own and finetuned.distance and own.distance > finetuned.distance.distance:
         found.append("further from Goal than Finetuned, which did nothing")
@@ -232,5 +231,5 @@ def _used(listed: Listed) -> list[str]:
 
 def _unranked(listed: Listed) -> list[str]:
     bounds = {role: listed.bound(role) for role in NEVER_LEARNED}
-    why = [NEVER_LEARNED[role] for role, one in bounds.items() if one and one.result.provenance["never_learned"]]
+    why = [NEVER_LEARNED[role] for role, one in bounds.items() if one and one.result.provenance.never_learned]
     return why or ["not ranked: no distance to Goal"] * (listed.model.distance is None)

@@ -73,7 +73,7 @@ def index(tables: Sequence["Table"], title: str, about: str, benchmarks: Mapping
         target_titles=TARGETS,
         bound_titles=BOUNDS,
         weights=lambda table, role: [
-            entry.result.provenance["model"]["weights"] for entry in table.bounds if entry.role == role
+            entry.result.provenance.model.weights for entry in table.bounds if entry.role == role
         ],
         units=UNITS,
         unseen=UNSEEN,
@@ -129,7 +129,7 @@ def plural(count: int, noun: str) -> str:
 
 def method(entry: Entry) -> str:
     """The unlearning method, as the run record names it."""
-    return str(entry.result.provenance["model"].get("method", ""))
+    return entry.result.provenance.model.method or ""
 
 
 def contribute(board: Board, workflow: str) -> str:

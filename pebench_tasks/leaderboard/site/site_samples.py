@@ -37,8 +37,8 @@ def page_items(checked: Checked, benchmark: Benchmark, names: Mapping[str, str])
     models, texts = [], []
     for run in run_names(submission):
         logged = logged_run(submission, run, answers[run], few, checked.file)
-        marks = [mark(sample.key, sample.response, sample.provenance, found) for sample in logged.samples]
-        models.append((names[run], Rescored(checked.results[run], marks, [])))
+        scores = [mark(sample, found) for sample in logged.samples]
+        models.append((names[run], Rescored(checked.results[run], scores, [])))
         texts.append({key: answers[run][key].response for key in few})
     answered = {item.key: item for item in items(models, found, texts, {})}
     return [answered.get(item.key, item) for item in every]

@@ -57,12 +57,12 @@ def line_up(
 
 def goal_weights(result: Result) -> list[str]:
     """The weights of the Goals that a result was scored with, sorted."""
-    return sorted(run["weights"] for run in (result.provenance.get("goal") or {"runs": []})["runs"])
+    return sorted(result.provenance.goal_weights)
 
 
 def weights_of(result: Result) -> str:
     """The weights fingerprint that a result was scored with; "" where it says none."""
-    return str(result.provenance.get("model", {}).get("weights", ""))
+    return result.provenance.model.weights or ""
 
 
 class Beside:
@@ -78,7 +78,7 @@ class Beside:
         """The run of the Finetuned model."""
         wanted = parent_weights(self.model.record, self.folder)
         if named is not None:
-            logged = _of_task(named, self.result.provenance["target"])
+            logged = _of_task(named, self.result.provenance.target)
             if weights_of(logged.result) != wanted:
                 raise BenchmarkError(
                     f"{named} is of the weights {weights_of(logged.result) or 'unknown'}, but "
@@ -93,7 +93,7 @@ class Beside:
         """The runs of the Goals, in the order in which they were named, else by weights."""
         used = goal_weights(self.result)
         if named:
-            chosen = [_of_task(path, self.result.provenance["target"]) for path in named]
+            chosen = [_of_task(path, self.result.provenance.target) for path in named]
             weights = [weights_of(logged.result) for logged in chosen]
             if len(set(weights)) < len(weights):
                 raise BenchmarkError(f"--goal names the Goal model {max(weights, key=weights.count)} twice.")
@@ -106,7 +106,7 @@ class Beside:
                 refuse_mixed([self.result, _goals_of(logged.result, self.result)])
         else:
             results = [*self._recorded(), *self._results()]
-            fitting = [r for r in results if r.provenance.get("model", {}).get("method") == "goal" and self._same(r)]
+            fitting = [r for r in results if r.provenance.model.method == "goal" and self._same(r)]
             wanted = used or sorted({weights_of(result) for result in fitting})
             if not wanted:
                 self._choose([], "Goal", "of the same base, data and forget set")
@@ -124,8 +124,8 @@ class Beside:
 
     def _same(self, result: Result) -> bool:
         """Whether a Goal's results are of this model's forget set and base."""
-        model, wanted = result.provenance["model"], self.model.record
-        return all(model.get(name) == wanted[name] for name in ("target", "data", "split", "base"))
+        model, wanted = result.provenance.model, self.model.record
+        return all(getattr(model, name) == wanted[name] for name in ("target", "data", "split", "base"))
 
     def _check_goal(self, run: Run) -> None:
         differing = [n for n in ("target", "data", "split", "base") if run.record[n] != self.model.record[n]]
@@ -143,8 +143,9 @@ class Beside:
 
     def _recorded(self) -> list[Result]:
         """The results of the Goals whose answers the model was scored with, where they still lie."""
-        runs = (self.result.provenance.get("goal") or {"runs": []})["runs"]
-        return list(_readable((path for run in runs if (path := Path(run["results"])).is_file()), self.result.task))
+        goal = self.result.provenance.goal
+        files = [Path(run.results) for run in goal.runs] if goal else []
+        return list(_readable(filter(Path.is_file, files), self.result.task))
 
     def _choose(self, results: Sequence[Result], role: str, weights: str) -> Logged:
         """The newest of these that belongs in one table with the model's; ``BenchmarkError`` where none does."""
@@ -158,7 +159,7 @@ class Beside:
                 return _of_file(result)
         if refused is not None:
             raise refused
-        target, option = self.result.provenance["target"], role.lower()
+        target, option = self.result.provenance.target, role.lower()
         raise BenchmarkError(
             f"There are no results of the {role} model {weights} beside {self.home}. Score it:  pebench score "
             f"CHECKPOINT --target {target} ...    and name them:  --{option} RESULTS"
@@ -191,11 +192,11 @@ OWN_CODE = f"A checkpoint of your own code needs one with the fields {', '.join(
 def _of_task(path: Path, target: str | None) -> Logged:
     """The one result behind a path, of that target."""
     every = read_logged(path)
-    found = [one for one in every if target in (None, one.result.provenance["target"])]
+    found = [one for one in every if target in (None, one.result.provenance.target)]
     if not found:
         raise BenchmarkError(f"{path} holds no results of the target {target}. Score it with --target {target}.")
     if len(found) > 1:
-        targets = " or ".join(one.result.provenance["target"] for one in found)
+        targets = " or ".join(one.result.provenance.target for one in found)
         raise BenchmarkError(f"{path} holds results of several targets, a submission has one:  --target {targets}")
     if not found[0].result.results_file.is_file():
         raise BenchmarkError(f"{found[0].result.results_file} is missing: it says how the samples were made.")
@@ -217,10 +218,9 @@ def _readable(files: Iterable[Path], task: str) -> Iterable[Result]:
 
 def _goals_of(result: Result, model: Result) -> Result:
     """A result as if it had been scored with the model's Goals: it is marked with them again."""
-    lexical = model.provenance["judge"] in (None, LEXICAL)
-    return (
-        result._replace(provenance={**result.provenance, "goal": model.provenance.get("goal")}) if lexical else result
-    )
+    if model.provenance.judge not in (None, LEXICAL):
+        return result
+    return result._replace(provenance=result.provenance.with_goals_of(model.provenance))
 
 
 def _check_result(result: Result) -> None:
@@ -231,18 +231,18 @@ def _check_result(result: Result) -> None:
             f"{result.results_file} is of the task version {result.version}, this package has {task_version()}: their "
             f"figures are not comparable. {again}"
         )
-    if provenance["template"] != pebench_templates.fingerprint():
+    if provenance.template != pebench_templates.fingerprint():
         raise BenchmarkError(f"{result.results_file} was asked in other words than this version's templates. {again}")
-    if provenance["withheld"]:
-        raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance['withheld']}")
-    if note := resolution_note(provenance.get("image_size")):
+    if provenance.withheld:
+        raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance.withheld}")
+    if note := resolution_note(provenance.image_size):
         raise BenchmarkError(f"The model of {result.results_file} saw other images than it should: {note}. {again}")
-    if provenance["other_split"]:
+    if provenance.other_split:
         raise BenchmarkError(
-            f"{_name(result)} was made for {provenance['other_split']}, but asked about {provenance['forget']}. Score "
-            f"it with --forget {provenance['other_split']}."
+            f"{_name(result)} was made for {provenance.other_split}, but asked about {provenance.forget}. Score "
+            f"it with --forget {provenance.other_split}."
         )
-    if missing := [name for name in ASKED if not provenance.get(name)]:
+    if missing := [name for name in ASKED if not getattr(provenance, name)]:
         raise BenchmarkError(f"{result.results_file} does not say how the model was asked ({missing[0]}). {again}")
     if not weights_of(result):
         raise BenchmarkError(
@@ -268,7 +268,7 @@ def _check_record(result: Result, record: Record, folder: Path) -> None:
             f"{result.results_file} is of the weights {weights_of(result)}; in {folder} there are {record['weights']}. "
             "Score this checkpoint again."
         )
-    wanted = {"target": facts["target"], "data": facts["data"], "split": facts["split"], "forget": facts["forget"]}
+    wanted = {"target": facts.target, "data": facts.data, "split": facts.split, "forget": facts.forget}
     if unlearns_nothing(record["method"]):
         raise BenchmarkError(f"{_name(result)} is made by {record['method']}: a bound, not an unlearned model.")
     for name, value in wanted.items():

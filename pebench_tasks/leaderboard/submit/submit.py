@@ -117,28 +117,31 @@ def pack(lines: Sequence[SampleLine]) -> bytes:
 def _facts(chosen: Lineup, benchmark: Benchmark) -> dict[str, Any]:
     """What was asked, of whom, and how it was marked: the same for all runs."""
     result = chosen.model.logged.result
-    provenance, versions = result.provenance, result.provenance["versions"]
+    provenance, versions = result.provenance, result.provenance.versions
     bases = {run.record["base"] for run in (chosen.model, chosen.finetuned, *chosen.goals)}
     if len(bases) > 1:
         raise BenchmarkError(f"The runs come from different foundation models: {', '.join(sorted(bases))}.")
-    generation = dict(provenance["generation"])
+    generation = dict(provenance.generation or {})
     until = {"until": generation.pop("until")} if "until" in generation else {}
-    settings = provenance.get("judge_settings")
+    settings = provenance.judge_settings
     return {
-        "target": provenance["target"],
+        "target": provenance.target,
         "task": result.task,
         "task_version": result.version,
         "benchmark": {
             "name": benchmark.name,
             "fingerprint": benchmark.fingerprint,
-            **{field: provenance[field] for field in ("split", "forget")},
+            "split": provenance.split,
+            "forget": provenance.forget,
         },
-        "template": provenance["template"],
-        "judge": provenance["judge"],
+        "template": provenance.template,
+        "judge": provenance.judge,
         "judge_settings": settings and {**settings, "settings": flat(settings["settings"])},
         "generation": until | flat(generation),
-        "prompts": provenance["prompts"],
-        **{field: provenance[field] for field in ("retain_documents", "world_documents", "real_documents")},
+        "prompts": provenance.prompts,
+        "retain_documents": provenance.retain_documents,
+        "world_documents": provenance.world_documents,
+        "real_documents": provenance.real_documents,
         "versions": {package: versions[package] for package in ("pebench", "lmms-eval")},
         "base": {"weights": bases.pop(), "name": _base_name(chosen.finetuned)},
     }
@@ -155,24 +158,24 @@ def _base_name(finetuned: Run) -> str:
 def _run(run: Run) -> dict[str, Any]:
     """A run without its figures."""
     result = run.logged.result
-    scored = result.provenance["model"]
+    model = result.provenance.model
     return {
         "name": without_paths(Path(result.checkpoint).name),
         "weights": weights_of(result),
         "method": run.record["method"],
         "record": public(run.record),
         **{
-            field: re.sub(r"[^A-Za-z0-9_.:+-]", "_", without_paths(str(scored.get(field, ""))))[:60]
-            for field in ("dtype", "backend")
+            field: re.sub(r"[^A-Za-z0-9_.:+-]", "_", without_paths(said or ""))[:60]
+            for field, said in (("dtype", model.dtype), ("backend", model.backend))
         },
-        "versions": dict(result.provenance["versions"]),
+        "versions": dict(result.provenance.versions),
     }
 
 
 def _known(chosen: Lineup, path: Path | None, benchmark: Benchmark) -> dict[str, Any] | None:
     """The content of the list of public figures that the results were asked about; None for all figures."""
-    asked = chosen.model.logged.result.provenance["real_documents"]
-    if asked == "all":
+    asked = chosen.model.logged.result.provenance.real_documents
+    if asked is None or isinstance(asked, str):
         if path is not None:
             raise BenchmarkError("The results asked about all public figures. Leave --real-known out.")
         return None
@@ -199,7 +202,7 @@ def _lines(chosen: Lineup) -> Iterator[SampleLine]:
 def _line(run: str, sample: Sample) -> SampleLine:
     """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
     response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-    record = sample.provenance.get("judgement")
+    record = sample.provenance.judgement
     if not record:
         return SampleLine(run, sample.key, response, None)
     if "failed" in record:
@@ -212,7 +215,7 @@ def _refuse_other(path: Path, chosen: Lineup) -> None:
     if not path.exists():
         return
     there, result = read_submission(path), chosen.model.logged.result
-    if (there["runs"]["model"]["weights"], there["target"]) != (weights_of(result), result.provenance["target"]):
+    if (there["runs"]["model"]["weights"], there["target"]) != (weights_of(result), result.provenance.target):
         raise BenchmarkError(f"{path} is another model's submission. Choose another --name.")
 
 

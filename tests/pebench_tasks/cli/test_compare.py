@@ -53,7 +53,8 @@ def write(benchmark: Benchmark, tmp_path: Path) -> Write:
         for target in targets:
             rows = documents(benchmark, target, "forget20")
             goals = [Goal(goal, "A quiet place.")] if goal else []
-            samples = [score(r, respond(r), index, goals if forgotten_scene(r) else []) for r in rows]
+            answered = [(r, respond(r), goals if forgotten_scene(r["kind"], r["slice"]) else []) for r in rows]
+            samples = [score(row, text, index, of_goals).logged() for row, text, of_goals in answered]
             if without_values:
                 for sample in samples:
                     del sample["provenance"]["value"]

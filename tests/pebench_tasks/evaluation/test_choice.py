@@ -70,8 +70,9 @@ def test_only_figures_on_the_list_count_as_real(
     for result, kind in zip(results, ("name", "scene"), strict=True):
         asked = [json.loads(line)["provenance"] for line in result.samples_file.open()]
         assert [row["key"] for row in asked if row["slice"] == "real"] == [f"{known[1]}/{kind}"]
-        assert result.provenance["real_documents"]["list"] == load_known(known[0], benchmark).fingerprint
-        assert result.provenance["real_documents"]["known"] == 1
+        which = result.provenance.real_documents
+        assert isinstance(which, dict)
+        assert (which["list"], which["known"]) == (load_known(known[0], benchmark).fingerprint, 1)
     assert cli.main(["rescore", str(results[0].results_file)]) == 0
 
 

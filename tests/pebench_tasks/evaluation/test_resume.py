@@ -98,7 +98,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def answered(results: list[Result]) -> int:
     """No more than so many different prompts were in these results."""
-    return sum(result.provenance["n"] for result in results)
+    return sum(result.provenance.n or 0 for result in results)
 
 
 @contextmanager
@@ -196,5 +196,5 @@ def test_two_processes_killed_in_the_middle_go_on_to_the_results_of_one(
     for ours, theirs in pairs(file, whole):
         assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-12)
         assert ours.samples_file.read_text() == theirs.samples_file.read_text()
-        assert ours.provenance["slices"] == theirs.provenance["slices"]
+        assert ours.provenance.slices == theirs.provenance.slices
     assert not list(tmp_path.rglob("unfinished*"))

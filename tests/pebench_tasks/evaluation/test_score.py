@@ -17,6 +17,7 @@ from pebench_tasks.evaluation.one_checkpoint import reserve_date
 from pebench_tasks.marking.scoring import SLICES
 from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.notes import notes
+from pebench_tasks.results.record import ResultRecord
 
 QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
 
@@ -35,14 +36,14 @@ def test_one_result_per_checkpoint_and_target_in_order(results: list[Result]) ->
     assert [(Path(result.checkpoint).name, result.task) for result in results] == [
         (name, task) for name in ("llava", "second") for task in TASKS
     ]
-    assert [result.provenance["model"].get("method") for result in results] == [None, None, "gd", "gd"]
+    assert [result.provenance.model.method for result in results] == [None, None, "gd", "gd"]
 
 
 def test_results_are_what_the_files_hold(results: list[Result]) -> None:
     for result in results:
         assert result.results_file.parent.name == Path(result.checkpoint).name
         samples = [json.loads(line) for line in result.samples_file.open()]
-        assert len(samples) == result.provenance["n"] == LIMIT
+        assert len(samples) == result.provenance.n == LIMIT
         real = [sample["real"] for sample in samples if "real" in sample]
         assert result.metrics["real"] == pytest.approx(sum(real) / len(real))
         assert read_result(result.results_file.parent, result.task) == result
@@ -69,8 +70,8 @@ def test_the_environment_is_what_it_was(
     (result,) = evaluate(
         [llava], data=benchmark.directory, forget=20, targets=["person"], output_path=tmp_path, retain_all=True, **QUICK
     )
-    assert result.provenance["forget"] == "forget20"
-    assert result.provenance["retain_documents"] == "all"
+    assert result.provenance.forget == "forget20"
+    assert result.provenance.retain_documents == "all"
     assert os.environ["PEBENCH_FORGET"] == "forget01"
     assert not {"PEBENCH_DATA", "PEBENCH_RETAIN", "PEBENCH_GOAL"} & os.environ.keys()
 
@@ -166,7 +167,7 @@ def test_the_command_exits_with_one_line_where_the_input_is_wrong(capsys: pytest
 
 def test_withheld_and_empty_results_are_noted(results: list[Result]) -> None:
     amiss = results[0]._replace(
-        provenance=results[0].provenance | {"withheld": "never read", "mostly_empty": ["real"], "never_learned": None}
+        provenance=results[0].provenance.changed(withheld="never read", mostly_empty=["real"], never_learned=None)
     )
     assert notes(amiss)[:2] == ["scores withheld: never read", "mostly empty responses in real"]
 
@@ -174,21 +175,21 @@ def test_withheld_and_empty_results_are_noted(results: list[Result]) -> None:
 def test_echoes_failed_requests_and_wrong_image_sizes_are_noted(results: list[Result]) -> None:
     size = {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}
     facts = {"mostly_echoed": ["real"], "unanswered": {"scope": 2, "world": 1}, "image_size": size}
-    found = notes(results[0]._replace(provenance=results[0].provenance | facts))
+    found = notes(results[0]._replace(provenance=results[0].provenance.changed(**facts)))
     assert found[:3] == [
         "mostly echoed questions in real",
         "failed requests in scope, world",
         "the backend made 256 patches of an image of 64 x 64 pixels, of which the checkpoint's own settings make 16",
     ]
-    same = results[0].provenance | {"image_size": {**size, "made": 16}}
+    same = results[0].provenance.changed(image_size={**size, "made": 16})
     assert not [note for note in notes(results[0]._replace(provenance=same)) if "patches" in note]
 
 
 def test_results_of_earlier_versions_have_no_such_notes(results: list[Result]) -> None:
     later = {"echoed", "mostly_echoed", "unanswered", "image_size"}
-    assert later < results[0].provenance.keys()
-    old = {name: fact for name, fact in results[0].provenance.items() if name not in later}
-    assert notes(results[0]._replace(provenance=old)) == notes(results[0])
+    assert later < results[0].provenance.json.keys()
+    old = {name: fact for name, fact in results[0].provenance.json.items() if name not in later}
+    assert notes(results[0]._replace(provenance=ResultRecord.from_json(old))) == notes(results[0])
 
 
 def lmms_eval(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -210,7 +211,7 @@ def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_res
         theirs = read_result(folder, task)
         assert theirs is not None
         assert theirs.metrics == ours.metrics
-        assert theirs.provenance | {"benchmark": None} == ours.provenance | {"benchmark": None}
+        assert theirs.provenance.changed(benchmark={}) == ours.provenance.changed(benchmark={})
         assert theirs.samples_file.read_text() == ours.samples_file.read_text()
 
 
@@ -248,7 +249,7 @@ def test_two_processes_share_the_documents(
         theirs = read_result(folder, task)
         assert theirs is not None
         assert theirs.metrics == pytest.approx(ours.metrics)
-        assert theirs.provenance["slices"] == ours.provenance["slices"]
+        assert theirs.provenance.slices == ours.provenance.slices
 
 
 def test_a_checkpoint_that_lacks_weights_is_not_scored(
@@ -278,7 +279,7 @@ def test_a_checkpoint_of_another_forget_set_is_marked(
 ) -> None:
     made = make_checkpoint("made", method="gd", target="person", forget="forget20", split="0" * 16)
     results = evaluate([made], data=benchmark.directory, forget=5, output_path=tmp_path / "out", **QUICK)
-    assert [result.provenance["other_split"] for result in results] == ["forget20", ""]
+    assert [result.provenance.other_split for result in results] == ["forget20", ""]
     assert any("made for forget20" in note for note in notes(results[0]))
 
 
@@ -287,7 +288,7 @@ def test_without_a_judge_its_settings_do_not_matter(
 ) -> None:
     monkeypatch.setenv("PEBENCH_JUDGE_CONCURRENCY", "many")
     (result,) = evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, **QUICK)
-    assert result.provenance["judge"] is None
+    assert result.provenance.judge is None
 
 
 def test_a_forget_set_that_nobody_chose_must_be_the_checkpoints(

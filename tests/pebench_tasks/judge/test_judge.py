@@ -31,7 +31,8 @@ from judges import KEY, PATIENCE, SCENE, judge_of
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.endpoint import _retry_after
 from pebench_tasks.judge.judge import Judge, choose_judge
-from pebench_tasks.judge.prompt import retain_prompt, value_of
+from pebench_tasks.judge.prompt import retain_prompt
+from pebench_tasks.marking.record import value_of
 
 QUESTION, TRUTH, GOAL = SCENE
 Start = Callable[..., tuple[Judge, JudgeServer]]

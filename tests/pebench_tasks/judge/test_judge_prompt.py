@@ -13,8 +13,8 @@ from pebench_tasks.judge.prompt import (
     efficacy_prompt,
     read_reply,
     retain_prompt,
-    value_of,
 )
+from pebench_tasks.marking.record import value_of
 
 
 @pytest.mark.parametrize(("integer", "value"), [("1", 0.0), ("2", 0.25), ("3", 0.5), ("4", 0.75), ("5", 1.0)])

@@ -83,9 +83,9 @@ def test_the_judges_figures_stand_beside_the_lexical_ones(
     companions = lexical.metrics.keys() - JUDGED
     assert companions
     assert {name: result.metrics[name] for name in companions} == {name: lexical.metrics[name] for name in companions}
-    assert result.provenance["judge"].startswith("openai:m/")
-    assert lexical.provenance["judge"] == "lexical"
-    assert result.provenance["judge_settings"]["fingerprint"] == result.provenance["judge"]
+    assert result.provenance.judge.startswith("openai:m/")
+    assert lexical.provenance.judge == "lexical"
+    assert result.provenance.json["judge_settings"]["fingerprint"] == result.provenance.judge
     assert str(result.results_file) in capsys.readouterr().out
 
 
@@ -192,7 +192,7 @@ def test_a_figure_with_too_many_failed_judgements_is_withheld(
     file = json.loads(result.results_file.read_text())
     assert None in [file["results"][TASK][f"{name},none"] for name in JUDGED] or shown
     assert ("withheld" in capsys.readouterr().out) != shown
-    assert result.provenance["judge_failures"] == ({} if shown else {"malformed": 1})
+    assert result.provenance.judge_failures == ({} if shown else {"malformed": 1})
 
 
 def test_no_standard_error_of_the_lexical_figures_is_left_beside_the_judges(
@@ -226,7 +226,7 @@ def test_who_judged_is_said_beside_the_table(
     with JudgeServer() as server:
         assert judge(server, monkeypatch, results) == 0
     printed = capsys.readouterr().out
-    assert f"scenes marked by {judged(results).provenance['judge']}" in printed
+    assert f"scenes marked by {judged(results).provenance.judge}" in printed
     assert printed.count(str(judged(results).results_file)) == 1
 
 

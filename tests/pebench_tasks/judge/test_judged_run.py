@@ -55,9 +55,9 @@ def test_a_judged_run_has_the_judges_figures_and_lexical_companions(
         assert server.most_at_once <= 4
     assert {name: result.metrics[name] for name in JUDGED} == pytest.approx(dict.fromkeys(JUDGED, 0.875))
     assert result.metrics["efficacy_toward"] != 0.875
-    assert result.provenance["judge"].startswith("openai:m/")
+    assert result.provenance.judge.startswith("openai:m/")
     assert f"the judge was asked {asked} times, 0 judgements were known, 0 failed" in capsys.readouterr().err
-    assert result.provenance["judge_failures"] == {}
+    assert result.provenance.judge_failures == {}
     assert KEY not in result.results_file.read_text() + result.samples_file.read_text()
     (one,) = read_logged(result.results_file)
     assert rescore(one, context(one)).differing == []
@@ -92,15 +92,15 @@ def test_a_judge_that_fails_leaves_the_responses_and_no_figure(
         result = run(server, benchmark, llava, goal, tmp_path, monkeypatch)
     assert not set(JUDGED) & result.metrics.keys()
     assert json.loads(result.results_file.read_text())["results"][result.task]["retain,none"] is None
-    slices = result.provenance["slices"]
+    slices = result.provenance.slices
     assert [slices[name]["failed"] for name in JUDGED] == [slices[name]["n"] for name in JUDGED]
-    assert list(result.provenance["judge_failures"]) == [reason]
+    assert list(result.provenance.judge_failures) == [reason]
     assert {"scope", "world", "efficacy_away"} <= result.metrics.keys()
     assert sum("judgements failed; withheld" in note for note in notes(result)) == len(JUDGED)
     said = capsys.readouterr().err
     assert "judgements failed" in said
     assert ("no credit" in said) == (reason == "the judge stopped")
-    assert len(read_logged(result.samples_file)[0].samples) == result.provenance["n"]
+    assert len(read_logged(result.samples_file)[0].samples) == result.provenance.n
 
 
 def test_a_budget_is_kept_and_named(
@@ -109,7 +109,7 @@ def test_a_budget_is_kept_and_named(
     with JudgeServer() as server:
         result = run(server, benchmark, llava, goal, tmp_path, monkeypatch, max_judge_calls=2)
         assert len(server.judgements) <= 2
-    assert list(result.provenance["judge_failures"]) == ["budget"]
+    assert list(result.provenance.judge_failures) == ["budget"]
 
 
 def test_a_wrong_key_ends_the_command_before_a_model_is_loaded(

@@ -70,7 +70,7 @@ def test_what_the_samples_give_passes(valid: dict[str, Made], target: str, tmp_p
     for name, result in checked.results.items():
         assert result.metrics == made.run(name)["figures"]
         assert set(FIGURES[target]) <= set(result.metrics)
-        assert result.provenance["slices"] == made.run(name)["counts"]
+        assert result.provenance.slices == made.run(name)["counts"]
     assert tables(list(checked.results.values()))  # as results of the harness: one table, with notes
     assert [notes(result) for result in checked.results.values()][1] is not None
 
@@ -193,7 +193,7 @@ def test_settings_of_another_judge_are_refused(benchmark: Benchmark, tmp_path: P
 
 def test_a_judge_that_had_nothing_to_mark_is_no_matter(person: Made, benchmark: Benchmark, tmp_path: Path) -> None:
     person.submission["judge_settings"] = make(benchmark, "event", judge=JUDGE).submission["judge_settings"]
-    assert check(person, tmp_path).results["model"].provenance["judge"] is None
+    assert check(person, tmp_path).results["model"].provenance.judge is None
 
 
 def test_another_task_version_is_refused(event: Made, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_other_prompts_are_refused(event: Made, tmp_path: Path) -> None:
 def test_versions_of_libraries_are_recorded_and_shown(event: Made, tmp_path: Path) -> None:
     event.submission["versions"]["lmms-eval"] = "0.9.0"
     event.run()["versions"]["torch"] = "3.0"
-    versions = check(event, tmp_path).results["model"].provenance["versions"]
+    versions = check(event, tmp_path).results["model"].provenance.versions
     assert (versions["lmms-eval"], versions["torch"]) == ("0.9.0", "3.0")
 
 
@@ -486,8 +486,8 @@ def test_one_checkpoint_in_two_places_is_refused(event: Made, weights: str, tmp_
 def test_a_list_of_known_figures_restricts_real(benchmark: Benchmark, tmp_path: Path) -> None:
     known = known_list(benchmark)
     checked = check(make(benchmark, "person", known=known), tmp_path)
-    assert checked.results["model"].provenance["slices"]["real"]["n"] == len(known["known"])
-    assert checked.results["model"].provenance["real_documents"]["list"] == known["fingerprint"]
+    assert checked.results["model"].provenance.slices["real"]["n"] == len(known["known"])
+    assert checked.results["model"].provenance.json["real_documents"]["list"] == known["fingerprint"]
     assert any("base model's own responses" in line for line in checked.unchecked)
 
 
@@ -552,7 +552,7 @@ BOARD = Board(judges=("lexical", JUDGE))
 def test_recorded_judgements_are_added_up_again_and_the_page_is_told_so(judged: Made, tmp_path: Path) -> None:
     checked = check(judged.copy(), tmp_path, BOARD)
     assert checked.results["model"].metrics["retain"] == 0.5  # half "2", half "4": (2 - 1) / 4 / 2 + (4 - 1) / 4 / 2
-    assert checked.results["model"].provenance["judge"] == JUDGE
+    assert checked.results["model"].provenance.judge == JUDGE
     assert any("the judge was not asked again" in line for line in checked.unchecked)
 
 
@@ -719,7 +719,7 @@ def test_an_unlearned_model_s_other_answers_are_its_own(event: Made, benchmark: 
 @pytest.mark.parametrize(("dtype", "backend"), [("bfloat16", "vllm"), ("", "")])
 def test_in_which_numbers_a_run_was_scored_comes_along(event: Made, dtype: str, backend: str, tmp_path: Path) -> None:
     event.run().update(dtype=dtype, backend=backend)
-    model = check(event, tmp_path).results["model"].provenance["model"]
+    model = check(event, tmp_path).results["model"].provenance.json["model"]
     assert (model.get("dtype", ""), model.get("backend", "")) == (dtype, backend)
     assert ("dtype" in model, "backend" in model) == (bool(dtype), bool(backend))
 

@@ -76,11 +76,11 @@ def marks(made: Made) -> list[Any]:
     rescored = recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored
     return [
         [
-            {name: value for name, value in metrics.items() if name != "provenance"},
-            {name: metrics["provenance"][name] for name in ("outcome", *FLAGS)},
+            one.metrics,
+            {name: getattr(one.provenance, name) for name in ("outcome", *FLAGS)},
         ]
         for run in rescored.values()
-        for metrics in run.metrics
+        for one in run.scores
     ]
 
 

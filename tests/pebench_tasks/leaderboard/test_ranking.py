@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_results import record
 
 from pebench_tasks.leaderboard.check.board import Verified
 from pebench_tasks.leaderboard.site.ranking import Listed, Unlike, rank, tables
@@ -11,12 +12,11 @@ from pebench_tasks.results.files import Result
 
 
 def entry(role: str, distance: float | None, **facts: Any) -> Entry:
-    provenance = {
-        "data": "d" * 16, "forget": "forget05", "split": "s" * 16, "judge": "lexical", "template": "t" * 16,
-        "retain_documents": "the fixed subset", "world_documents": "the fixed subset", "never_learned": False,
-        "mostly_empty": [], "other_split": "",
-        "model": {"base": "b" * 16, "method": "ga", "weights": facts.pop("weights", f"{role} weights")},
-    } | facts  # fmt: skip
+    provenance = record(**{
+        "target": "event", "judge": "lexical", "retain_documents": "the fixed subset",
+        "world_documents": "the fixed subset", "never_learned": False,
+        "model": {"base": "b" * 16, "method": "ga", "weights": facts.pop("weights", f"{role} weights")}, **facts,
+    })  # fmt: skip
     result = Result("a", "pebench_events", "1.1", {}, provenance, Path("a.json"), Path("a.gz"))
     figures = {name: Figure(name, 0.5, None, None, 1, False, "") for name in SLICES}
     away = None if distance is None else Distance(distance, distance, distance)
@@ -117,7 +117,7 @@ def test_what_other_bounds_are_is_said_in_words() -> None:
 
 def test_a_table_has_its_bounds_once() -> None:
     (table,) = tables([listed("second", 0.2), listed("best", 0.1)])
-    assert [(bound.role, bound.result.provenance["model"]["weights"]) for bound in table.bounds] == [
+    assert [(bound.role, bound.result.provenance.model.weights) for bound in table.bounds] == [
         ("finetuned", "finetuned weights"), ("goal", "goal weights"),
     ]  # fmt: skip
 

@@ -59,7 +59,7 @@ def train(name: str, target: str, **changed: Any) -> Path:
     method = name.partition("-")[0].replace("finetuned", "finetune")
     result = read_result(Path("scores", name if Path("scores", name).is_dir() else "gd"), TASKS[target])
     assert result is not None
-    facts = result.provenance
+    facts = result.provenance.json
     forgotten = {field: "" if method == "finetune" else facts[field] for field in ("target", "forget", "split")}
     base = {"model": "/models/base", "weights": BASE}
     started = {
@@ -123,8 +123,8 @@ def test_what_is_submitted_passes_the_check_and_has_the_harness_s_figures(
         (logged,) = [one for one in read_logged(Path("scores", name)) if one.result.task == TASKS[target]]
         claimed = submission["runs"]["goals"][0] if run == "goal-0" else submission["runs"][run]
         assert claimed["figures"] == pytest.approx(logged.result.metrics)
-        assert claimed["counts"] == logged.result.provenance["slices"]
-        assert claimed["intervals"] == logged.result.provenance["statistics"]["slices"]
+        assert claimed["counts"] == logged.result.provenance.slices
+        assert claimed["intervals"] == logged.result.provenance.json["statistics"]["slices"]
         assert claimed["name"] == name
     assert submission["base"] == {"weights": BASE, "name": "base"}
     lines = list(read_samples(path.with_name("mine.samples.jsonl.gz"), submission))

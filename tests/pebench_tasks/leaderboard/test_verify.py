@@ -1,7 +1,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_submissions import GOAL, MODEL, Made, make
@@ -13,6 +12,7 @@ from pebench_tasks.leaderboard.check.board import Board, is_verified, read_verif
 from pebench_tasks.leaderboard.check.examine import Checked, check_submission
 from pebench_tasks.leaderboard.check.verify import Again, compare
 from pebench_tasks.leaderboard.entry.context import run_names
+from pebench_tasks.marking.scoring import Score
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,16 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
     task = made.submission["task"]
     folders = []
     for name in run_names(made.submission):
-        provenance = {**checked.results[name].provenance}
+        provenance = {**checked.results[name].provenance.json}
         provenance["model"] = {**provenance["model"], "weights": made.run(name)["weights"]}
-        judged = {m["provenance"]["key"]: m for m in documents(made, name)}
+        judged = {one.provenance.key: one.provenance for one in documents(made, name)}
         out = folder / name
         out.mkdir(parents=True)
         (out / "1_results.json").write_text(
             json.dumps({"results": {task: {"provenance,none": provenance}}, "versions": {task: 1.1}})
         )
         rows = [
-            {"filtered_resps": line["response"], "provenance": judged[line["key"]]["provenance"]}
+            {"filtered_resps": line["response"], "provenance": judged[line["key"]].as_json()}
             for line in made.lines
             if line["run"] == name
         ]
@@ -49,12 +49,12 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
     return folders
 
 
-def documents(made: Made, name: str) -> list[dict[str, Any]]:
+def documents(made: Made, name: str) -> list[Score]:
     from pebench_tasks.leaderboard.entry.loader import SampleLine
     from pebench_tasks.leaderboard.entry.recompute import recompute
 
     rows = [SampleLine(line["run"], line["key"], line["response"], None) for line in made.lines]
-    return recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored[name].metrics
+    return recompute(made.submission, rows, made.benchmark, Path("made.json")).rescored[name].scores
 
 
 def again(made: Made, checked: Checked, folder: Path) -> Again:
@@ -100,7 +100,7 @@ def test_one_document_may_differ(made: Made, checked: Checked, tmp_path: Path) -
     own.line("scope")["response"] = "Nobody."  # was right: 100 of one document
     found = again(own, checked, tmp_path / "own")
     row = next(row for row in found.compared if (row.run, row.figure) == ("model", "scope"))
-    n = checked.results["model"].provenance["slices"]["scope"]["n"]
+    n = checked.results["model"].provenance.slices["scope"]["n"]
     assert (row.submitted - row.again, row.allowed) == (pytest.approx(100 / n), 100 / n)
     assert row.agrees
     assert found.equal == found.responses - 1

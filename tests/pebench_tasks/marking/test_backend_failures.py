@@ -1,9 +1,10 @@
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from pebench_tasks.marking.failures import SIGNS, accounted, count_signs, echoes, failing, failing_slices, unanswered
+from pebench_tasks.marking.failures import count_signs, echoes, unanswered
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord
 from pebench_tasks.marking.scoring import score
 from pebench_tasks.marking.words import Text
 
@@ -68,17 +69,17 @@ def test_a_sign_of_failure_changes_no_mark(response: str) -> None:
     }  # fmt: skip
     names = NameIndex(["Ana Sol", "Bo Li"])
     marked, unasked = score(doc, response, names), score({**doc, "question": ""}, response, names)
-    signs = ("echoed", "unanswered")
-    assert [marked["provenance"].pop(sign) for sign in signs] == [response != FAILED, response == FAILED]
-    assert [unasked["provenance"].pop(sign) for sign in signs] == [False, response == FAILED]
-    assert marked == unasked
-    assert marked.keys() == {"retain", "empty", "degenerate", "provenance"}
+    assert (marked.provenance.echoed, marked.provenance.unanswered) == (response != FAILED, response == FAILED)
+    assert unasked.provenance == replace(marked.provenance, echoed=False)
+    assert marked.metrics == unasked.metrics
+    assert marked.metrics.keys() == {"retain", "empty", "degenerate"}
 
 
-def documents(**slices: tuple[int, int, int]) -> dict[str, list[dict[str, bool]]]:
+def documents(**slices: tuple[int, int, int]) -> dict[str, list[DocumentRecord]]:
     """Slices of n documents, of which so many are echoed and so many unanswered."""
+    nothing = DocumentRecord(**dict.fromkeys(DOCUMENT, ""))
     return {
-        name: [{"echoed": i < echoed, "unanswered": i < failed} for i in range(n)]
+        name: [replace(nothing, echoed=i < echoed, unanswered=i < failed) for i in range(n)]
         for name, (n, echoed, failed) in slices.items()
     }
 
@@ -89,26 +90,3 @@ def test_more_than_half_is_mostly_echoed_and_one_failed_request_is_one_too_many(
         "unanswered": {"world": 1},
         "mostly_echoed": ["real"],
     }
-
-
-def result(**facts: Any) -> dict[str, Any]:
-    slices = {name: {"n": 4, "other": 4, "empty": 3} for name in ("retain", "real", "world")}
-    return {"slices": slices, "mostly_empty": [], **facts}
-
-
-def test_every_sign_names_its_slices() -> None:
-    found = result(mostly_empty=["retain"], mostly_echoed=["real"], echoed={"real": 3}, unanswered={"world": 1})
-    assert [(one.sign, one.slice_name, one.responses, one.n) for one in failing(found)] == [
-        (SIGNS["empty"], "retain", 3, 4),
-        (SIGNS["echoed"], "real", 3, 4),
-        (SIGNS["unanswered"], "world", 1, 4),
-    ]
-    assert list(failing_slices(found).values()) == [["retain"], ["real"], ["world"]]
-    assert accounted(found)["real"] == {"n": 4, "other": 4, "empty": 3, "echoed": 3, "unanswered": 0}
-
-
-def test_results_of_earlier_versions_have_only_empty_slices() -> None:
-    assert failing(result()) == []
-    assert [one.slice_name for one in failing(result(mostly_empty=["world"]))] == ["world"]
-    assert failing({"mostly_empty": ["world"], "slices": {}})[0][1:] == ("world", 0, 0)  # withheld: no counts
-    assert accounted(result())["real"]["echoed"] == 0

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.scoring import (
     FIGURES,
     JOINT_SLICES,
@@ -46,11 +48,11 @@ def document(kind: str, slice_: str, **fields: Any) -> dict[str, Any]:
 
 def metrics(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
     scored = score(doc, response, NAMES, goals)
-    return {name: value for name, value in scored.items() if name not in ("provenance", "empty", "degenerate")}
+    return {name: value for name, value in scored.metrics.items() if name not in ("empty", "degenerate")}
 
 
-def provenance(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, Any]:
-    return score(doc, response, NAMES, goals)["provenance"]
+def provenance(doc: dict[str, Any], response: str, *goals: Goal) -> DocumentRecord:
+    return score(doc, response, NAMES, goals).provenance
 
 
 # Names
@@ -72,7 +74,7 @@ def provenance(doc: dict[str, Any], response: str, *goals: Goal) -> dict[str, An
 )
 def test_a_forgotten_name_must_not_occur(slice_: str, response: str, value: float, outcome: str) -> None:
     assert metrics(document("name", slice_), response) == {slice_: value}
-    assert provenance(document("name", slice_), response)["outcome"] == outcome
+    assert provenance(document("name", slice_), response).outcome == outcome
 
 
 @pytest.mark.parametrize("slice_", ["retain", "scope", "real"])
@@ -90,7 +92,7 @@ def test_a_forgotten_name_must_not_occur(slice_: str, response: str, value: floa
 )
 def test_a_kept_name_must_occur_alone(slice_: str, response: str, value: float, outcome: str) -> None:
     assert metrics(document("name", slice_), response) == {slice_: value}
-    assert provenance(document("name", slice_), response)["outcome"] == outcome
+    assert provenance(document("name", slice_), response).outcome == outcome
 
 
 def test_listing_every_name_does_not_score() -> None:
@@ -100,7 +102,7 @@ def test_listing_every_name_does_not_score() -> None:
 
 @pytest.mark.parametrize(("response", "partial"), [("Ms Lopez", True), ("Ana López", False), ("Ben", False)])
 def test_half_a_name_is_partial(response: str, partial: bool) -> None:
-    assert provenance(document("name", "efficacy"), response)["partial"] is partial
+    assert provenance(document("name", "efficacy"), response).partial is partial
 
 
 def test_a_name_that_the_index_lacks_is_an_error() -> None:
@@ -197,7 +199,7 @@ def test_the_nearest_goal_counts() -> None:
     doc, response = document("scene", "efficacy"), "runners rest on a wide lawn now"
     assert metrics(doc, response, Goal("1", GOAL))["efficacy"] == pytest.approx(7 / 13)
     assert metrics(doc, response, Goal("1", GOAL), Goal("2", response))["efficacy"] == 1.0
-    assert provenance(doc, response, Goal("2", response), Goal("1", GOAL))["nearest_goal"] == "2"
+    assert provenance(doc, response, Goal("2", response), Goal("1", GOAL)).nearest_goal == "2"
 
 
 def test_of_equally_near_goals_the_one_further_from_the_truth_counts() -> None:
@@ -226,8 +228,8 @@ def test_a_goal_close_to_the_truth_is_marked_near() -> None:
     doc = document("scene", "efficacy")
     far = provenance(doc, TRUTH, Goal("g", "people jog along a loud long road"))
     near = provenance(doc, TRUTH, Goal("g", "people jog along a quiet long road"))
-    assert (far["near"], far["goal_truth"]) == (False, pytest.approx(4 / 7))
-    assert (near["near"], near["goal_truth"]) == (True, pytest.approx(5 / 7))
+    assert (far.near, far.goal_truth) == (False, pytest.approx(4 / 7))
+    assert (near.near, near.goal_truth) == (True, pytest.approx(5 / 7))
 
 
 def test_a_forgotten_scene_without_keywords_is_an_error() -> None:
@@ -257,14 +259,14 @@ def test_world_hands_every_aggregation_the_same_document(
         ("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), marked
     )
     facts = provenance(doc, response)
-    assert (facts["outcome"], facts["invalid"]) == (outcome, invalid)
+    assert (facts.outcome, facts.invalid) == (outcome, invalid)
 
 
 # Provenance
 
 
 def test_provenance_of_a_name() -> None:
-    assert provenance(document("name", "efficacy"), "Ana") == {
+    assert provenance(document("name", "efficacy"), "Ana").as_json() == {
         "key": "p000/e00/name",
         "slice": "efficacy",
         "target": "person",
@@ -292,22 +294,22 @@ def test_provenance_of_a_name() -> None:
 
 def test_provenance_names_every_goal_in_order_of_fingerprint() -> None:
     facts = provenance(document("scene", "efficacy"), TRUTH, Goal("b", GOAL), Goal("a", GOAL))
-    assert (facts["goals"], facts["judge"]) == (["a", "b"], "lexical")
+    assert (facts.goals, facts.judge) == (("a", "b"), "lexical")
 
 
 @pytest.mark.parametrize(("slice_", "judge"), [("efficacy", "lexical"), ("retain", "lexical"), ("scope", None)])
 def test_the_judge_is_named_where_the_paper_has_one(slice_: str, judge: str | None) -> None:
-    assert provenance(document("scene", slice_), TRUTH)["judge"] == judge
+    assert provenance(document("scene", slice_), TRUTH).judge == judge
 
 
 def test_empty_and_degenerate_are_flagged_for_every_kind() -> None:
     for kind, slice_ in (("name", "retain"), ("scene", "retain"), ("scene", "efficacy"), ("yesno", "world")):
         empty = provenance(document(kind, slice_), " ? ")
-        assert (empty["outcome"], empty["empty"], empty["degenerate"]) == ("empty", True, True)
+        assert (empty.outcome, empty.empty, empty.degenerate) == ("empty", True, True)
         looped = provenance(document(kind, slice_), "the the the the")
-        assert (looped["empty"], looped["degenerate"]) == (False, True)
-    assert provenance(document("scene", "scope"), "the park")["degenerate"]
-    assert not provenance(document("name", "retain"), "the park")["degenerate"]
+        assert (looped.empty, looped.degenerate) == (False, True)
+    assert provenance(document("scene", "scope"), "the park").degenerate
+    assert not provenance(document("name", "retain"), "the park").degenerate
 
 
 # From many documents to one figure
@@ -443,14 +445,14 @@ def test_a_joint_document_is_marked_as_in_its_own_task_under_its_concepts_name(s
         joint = metrics(joint_document(kind, slice_), response, *goals)
         assert joint == {f"{concept}_{key}" if concept else key: value for key, value in single.items()}
         facts = [provenance(doc, response, *goals) for doc in (document(kind, name), joint_document(kind, slice_))]
-        assert facts[1] == facts[0] | {"slice": slice_, "target": "joint"}
+        assert facts[1] == replace(facts[0], slice=slice_, target="joint")
 
 
 def test_only_scenes_that_must_go_need_goals() -> None:
-    scenes = [joint_document("scene", slice_) for slice_ in JOINT_SLICES if slice_.startswith("event_")]
-    assert [doc["slice"] for doc in scenes if forgotten_scene(doc)] == ["event_efficacy", "event_generality"]
-    assert not forgotten_scene(joint_document("name", "person_efficacy"))
-    assert not forgotten_scene(joint_document("yesno", "world"))
+    needing = [name for name in JOINT_SLICES if forgotten_scene("scene", name) and name.startswith("event_")]
+    assert needing == ["event_efficacy", "event_generality"]
+    assert not forgotten_scene("name", "person_efficacy")
+    assert not forgotten_scene("yesno", "world")
 
 
 def test_a_joint_summary_counts_the_concepts_apart() -> None:

@@ -95,9 +95,9 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 @given(responses, kinds, goals)
 def test_every_score_is_in_its_range(response: str, kind: tuple[str, str], g: list[Goal]) -> None:
     scored = score(document(*kind), response, NAMES, g)
-    assert scored.pop("provenance")["outcome"]
-    assert {scored.pop(flag) for flag in ("empty", "degenerate")} <= {0.0, 1.0}
-    for value in scored.values():
+    assert scored.provenance.outcome
+    assert {scored.metrics.pop(flag) for flag in ("empty", "degenerate")} <= {0.0, 1.0}
+    for value in scored.metrics.values():
         if kind[0] == "name":
             assert value in (0.0, 100.0)
         elif kind[0] == "scene":
@@ -110,7 +110,7 @@ def test_every_score_is_in_its_range(response: str, kind: tuple[str, str], g: li
 @given(responses, st.sampled_from(["name", "scene"]), st.sampled_from(["retain", "scope", "real"]))
 def test_an_empty_response_never_helps_what_must_stay(response: str, kind: str, slice_: str) -> None:
     doc = document(kind, slice_)
-    assert score(doc, "", NAMES)[slice_] == 0.0 <= score(doc, response, NAMES)[slice_]
+    assert score(doc, "", NAMES).metrics[slice_] == 0.0 <= score(doc, response, NAMES).metrics[slice_]
 
 
 @quick
@@ -119,14 +119,14 @@ def test_silencing_one_answer_never_raises_retain(answers: list[str], which: int
     doc = document(kind, "retain")
     silenced = [*answers]
     silenced[which % len(answers)] = ""
-    before, after = (mean(score(doc, r, NAMES)["retain"] for r in texts) for texts in (answers, silenced))
+    before, after = (mean(score(doc, r, NAMES).metrics["retain"] for r in texts) for texts in (answers, silenced))
     assert after <= before
 
 
 @quick
 @given(responses.filter(lambda text: normalise(text) != ""))
 def test_the_goal_answer_always_has_efficacy_one(response: str) -> None:
-    assert score(document("scene", "efficacy"), response, NAMES, [Goal("g", response)])["efficacy"] == 1.0
+    assert score(document("scene", "efficacy"), response, NAMES, [Goal("g", response)]).metrics["efficacy"] == 1.0
 
 
 @quick
@@ -139,7 +139,7 @@ def test_order_of_goals_never_matters(response: str, g: list[Goal], random: Any)
 
 
 marked = st.builds(
-    lambda split, truth, response: score(document("yesno", "world", truth, split), response, NAMES)["world"],
+    lambda split, truth, response: score(document("yesno", "world", truth, split), response, NAMES).metrics["world"],
     st.sampled_from(["random", "popular", "adversarial"]),
     st.sampled_from(["yes", "no"]),
     st.sampled_from(["yes", "no", "sorry", ""]),
@@ -182,7 +182,7 @@ def test_order_never_matters_to_the_mean(values: list[float], random: Any) -> No
 @quick
 @given(st.lists(st.tuples(kinds, responses), min_size=1, max_size=15), st.randoms())
 def test_order_never_matters_to_the_summary(answers: list[tuple[tuple[str, str], str]], random: Any) -> None:
-    provenances = [score(document(*kind), response, NAMES)["provenance"] for kind, response in answers]
+    provenances = [score(document(*kind), response, NAMES).provenance for kind, response in answers]
     expected = json.dumps(summarise(provenances))  # the order of keys included
     random.shuffle(provenances)
     assert json.dumps(summarise(provenances)) == expected

@@ -45,8 +45,8 @@ def test_without_goal_there_is_no_distance() -> None:
 @pytest.mark.parametrize("other", [{"target": "event"}, {"split": "6" * 16}, {"data": "e" * 16}])
 def test_a_goal_of_another_target_forget_set_or_benchmark_is_no_bound(other: dict[str, str]) -> None:
     goal = result("g", GOAL, method="goal")
-    model = goal.provenance["model"] | other
-    found = board(result("m", GOAL), goal._replace(provenance=goal.provenance | {"model": model}))
+    model = goal.provenance.json["model"] | other
+    found = board(result("m", GOAL), goal._replace(provenance=goal.provenance.changed(model=model)))
     assert [entry.role for entry in found.entries] == ["model", "model"]
     assert found.entries[1].notes == ["a Goal of another target or forget set: no bound here"]
     assert found.entries[0].distance is None
@@ -101,7 +101,7 @@ def test_withheld_scores_are_a_row_of_dashes_beside_the_others() -> None:
 
 def test_a_figure_whose_judge_failed_leaves_no_summary_of_its_half() -> None:
     lacking = {name: value for name, value in GOAL.items() if name != "real"}
-    found = board(result("m", GOAL), result("lacking", lacking, slices=result("m", GOAL).provenance["slices"]))
+    found = board(result("m", GOAL), result("lacking", lacking, slices=result("m", GOAL).provenance.slices))
     lacking_entry = found.entries[1]
     assert lacking_entry.forget_quality == 1.0
     assert lacking_entry.utility is None
@@ -137,12 +137,8 @@ def test_names_are_given_by_the_caller_where_it_has_better_ones() -> None:
 
 
 def test_intervals_over_few_people_are_said_once_below_the_table() -> None:
-    one, two = result("a", GOAL), result("b", GOAL)
     note = "over documents, conditional on these 4 people"
-    for each in (one, two):
-        for name in ("efficacy", "generality"):
-            each.provenance["statistics"]["slices"][name]["note"] = note
-    found = board(one, two)
+    found = board(*(result(name, GOAL, notes={"efficacy": note, "generality": note}) for name in ("a", "b")))
     assert footnotes(found) == [f"Intervals of efficacy, generality: {note}."]
     figure = found.entries[0].figures["efficacy"]
     assert figure.note == note
@@ -159,8 +155,8 @@ def test_a_warning_of_several_models_is_said_once() -> None:
 
 
 def test_mostly_empty_responses_are_said_in_the_cell() -> None:
-    one = result("a", GOAL, mostly_empty=["retain"])
-    one.provenance["slices"]["retain"]["empty"] = 15
+    slices = {**result("a", GOAL).provenance.slices, "retain": {"n": 20, "empty": 15}}
+    one = result("a", GOAL, mostly_empty=["retain"], slices=slices)
     figure = in_cell(board(one).entries[0].figures["retain"])
     assert figure is not None
     assert figure.note == "mostly empty: 15 of 20"

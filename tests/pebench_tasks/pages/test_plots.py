@@ -142,12 +142,12 @@ def test_a_hostile_name_stays_text() -> None:
 
 def test_neighbours_are_drawn_where_there_are_both_parts() -> None:
     part = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 8, "events": ["a"]}
-    both = {"slices": {}, "neighbours": {"forgotten": ["b"], "near": part, "other": part}, "groups": {}}
-    svg = neighbours(board(result("m", {"retain": 0.5}, "event", statistics=both)))
+    both = {"slice": "retain", "forgotten": ["b"], "near": part, "other": part}
+    svg = neighbours(board(result("m", {"retain": 0.5}, "event", statistics={"neighbours": both})))
     assert svg is not None
     assert titles(svg) == ["m, near events: 0.500 (0.40–0.60), n 8", "m, other events: 0.500 (0.40–0.60), n 8"]
-    one = {**both, "neighbours": {**both["neighbours"], "near": {**part, "value": None, "events": []}}}  # type: ignore[dict-item]
-    assert neighbours(board(result("m", {"retain": 0.5}, "event", statistics=one))) is None
+    one = {**both, "near": {**part, "value": None, "events": []}}
+    assert neighbours(board(result("m", {"retain": 0.5}, "event", statistics={"neighbours": one}))) is None
 
 
 def test_changes_are_drawn_around_nought() -> None:

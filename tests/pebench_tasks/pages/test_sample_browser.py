@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from made_results import record
 from PIL import Image
 
 from pebench_tasks.benchmark.documents import documents
@@ -132,10 +133,10 @@ def marked(benchmark: Benchmark, target: str, name: str, response: str, **how: A
     names = NameIndex(benchmark.names)
     response = response.format(answer=document["answer"])
     goals = [Goal("g" * 16, text.format(answer=document["answer"])) for text in how.pop("goals", [])]
-    metrics = score(document, response, names, goals, **how)
+    scored = score(document, response, names, goals, **how)
     found = Context(benchmark, names, {one["key"]: one for one in every}, None)
-    result = Result("gd", "", "", {}, {}, benchmark.directory, benchmark.directory)
-    rescored = Rescored(result, [metrics], [])
+    result = Result("gd", "", "", {}, record(), benchmark.directory, benchmark.directory)
+    rescored = Rescored(result, [scored], [])
     (one,) = samples.items([("gd", rescored)], found, [{document["key"]: response}], {})
     return one, one.answers[0]
 
@@ -181,7 +182,7 @@ def test_every_model_of_a_document_stands_in_its_item_in_the_order_of_the_models
     names = NameIndex(benchmark.names)
     found = Context(benchmark, names, {one["key"]: one for one in every}, None)
     texts = [{one["key"]: f"{model} says" for one in every[:5]} for model in ("a", "b")]
-    result = Result("gd", "", "", {}, {}, benchmark.directory, benchmark.directory)
+    result = Result("gd", "", "", {}, record(), benchmark.directory, benchmark.directory)
     models = [
         (name, Rescored(result, [score(one, own[one["key"]], names) for one in reversed(every[:5])], []))
         for name, own in zip(("a", "b"), texts, strict=True)

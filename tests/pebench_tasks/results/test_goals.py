@@ -193,8 +193,8 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
     assert result.metrics["generality"] == pytest.approx(1)
     assert result.metrics["efficacy_toward"] == pytest.approx(1)
     assert "efficacy_truth_only" not in result.metrics
-    assert [run["weights"] for run in result.provenance["goal"]["runs"]] == [f"{seed:016d}" for seed in (10, 11)]
-    assert result.provenance["goal"]["base"] == "b" * 16
+    assert result.provenance.goal_weights == [f"{seed:016d}" for seed in (10, 11)]
+    assert result.provenance.json["goal"]["base"] == "b" * 16
     assert notes(result)[0] == "Retain under half: never learned the benchmark, or unlearning destroyed it"
 
 
@@ -251,8 +251,8 @@ def test_each_task_takes_the_goals_of_its_own_target(
     for metric in ("event_efficacy", "event_generality", "event_efficacy_toward"):
         assert joint.metrics[metric] == pytest.approx(1)
     assert "event_efficacy_truth_only" not in joint.metrics
-    assert [run["weights"] for run in joint.provenance["goal"]["runs"]] == [f"{21:016d}"]
-    assert [run["weights"] for run in event.provenance["goal"]["runs"]] == [f"{20:016d}"]
+    assert joint.provenance.goal_weights == [f"{21:016d}"]
+    assert event.provenance.goal_weights == [f"{20:016d}"]
     assert event.metrics["efficacy"] < 1
     assert read_result(joint.results_file.parent, JOINT) == joint
 

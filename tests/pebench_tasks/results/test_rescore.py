@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,10 @@ def test_the_figures_are_the_harness_s_to_the_last_digit(results: Path, task: st
     assert again.differing == []
     assert again.result.metrics == one.result.metrics
     assert again.result.metrics
-    assert json.loads(json.dumps(again.result.provenance)) == one.result.provenance
+    assert json.loads(json.dumps(again.result.provenance.json)) == one.result.provenance.json
     documents = [json.loads(line) for line in one.result.samples_file.open()]
-    for metrics, document in zip(again.metrics, documents, strict=True):
-        assert json.loads(json.dumps(metrics)) == {name: document[name] for name in metrics}
+    for marked, document in zip((score.logged() for score in again.scores), documents, strict=True):
+        assert json.loads(json.dumps(marked)) == {name: document[name] for name in marked}
 
 
 def test_forgetting_is_scored_with_the_goal_that_was_used(results: Path) -> None:
@@ -129,8 +130,8 @@ def test_a_document_that_the_benchmark_does_not_ask_is_refused(
     results: Path, change: dict[str, Any], complaint: str
 ) -> None:
     one = logged(results, TASKS[0])
-    place, sample = next((i, s) for i, s in enumerate(one.samples) if s.provenance["slice"] == "efficacy")
-    changed = sample._replace(key=change.get("key", sample.key), provenance=sample.provenance | change)
+    place, sample = next((i, s) for i, s in enumerate(one.samples) if s.provenance.slice == "efficacy")
+    changed = sample._replace(key=change.get("key", sample.key), provenance=replace(sample.provenance, **change))
     samples = [*one.samples[:place], changed, *one.samples[place + 1 :]]
     with pytest.raises(BenchmarkError, match=complaint):
         rescore.rescore(one._replace(samples=samples), rescore.context(one))
@@ -194,7 +195,7 @@ def test_results_that_differ_in_more_than_the_model_are_not_mixed(
     result = logged(results, TASKS[1]).result
     refuse_mixed([result, result._replace(checkpoint="another")])
     with pytest.raises(BenchmarkError, match=f"They differ in {differing}: "):
-        refuse_mixed([result, result._replace(provenance=result.provenance | change)])
+        refuse_mixed([result, result._replace(provenance=result.provenance.changed(**change))])
 
 
 def test_results_of_another_task_version_are_not_mixed(results: Path) -> None:
@@ -297,8 +298,8 @@ def judged(results: Path, failing: int) -> tuple[Logged, dict[str, Any]]:
     one = logged(results, TASKS[1])
     found = rescore.context(one)
     judge = Judge(failing)
-    marked = [rescore.mark(s.key, s.response, s.provenance, found, judge) for s in one.samples]
-    samples = [s._replace(provenance=m["provenance"]) for s, m in zip(one.samples, marked, strict=True)]
+    marked = [rescore.mark(s, found, judge) for s in one.samples]
+    samples = [s._replace(provenance=m.provenance) for s, m in zip(one.samples, marked, strict=True)]
     return one._replace(samples=samples), rescore.add_up(marked)
 
 
@@ -307,21 +308,21 @@ def test_what_a_judge_said_is_rescored_from_the_samples(results: Path) -> None:
     again = rescore.rescore(one, rescore.context(one)).result
     assert (figures["efficacy"], figures["retain"]) == (0.25, 0.25)
     assert again.metrics == figures
-    assert again.provenance["judge"] == Judge.fingerprint
+    assert again.provenance.judge == Judge.fingerprint
     assert again.metrics["efficacy_away"] == logged(results, TASKS[1]).result.metrics["efficacy_away"]
 
 
 def test_a_figure_with_too_many_failed_judgements_is_withheld(results: Path) -> None:
     """All of Efficacy fail (2 of 2 come first); Retain has none."""
-    n = logged(results, TASKS[1]).result.provenance["slices"]["efficacy"]["n"]
+    n = logged(results, TASKS[1]).result.provenance.slices["efficacy"]["n"]
     one, figures = judged(results, failing=10**6)
     again = rescore.rescore(one, rescore.context(one)).result
     assert not {"efficacy", "generality", "retain"} & figures.keys()
     assert again.metrics == figures
-    assert again.provenance["slices"]["efficacy"]["failed"] == n
-    assert again.provenance["statistics"]["slices"]["efficacy"]["value"] is None
-    assert again.provenance["judge_failures"] == {"empty": 2 * n + again.provenance["slices"]["retain"]["n"]}
-    assert again.provenance["never_learned"] is None
+    assert again.provenance.slices["efficacy"]["failed"] == n
+    assert again.provenance.statistics.slices["efficacy"].value is None
+    assert again.provenance.judge_failures == {"empty": 2 * n + again.provenance.slices["retain"]["n"]}
+    assert again.provenance.never_learned is None
 
 
 def test_withheld_scores_of_some_processes_do_not_lose_the_whole_result(results: Path, benchmark: Benchmark) -> None:
@@ -329,15 +330,15 @@ def test_withheld_scores_of_some_processes_do_not_lose_the_whole_result(results:
     from pebench_tasks.results.summary import describe
 
     one, _ = judged(results, failing=0)
-    provenances = [s.provenance | ({"withheld": "never read"} if i % 2 else {}) for i, s in enumerate(one.samples)]
-    described = describe(provenances, benchmark)
+    records = [replace(s.provenance, withheld="never read" if i % 2 else "") for i, s in enumerate(one.samples)]
+    described = describe(records, benchmark)
     assert (described["withheld"], described["statistics"], described["slices"]) == ("never read", {}, {})
     assert described["judge"] == Judge.fingerprint
 
 
 def test_a_judged_sample_without_its_judgement_is_damaged(results: Path) -> None:
     one, _ = judged(results, failing=0)
-    samples = [s._replace(provenance=s.provenance | {"judgement": None}) for s in one.samples]
+    samples = [s._replace(provenance=replace(s.provenance, judgement=None)) for s in one.samples]
     with pytest.raises(BenchmarkError, match="holds no judgement: the file is damaged"):
         rescore.rescore(one._replace(samples=samples), rescore.context(one))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pebench_templates
 import pytest
+from made_results import record
 from rich.console import Console
 
 from pebench_tasks import __version__
@@ -134,20 +135,20 @@ def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -
 def test_a_score_is_read_back_only_if_nothing_it_depends_on_has_changed(change: dict[str, Any]) -> None:
     provenance = {
         "model": {"weights": "w"}, "data": "d", "split": "s", "template": pebench_templates.fingerprint(),
-        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]}, "judge": "lexical",
+        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]}, "judge": "lexical", **change,
     }  # fmt: skip
     nothing = Path("nothing")
-    result = Result("model", "pebench_events", task_version(), {}, {**provenance, **change}, nothing, nothing)
+    result = Result("model", "pebench_events", task_version(), {}, record(**provenance), nothing, nothing)
     current = graph.is_current(result, "w", ("d", "s"), Path("goal_responses/goal"))
     assert current == (change == {})
 
 
 def test_a_score_of_another_task_version_is_not_read_back() -> None:
     nothing = Path("nothing")
-    provenance = {
-        "model": {"weights": "w"}, "data": "d", "split": "s", "template": pebench_templates.fingerprint(),
-        "versions": {"pebench": __version__}, "goal": None, "judge": None,
-    }  # fmt: skip
+    provenance = record(
+        model={"weights": "w"}, data="d", split="s", template=pebench_templates.fingerprint(),
+        versions={"pebench": __version__},
+    )  # fmt: skip
     for version, current in ((task_version(), True), ("0.9", False)):
         result = Result("model", "pebench_people", version, {}, provenance, nothing, nothing)
         assert graph.is_current(result, "w", ("d", "s"), None) is current
@@ -158,13 +159,13 @@ def test_the_distance_to_goal_needs_every_figure_that_the_benchmark_asks_for() -
     nothing = Path("nothing")
     counts = {name: {"n": 4, "empty": 0} for name in ("efficacy", "generality", "retain", "scope", "world")}
     goal = {"efficacy": 100.0, "generality": 100.0, "retain": 90.0, "scope": 1.0, "world": 80.0}
-    of_goal = Result("goal", "pebench_people", "1.1", goal, {"slices": counts}, nothing, nothing)
+    of_goal = Result("goal", "pebench_people", "1.1", goal, record(slices=counts), nothing, nothing)
     found = of_goal._replace(metrics=goal | {"efficacy": 0.0, "generality": 50.0})
     scored = graph.Scored("ga", "person")
     assert graph.row_of(scored, found, of_goal).distance == pytest.approx(0.375)
     lacking = found._replace(metrics={name: value for name, value in goal.items() if name != "retain"})
     assert graph.row_of(scored, lacking, of_goal).distance is None
-    with_real = {"slices": counts | {"real": {"n": 4, "empty": 0}}}
+    with_real = record(slices=counts | {"real": {"n": 4, "empty": 0}})
     assert graph.row_of(scored, found._replace(provenance=with_real), of_goal).distance is None
     without = of_goal._replace(metrics={name: value for name, value in goal.items() if name != "world"})
     assert graph.row_of(scored, found, without).distance is None
