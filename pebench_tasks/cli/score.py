@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS
 from pebench_tasks.results.terminal import print_results
 
@@ -51,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
+    from pebench_tasks.evaluation.checkpoints import evaluate  # --help loads no pictures and tables
+
     results = evaluate(
         arguments.checkpoints,
         data=arguments.data,

@@ -117,7 +117,10 @@ def test_what_a_stage_prints_is_in_its_log(tmp_path: Path, capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(tmp_path: Path) -> None:
+def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # nothing moves on a dumb one
     terminal, file = io.StringIO(), io.StringIO()
     found = [Stage("1", "Train", take_steps), Stage("2", "Train more", take_steps, ("1",), 100.0)]
     run(found, tmp_path, console=Console(file=terminal, force_terminal=True, width=120))
@@ -134,6 +137,7 @@ def test_the_time_left_is_worked_out_for_a_terminal_and_not_for_every_step(
 ) -> None:
     """Four processes may run, of which two are needed: ten steps and more, half a second, at most three estimates."""
     asked = []
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(stages, "makespan", lambda *rest: asked.append(rest[-1]) or 0.0)
     found = [Stage("1", "Train", take_steps), Stage("2", "Train more", take_steps, ("1",))]
     run(found, tmp_path, 4)
