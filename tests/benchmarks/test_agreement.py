@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from agreement_measures import Row, measure, read_responses
 from agreement_responses import choose, kind, sheet
+from made_results import record
 from scipy import stats
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -189,15 +190,15 @@ def test_figures_of_models_that_a_judge_scored_are_refused(tmp_path: Path, monke
     from pebench_tasks.evaluation.checkpoints import Result
     from pebench_tasks.results import samples
 
-    facts = {"judge": "openai:some-model/1a2b3c4d"}
-    result = Result(
-        "x", "pebench_events", "1.0", {"efficacy": 1.0, "efficacy_keywords": 0.0}, facts, tmp_path, tmp_path
-    )
-    monkeypatch.setattr(samples, "read_logged", lambda folder: [samples.Logged(result, [])])
+    judged = record(judge="openai:some-model/1a2b3c4d")
+    figures = {"efficacy": 1.0, "efficacy_keywords": 0.0}
+    logged = samples.Logged(Result("x", "pebench_events", "1.0", figures, judged, tmp_path, tmp_path), [])
+    monkeypatch.setattr(samples, "read_logged", lambda folder: [logged])
     (tmp_path / "scores" / "ga-event").mkdir(parents=True)
     with pytest.raises(BenchmarkError, match="no lexical Efficacy"):
         agreement_measures.figures({"seed 0": tmp_path})
-    facts["judge"] = "lexical"
+    lexical = logged._replace(result=logged.result._replace(provenance=record(judge="lexical")))
+    monkeypatch.setattr(samples, "read_logged", lambda folder: [lexical])
     row = {"run": "seed 0", "model": "ga-event", "task": "pebench_events"}
     found = agreement_measures.figures({"seed 0": tmp_path})
     assert found == [{**row, "efficacy": "1.000000", "keywords_gone": "1.000000"}]
