@@ -8,7 +8,6 @@ where it stopped. Scores of the tiny model show that the mechanism works; they s
 """
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -51,8 +50,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     """All stages in order; returns the rows of the table."""
     started = time.perf_counter()
     names = _unlearning_methods(options.methods)
-    for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
-        os.environ.pop(name, None)
+    graph.set_choices_aside()
     recipes = options.recipes or ("tiny" if options.model is None else "")
     tiny = options.model is None
     data = options.data or options.out / "data"

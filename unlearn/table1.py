@@ -11,7 +11,6 @@ paper's figures beside it, says which of the paper's orderings so small a model 
 import argparse
 import csv
 import io
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -130,8 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> dict[int, list[Row]]:
     """All seeds; the rows of each, which are also written."""
     started = time.perf_counter()
-    for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN"):  # the user's own choices do not belong in this table
-        os.environ.pop(name, None)
+    graph.set_choices_aside()
     processes = graph.processes(options.processes, tiny=True)
     lineups = [_one_seed(seed, options) for seed in _seeds(options.seeds)]
     work = [stage for lineup in lineups for stage in graph.stage_graph(*lineup, drawn=True)]

@@ -40,7 +40,7 @@ class Drafts:
         answer, place = found
         return list(answer[place : place + min(most, self.length)])
 
-    def judge(self, right: int, guessed: int) -> None:
+    def check(self, right: int, guessed: int) -> None:
         """So many of the tokens guessed for a pass were right."""
         if 2 * right >= guessed:
             self.length = min(LONGEST, 2 * self.length)

@@ -148,7 +148,7 @@ class GreedyLoop:
             if self._ended is not None and passes % LOOK == 0:
                 batch.end(self._ended([self.answers[row] for row in batch.rows]))
             if drafts is not None and any(guesses):
-                drafts.judge(right, sum(map(len, guesses)))
+                drafts.check(right, sum(map(len, guesses)))
             if drafts is not None:
                 for row, over in zip(batch.rows, batch.over, strict=True):
                     if over and row not in learned:

@@ -18,6 +18,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.judge import Judge, choose_judge
 
 DEFAULT_FORGET = "forget05"
+ALL, FIXED_SUBSET = "all", "the fixed subset"  # which documents were asked, as results say it
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Choice:
     def record(self, benchmark: Benchmark) -> dict[str, Any]:
         """Which documents were asked, for the results file."""
         known = self.known_figures(benchmark)
-        subset = {True: "all", False: "the fixed subset"}
+        subset = {True: ALL, False: FIXED_SUBSET}
         return {
             "retain_documents": subset[self.retain_all],
             "world_documents": subset[self.world_all],
-            "real_documents": "all"
+            "real_documents": ALL
             if known is None
             else {"list": known.fingerprint, "known": len(known.keys), "asked": known.asked, "base": known.base},
         }
@@ -68,9 +69,9 @@ def choose(variables: Mapping[str, str] = os.environ) -> Choice:
     """The choice that ``variables`` make; ``BenchmarkError`` for one that cannot be made."""
     every = {}
     for name in ("PEBENCH_RETAIN", "PEBENCH_WORLD"):
-        if (value := variables.get(name, "")) not in ("", "all"):
+        if (value := variables.get(name, "")) not in ("", ALL):
             raise BenchmarkError(f'{name} is {value!r}; it is either "all" or not set.')
-        every[name] = value == "all"
+        every[name] = value == ALL
     directory, reason = choose_benchmark(variables)
     return Choice(
         directory=directory,

@@ -24,9 +24,9 @@ from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.announce import say, warn
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.evaluation.image_sizes import ImageSizes
-from pebench_tasks.evaluation.notices import say, warn
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.record import DocumentRecord
@@ -187,8 +187,10 @@ class Run:
         with self.lock:
             if self.unread is None:
                 self.unread = frozenset(self.asked - self.read)
+        # Not even asked, so not among the unread, and yet it has an answer: its request came from the harness's cache
+        # of requests. Nothing more is known of the others, hence one of one.
         if (doc["target"], doc["key"]) not in self.read and not self.unread:
-            return _reason(1, 1, 0)  # its request came from a cache of requests, so nobody was asked
+            return _reason(1, 1, 0)
         return _reason(len(self.unread), len(self.asked), len(self.mixed))
 
     def _goal_record(self, target: str) -> dict[str, Any] | None:

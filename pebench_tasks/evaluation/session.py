@@ -13,9 +13,9 @@ from typing import Any, ParamSpec, TypeVar
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.announce import choice_line, say
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.image_sizes import ImageSizes
-from pebench_tasks.evaluation.notices import chosen, say
 from pebench_tasks.evaluation.run import Run
 from pebench_tasks.evaluation.tested import unsupported
 from pebench_tasks.marking.names import NameIndex
@@ -65,7 +65,7 @@ class Session:
         choice = self._choice
         assert choice is not None
         benchmark = shared_benchmark(choice.directory)
-        self._announce(chosen(choice, benchmark))
+        self._announce(choice_line(choice, benchmark))
         for target in {TARGETS[name] for name in task_names if name in TARGETS}:
             rows = choice.documents(benchmark, target)
             if target in GOAL_TARGETS and choice.goal is not None:
@@ -106,7 +106,7 @@ class Session:
             model = {"pretrained": str(choice.checkpoint), **recorded_of(choice.checkpoint, needed=True)}
         model = model or {}
         self.image_sizes.start(model.get("backend") != OWN_BACKEND)  # which has the checkpoint's own settings
-        self._announce(chosen(choice, benchmark))
+        self._announce(choice_line(choice, benchmark))
         return Run(choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes)
 
     @property

@@ -30,7 +30,7 @@ PERCENT = {
 }
 LEXICAL = "lexical"
 TRUTH_ONLY = "_truth_only"  # ends the name of an event's forgetting score where no Goal answered
-MOST_FAILED = 0.05  # share of failed judgements above which there is no figure
+MOST_FAILED = 0.05  # share of failed judgements above which there is no figure; ours: the paper says nothing of them
 NEAR = 0.6  # a Goal answer this close to the truth leaves hardly any room between knowing and having forgotten
 
 # English, on normalised text (so "don't" is "don t"): wherever it stands, or only at the beginning.

@@ -10,7 +10,7 @@ import numpy as np
 from pebench_tasks.marking.yes_no import predicted
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
+RESAMPLES = 2000  # from one seed to another a bound then moves by a fiftieth of the interval
 CHUNK = 1 << 20  # cells of the resampling matrix that are in memory at once
 DIGITS = 9  # of bounds: what is left of the order in which a machine adds is rounded away
 

@@ -94,7 +94,13 @@ def test_a_seed_that_is_no_number_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_seed_goes_from_the_first_picture_to_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One method, steps of one, two processes; the base is made beforehand, so that it answers in one word."""
+    """One method, steps of one, two processes; the base is made beforehand, so that it answers in one word.
+
+    What the user's environment chooses to ask is set aside: the files that it names are not there.
+    """
+    monkeypatch.setenv("PEBENCH_REAL", "/nowhere")
+    monkeypatch.setenv("PEBENCH_GOAL", "/nowhere")
+    monkeypatch.setenv("PEBENCH_WORLD", "all")
     monkeypatch.setattr(table1, "METHODS", ("ga",))
     monkeypatch.setattr(table1, "JOINT", ())
     monkeypatch.setattr(table1, "ORDERINGS", (table1.Ordering("World stays", lambda f: True),))

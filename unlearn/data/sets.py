@@ -9,7 +9,7 @@ from pebench_tasks.errors import BenchmarkError
 from unlearn.data import forget_texts
 from unlearn.data.samples import Sample, SampleSet, Unit, by_image, name_sample, scene_sample, singles, world_sample
 
-DEFAULT_REPLAY = 1 / 3
+DEFAULT_REPLAY = 1 / 3  # ours
 MIXED = ("everything", "remaining", "retain")  # sets with both questions, into which pre-training rows are mixed
 QUESTIONS = {"person": "person_question", "event": "scene_question"}
 
@@ -107,7 +107,7 @@ def build_sets(
     group = by_image if several else singles
     sets = {}
     for name in needed:
-        kind, _, concept = name.partition("_")
+        kind, _, concept = name.partition("_")  # "forget_person": so no kind's name holds an underscore
         units = builders[kind]()
         if kind in MIXED:
             units = group(sample for unit in units for sample in unit)

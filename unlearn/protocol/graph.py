@@ -5,6 +5,7 @@ for is in ``stage_graph``; which of them run side by side does not change a byte
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rich.console import Console
 from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.choice import ALL, FIXED_SUBSET
 from pebench_tasks.machine import free_memory, usable_cores
 from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
 from pebench_tasks.results.files import TASKS, Result, read_result, task_version
@@ -87,6 +89,13 @@ def print_resources(started: float, peak_bytes: int) -> None:
     console.print(
         f"{seconds:.0f} s in all, peak memory {peak / 2**30:.1f} GiB (each process's own, added up)", highlight=False
     )
+
+
+def set_choices_aside() -> None:
+    """Forget what the user's environment chooses to ask: data and forget set are the protocol's, and its tables ask
+    the same of everybody."""
+    for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN", "PEBENCH_WORLD", "PEBENCH_REAL"):
+        os.environ.pop(name, None)
 
 
 def finetune_training(setting: Setting, base: str, targets: Sequence[str]) -> Training:
@@ -323,8 +332,10 @@ def results(setting: Setting, trainings: Sequence[Training]) -> dict[Scored, Res
 def is_current(result: Result, weights: str, asked: tuple[str, str], goal: Path | None) -> bool:
     """Whether a result is of these weights, questions (data and split), wording, version and Goal responses."""
     provenance = result.provenance
+    documents = (provenance.retain_documents, provenance.world_documents, provenance.real_documents)
     return (
         provenance.model.weights == weights
+        and documents == (FIXED_SUBSET, FIXED_SUBSET, ALL)
         and (provenance.data, provenance.split) == asked
         and provenance.template == pebench_templates.fingerprint()
         and (result.version, provenance.versions.get("pebench")) == (task_version(), __version__)

@@ -82,7 +82,7 @@ def open_work(work: Path, recorded: dict[str, Any]) -> None:
             f"{work} holds an unfinished run with other settings ({differs}). Give those settings to go on with it, "
             f"or delete {work} to start over."
         )
-    shutil.rmtree(work / "final", ignore_errors=True)
+    shutil.rmtree(work / "final", ignore_errors=True)  # of a run that was killed while it saved
 
 
 @contextmanager

@@ -252,6 +252,7 @@ def train(
         log.info("the reference: the model with its adapters off")
     if on_step:
         trainer.add_callback(_Steps(on_step))
+    # Without the optimiser's state there is nothing to go on from.
     resume = None if inner.save_only_model else newest_checkpoint(work)
     if resume:
         log.info("going on from %s", resume)
@@ -264,7 +265,7 @@ def train(
             work / "final",
             {**facts, "arguments": recorded, "reference": reference, "trained_parameters": trained},
         )
-        os.replace(work / "final", output_dir)
+        os.replace(work / "final", output_dir)  # onto nothing, or an empty folder: see ``finished``
         shutil.rmtree(work)
     trainer.accelerator.wait_for_everyone()
     return output_dir
@@ -280,7 +281,7 @@ def _save(trainer: MethodTrainer, tuning: Tuning, folder: Path) -> None:
     """Write the trained weights and the processor: a whole model, or the adapters alone."""
     model: Any = trainer.core
     if tuning.lora is None or not tuning.merge:
-        trainer.save_model(str(folder), _internal_call=True)
+        trainer.save_model(str(folder), _internal_call=True)  # nothing is pushed to the hub on the way
         return
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(model, "is_loaded_in_4bit", False):
         # The base is in pieces, or rounded: the adapters are merged into a base that is neither.

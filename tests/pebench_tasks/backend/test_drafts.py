@@ -33,10 +33,10 @@ def test_the_latest_answer_counts() -> None:
 def test_guesses_grow_while_they_are_right_and_shrink_while_they_are_wrong() -> None:
     drafts = Drafts()
     for _ in range(10):
-        drafts.judge(right=9, guessed=10)
+        drafts.check(right=9, guessed=10)
     assert drafts.length == LONGEST
     for _ in range(10):
-        drafts.judge(right=1, guessed=10)
+        drafts.check(right=1, guessed=10)
     assert drafts.length == 1
     drafts.learn(list(range(100)))
     assert drafts.guess([0], 9) == [1]

@@ -21,6 +21,10 @@ def setting(benchmark: Benchmark, tmp_path: Path) -> Setting:
     return Setting(tmp_path / "run", benchmark.directory, "forget20", 7, "tiny", 8)
 
 
+# Which documents the protocol asks, as results say it.
+ASKED = {"retain_documents": "the fixed subset", "world_documents": "the fixed subset", "real_documents": "all"}
+
+
 def test_every_training_is_a_command_with_its_recipe_seed_and_folder(setting: Setting) -> None:
     training = graph.method_training(setting, "kl", "joint", balance="bgd")
     words = " ".join(training.words)
@@ -128,6 +132,9 @@ def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -
         {"template": "other"},
         {"versions": {"pebench": "0.0"}},
         {"goal": {"runs": [{"weights": "old"}]}},
+        {"retain_documents": "all"},
+        {"world_documents": "all"},
+        {"real_documents": {"list": "l", "known": 1, "asked": 1, "base": ""}},
         {"goal": {"runs": [{"weights": "old"}, {"weights": "goal"}]}},
         {"goal": None},
     ],
@@ -135,7 +142,8 @@ def test_a_recipe_is_of_the_method_and_target_or_of_the_method(tmp_path: Path) -
 def test_a_score_is_read_back_only_if_nothing_it_depends_on_has_changed(change: dict[str, Any]) -> None:
     provenance = {
         "model": {"weights": "w"}, "data": "d", "split": "s", "template": pebench_templates.fingerprint(),
-        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]}, "judge": "lexical", **change,
+        "versions": {"pebench": __version__}, "goal": {"runs": [{"weights": "goal"}]}, "judge": "lexical",
+        **ASKED, **change,
     }  # fmt: skip
     nothing = Path("nothing")
     result = Result("model", "pebench_events", task_version(), {}, record(**provenance), nothing, nothing)
@@ -147,7 +155,7 @@ def test_a_score_of_another_task_version_is_not_read_back() -> None:
     nothing = Path("nothing")
     provenance = record(
         model={"weights": "w"}, data="d", split="s", template=pebench_templates.fingerprint(),
-        versions={"pebench": __version__},
+        versions={"pebench": __version__}, **ASKED,
     )  # fmt: skip
     for version, current in ((task_version(), True), ("0.9", False)):
         result = Result("model", "pebench_people", version, {}, provenance, nothing, nothing)

@@ -20,7 +20,7 @@ def say(line: str) -> None:
         tqdm.write(f"pebench: {line}", file=sys.stderr)  # not through a progress bar
 
 
-def chosen(choice: Choice, benchmark: Benchmark) -> str:
+def choice_line(choice: Choice, benchmark: Benchmark) -> str:
     """What is measured, and with what."""
     return (
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
