@@ -379,7 +379,7 @@ def test_a_missing_an_unfinished_and_a_broken_model_are_refused(
         arguments = UnlearnArguments(method="finetune", model=str(model), data=str(benchmark.directory))
         train_from_options(arguments, options(tmp_path / "out"))
 
-    with pytest.raises(BenchmarkError, match="no model folder"):
+    with pytest.raises(BenchmarkError, match="There is no folder"):
         run(tmp_path / "nowhere")
     (tmp_path / "cut.partial").mkdir()
     with pytest.raises(BenchmarkError, match="is not finished"):
