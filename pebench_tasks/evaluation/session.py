@@ -60,7 +60,7 @@ class Session:
         the model before it loads the tasks. Raises ``BenchmarkError`` where something is wrong.
         """
         self.image_sizes.watch()
-        if self._choice is None or not self._by_program:
+        if not self._by_program:
             self._choose(choose(variables))
         choice = self._choice
         assert choice is not None

@@ -19,10 +19,7 @@ class Plain:
     On ASCII text the tokens are those of the package's default tokenizer without stemming.
     """
 
-    @staticmethod
-    @lru_cache(maxsize=4096)  # truths and Goal answers come back for every response
-    def tokenize(plain: str) -> list[str]:
-        return plain.split()
+    tokenize = staticmethod(str.split)
 
 
 @cache
@@ -33,10 +30,14 @@ def scorer() -> "RougeScorer":
     return RougeScorer(["rougeL"], use_stemmer=False, split_summaries=False, tokenizer=Plain())
 
 
-@lru_cache(maxsize=16384)  # models that know the answer give it word for word, document after document
 def rouge_l(response: Text, reference: Text) -> float:
     """ROUGE-L F-measure of two texts, 0-1: the longest common subsequence of words; 0 if either has no words."""
-    return float(scorer().score(target=reference.plain, prediction=response.plain)["rougeL"].fmeasure)
+    return _rouge_l(response.plain, reference.plain)
+
+
+@lru_cache(maxsize=16384)  # models that know the answer give it word for word, document after document
+def _rouge_l(response: str, reference: str) -> float:
+    return float(scorer().score(target=reference, prediction=response)["rougeL"].fmeasure)
 
 
 def keyword_share(keywords: Iterable[str], response: Text) -> float:

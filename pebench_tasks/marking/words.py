@@ -50,7 +50,7 @@ class Text(NamedTuple):
     words: tuple[str, ...]  # of ``plain``
 
     @classmethod
-    @lru_cache(maxsize=16384)  # truths and Goal answers come back for every response
+    @lru_cache(maxsize=4096)  # truths and Goal answers come back for every response
     def of(cls, raw: str) -> "Text":
         """Normalise a text, once for all who mark it."""
         plain = normalise(raw)
