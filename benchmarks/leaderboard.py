@@ -24,7 +24,7 @@ from rich.progress import track
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import BOARD, submission_files
-from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks
+from pebench_tasks.leaderboard.check.check_board import check_board, open_benchmarks
 from pebench_tasks.leaderboard.entry.context import claims
 from pebench_tasks.leaderboard.entry.loader import SampleLine, read_samples, read_submission
 from pebench_tasks.leaderboard.entry.recompute import recompute

@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 from published_build import PEBENCH, write_copy
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import Goal, Score, forgotten_scene, score
-from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe
+from pebench_tasks.versions import __version__, task_version
 
 FORGET, GOAL_WEIGHTS = "forget05", "g" * 16
 

@@ -7,6 +7,8 @@ and ``submit``; each is imported when it is first used, so that ``import pebench
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pebench_tasks.versions import __version__ as __version__
+
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.reading import open_benchmark
     from pebench_tasks.benchmark.synthetic.build import build_synthetic
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from pebench_tasks.results.rescore import rescore_all as rescore
     from pebench_tasks.results.table import table
 
-__version__ = "0.1.0"
 __all__ = ["build_synthetic", "compare", "evaluate", "open_benchmark", "report", "rescore", "submit", "table"]
 _PLACES = {
     "build_synthetic": ("benchmark.synthetic.build", "build_synthetic"),

@@ -1,16 +1,20 @@
-"""What this process may use of the machine: cores and memory, within the limits of its container; a quick start."""
+"""A process on its machine: the cores and memory it may use, a quick start, and an end together with its parent."""
 
 import gc
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
 from pathlib import Path
 
 import psutil
 
 CGROUP = Path("/sys/fs/cgroup")  # what a container may take, where it has a limit
 OWN_CGROUP = Path("/proc/self/cgroup")
+PARENT_SECONDS = 0.5  # between two looks at whether the parent still lives
 
 
 def usable_cores() -> int:
@@ -60,3 +64,19 @@ def loading() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def end_with_parent() -> None:
+    """Called once in a process of ``multiprocessing``: half a second after its parent it is gone, too.
+
+    Even where the parent was killed and could tell nobody.
+    """
+    parent = parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_without, args=(parent.pid,), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)

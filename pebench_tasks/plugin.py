@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pebench_tasks.evaluation.tested import TASKS, unsupported
+from pebench_tasks.versions import TASKS_FOLDER, unsupported_lmms_eval
 
 
 def manifests() -> list[Any]:
@@ -28,7 +28,7 @@ def manifests() -> list[Any]:
 
     Of an lmms-eval that we do not know, one line on standard error says so and nothing is registered.
     """
-    if line := unsupported():
+    if line := unsupported_lmms_eval():
         _say(f"{line} Its tasks and model are not added.")
         return []
     from lmms_eval.models.registry_v2 import ModelManifest
@@ -77,7 +77,7 @@ def extend_task_manager(tasks: ModuleType) -> None:
         if hasattr(method, "pebench"):
             return
         if method is None or list(inspect.signature(method).parameters) != parameters:
-            _say(f"TaskManager.{name} of lmms-eval has changed; find our tasks with  --include_path {TASKS}")
+            _say(f"TaskManager.{name} of lmms-eval has changed; find our tasks with  --include_path {TASKS_FOLDER}")
             return
     manager.initialize_tasks = _also_our_folder(manager.initialize_tasks)
     manager.match_tasks = _check_data(manager.match_tasks)
@@ -89,7 +89,7 @@ def _also_our_folder(initialize_tasks: Callable[..., dict[str, Any]]) -> Callabl
         self: Any, include_path: str | list[str] | None = None, include_defaults: bool = True
     ) -> dict[str, Any]:
         given = [include_path] if isinstance(include_path, str | Path) else list(include_path or [])
-        ours = [] if any(Path(path).resolve() == TASKS.resolve() for path in given) else [str(TASKS)]
+        ours = [] if any(Path(path).resolve() == TASKS_FOLDER.resolve() for path in given) else [str(TASKS_FOLDER)]
         # Ours comes last: of two tasks with one name the harness keeps the first, so a user's own variant wins.
         return initialize_tasks(self, include_path=[*given, *ours], include_defaults=include_defaults)
 
@@ -101,7 +101,7 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
     @wraps(match_tasks)
     def match(self: Any, task_list: list[str]) -> list[str]:
         names = match_tasks(self, task_list)
-        ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS)]
+        ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS_FOLDER)]
         if ours:
             from pebench_tasks.evaluation.session import boundary, session
 

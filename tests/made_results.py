@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import FORGETTING, measured, score
-from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, comparable, goal_answers, load_goals
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe
+from pebench_tasks.versions import __version__, task_version
 
 Respond = Callable[[Document], str]
 GENERATION = {"until": [], "max_new_tokens": 128, "temperature": 0.0, "do_sample": False, "num_beams": 1}

@@ -17,7 +17,8 @@ from pebench_tasks.leaderboard.entry.context import asked, claims, run_of
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.recompute import recompute
 from pebench_tasks.marking.scoring import FORGETTING, measured
-from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.files import TASKS
+from pebench_tasks.versions import task_version
 
 BASE, FINETUNED, GOAL, MODEL = "b" * 16, "f" * 16, "9" * 16, "a" * 16  # weights' fingerprints
 FIELD = "A wide field under a grey sky, and nobody in sight."

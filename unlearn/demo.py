@@ -19,8 +19,8 @@ from pebench_tasks.benchmark.reading import open_benchmark, shared_benchmark
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.machine import end_with_parent
 from pebench_tasks.pages.report import write_report
-from pebench_tasks.parent import end_with_parent
 from pebench_tasks.results.files import Result
 from unlearn import methods
 from unlearn.protocol import graph, stages

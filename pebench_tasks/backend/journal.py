@@ -23,9 +23,9 @@ from typing import IO
 
 from tqdm import tqdm
 
-from pebench_tasks import __version__
 from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import __version__
 
 FORMAT = "pebench-answers/1"
 PACKAGES = ("torch", "torchvision", "transformers", "tokenizers", "peft", "pillow")  # what reads, and what answers

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, StrictUndefined
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import FORMAT, TABLES, file_sha256, fingerprint
 from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Plan, make_split
+from pebench_tasks.versions import __version__
 
 Row = dict[str, Any]
 

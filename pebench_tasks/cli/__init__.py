@@ -8,9 +8,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from pebench_tasks import __version__
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
+from pebench_tasks.versions import __version__
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks, processes
+from pebench_tasks.leaderboard.check.check_board import check_board, open_benchmarks, processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

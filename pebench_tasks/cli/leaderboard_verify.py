@@ -9,8 +9,8 @@ from rich.table import Table
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import read_board
-from pebench_tasks.leaderboard.check.check import open_benchmarks
-from pebench_tasks.leaderboard.check.examine import check_submission
+from pebench_tasks.leaderboard.check.check_board import open_benchmarks
+from pebench_tasks.leaderboard.check.check_submission import check_submission
 from pebench_tasks.leaderboard.check.verify import compare, write_verified
 from pebench_tasks.leaderboard.entry.safe_json import shown, unfit_line
 

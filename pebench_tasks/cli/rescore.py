@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pebench_tasks.files import write_whole
-from pebench_tasks.results.files import Result, task_version
+from pebench_tasks.results.files import Result
 from pebench_tasks.results.rescore import context, rescore
 from pebench_tasks.results.samples import read_logged
 from pebench_tasks.results.terminal import print_results
+from pebench_tasks.versions import task_version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

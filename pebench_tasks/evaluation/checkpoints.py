@@ -18,9 +18,9 @@ from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
-from pebench_tasks.evaluation.tested import unsupported
 from pebench_tasks.machine import loading
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.versions import unsupported_lmms_eval
 
 
 def evaluate(
@@ -64,7 +64,7 @@ def evaluate(
         "PEBENCH_MAX_JUDGE_CALLS": max_judge_calls,
     }
     tasks = [TASKS[target] for target in targets]
-    if line := unsupported():
+    if line := unsupported_lmms_eval():
         raise BenchmarkError(line)
     choice = choose({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
     results = []

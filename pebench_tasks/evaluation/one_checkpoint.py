@@ -13,16 +13,16 @@ from torch import distributed
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.model import EvaluatedHf
 from pebench_tasks.evaluation.session import OWN_BACKEND
-from pebench_tasks.evaluation.tested import TASKS
 from pebench_tasks.judge.judge import CONCURRENCY, Judge
 from pebench_tasks.results.files import Result, read_results_file, samples_file
+from pebench_tasks.versions import TASKS_FOLDER
 
 UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that is under way, or was interrupted
 
 
 def own_tasks() -> TaskManager:
     """The harness's index of tasks with ours alone; indexing its own takes it 6 seconds."""
-    return TaskManager("WARNING", include_path=str(TASKS), include_defaults=False, model_name=OWN_BACKEND)
+    return TaskManager("WARNING", include_path=str(TASKS_FOLDER), include_defaults=False, model_name=OWN_BACKEND)
 
 
 def score_checkpoint(

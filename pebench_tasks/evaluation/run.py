@@ -19,7 +19,6 @@ from typing import Any
 
 from PIL import Image
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
@@ -34,6 +33,7 @@ from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_answers, load_goals
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
+from pebench_tasks.versions import __version__
 
 
 @dataclass

@@ -17,11 +17,11 @@ from pebench_tasks.evaluation.announce import choice_line, say
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.evaluation.run import Run
-from pebench_tasks.evaluation.tested import unsupported
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results.files import TARGETS
 from pebench_tasks.results.goals import GOAL_TARGETS, choose_goals, comparable, find_goal_runs
 from pebench_tasks.run_record import recorded_of
+from pebench_tasks.versions import unsupported_lmms_eval
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,7 +92,7 @@ class Session:
         A run has a target once, and is over as soon as one of its documents was marked. Raises ``BenchmarkError`` for
         what cannot be measured.
         """
-        if line := unsupported():
+        if line := unsupported_lmms_eval():
             raise BenchmarkError(line)
         if self._run is None or self._run.unread is not None or target in self._run.splits:
             self._run = self._new_run()

@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pebench_tasks import __version__
 from pebench_tasks.files import write_whole
 from pebench_tasks.pages.terms import TERMS
+from pebench_tasks.versions import __version__
 
 FOLDER = Path(__file__).parent
 LIBRARY = "dataTables.min.js"

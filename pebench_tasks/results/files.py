@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,13 +47,6 @@ def reading(result: Result, name: str) -> Reading:
     low, high = (row.low, row.high) if value is not None else (None, None)
     percent = slice_name in PERCENT[provenance.target]
     return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note)
-
-
-@cache
-def task_version() -> str:
-    """The version of our tasks (``metadata.version``), as results of this package carry it."""
-    base = (Path(__file__).parents[1] / "tasks" / "_pebench_base").read_text(encoding="utf-8")
-    return base.rpartition("version:")[2].strip()
 
 
 def read_result(folder: Path, task: str) -> Result | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pebench_tasks import cli
 from pebench_tasks.leaderboard.check.board import read_board
-from pebench_tasks.leaderboard.check.check import check_board, open_benchmarks
+from pebench_tasks.leaderboard.check.check_board import check_board, open_benchmarks
 
 BOARD = Path(__file__).parents[2] / "benchmarks" / "leaderboard"
 

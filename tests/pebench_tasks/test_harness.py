@@ -9,9 +9,8 @@ import yaml
 from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance, responses
 from PIL import Image
 
-from pebench_tasks import harness
+from pebench_tasks import harness, versions
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.evaluation import tested
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
 
@@ -52,14 +51,16 @@ def answer(row: dict[str, Any], response: str = "") -> dict[str, Any]:
 # The YAML files
 
 
-@pytest.mark.parametrize("path", sorted(tested.TASKS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(versions.TASKS_FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_task_is_a_short_leaf_over_the_shared_base(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     assert lines[:2] == ["include: _pebench_base", f"task: {path.stem}"]
     assert len(lines) <= 6
 
 
-@pytest.mark.parametrize("path", [*tested.TASKS.glob("*.yaml"), tested.TASKS / "_pebench_base"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [*versions.TASKS_FOLDER.glob("*.yaml"), versions.TASKS_FOLDER / "_pebench_base"], ids=lambda p: p.name
+)
 def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
     names = [line.split("!function ")[1] for line in path.read_text().splitlines() if "!function " in line]
     assert names
@@ -69,7 +70,7 @@ def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
 
 
 def listed() -> set[str]:
-    text = (tested.TASKS / "_pebench_base").read_text().replace("!function ", "")
+    text = (versions.TASKS_FOLDER / "_pebench_base").read_text().replace("!function ", "")
     return {row["metric"] for row in yaml.safe_load(text)["metric_list"]}
 
 
@@ -269,7 +270,7 @@ def test_the_summary_records_what_was_asked_of_whom_and_how(chosen: Benchmark, m
     assert summary["benchmark"] == {
         "name": chosen.name, "directory": str(chosen.directory), "chosen": "PEBENCH_DATA",
     }  # fmt: skip
-    assert summary["versions"]["lmms-eval"].startswith(tested.TESTED)
+    assert summary["versions"]["lmms-eval"].startswith(versions.TESTED_LMMS_EVAL)
     assert json.loads(json.dumps(summary, indent=1)) == dict(summary.items())
 
 
@@ -297,7 +298,7 @@ def test_a_checkpoint_variable_without_a_record_is_refused(
 def test_an_unsupported_lmms_eval_is_refused_even_by_include_path(
     chosen: Benchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tested, "version", lambda name: "0.8.0")
+    monkeypatch.setattr(versions, "version", lambda name: "0.8.0")
     with pytest.raises(SystemExit, match=r"error: .*not 0.8.0"):
         load("pebench_people")
 

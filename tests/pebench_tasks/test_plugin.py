@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pebench_tasks import plugin
+from pebench_tasks import plugin, versions
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.evaluation import tested
 
 NAMES = ["pebench_events", "pebench_joint", "pebench_people"]
 
@@ -29,13 +28,13 @@ def test_installing_the_package_is_all_it_takes_to_find_tasks_and_model() -> Non
 
 
 def test_our_folder_as_include_path_adds_nothing_twice() -> None:
-    assert task_manager(include_path=str(tested.TASKS)).all_tasks == NAMES
-    assert task_manager(include_path=[str(tested.TASKS)]).all_subtasks == NAMES
+    assert task_manager(include_path=str(versions.TASKS_FOLDER)).all_tasks == NAMES
+    assert task_manager(include_path=[str(versions.TASKS_FOLDER)]).all_subtasks == NAMES
 
 
 def test_a_users_own_variant_of_a_task_wins(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
-    own.write_text(f"include: {tested.TASKS}/pebench_people.yaml\ntask: pebench_people\n")
+    own.write_text(f"include: {versions.TASKS_FOLDER}/pebench_people.yaml\ntask: pebench_people\n")
     assert task_manager(include_path=str(tmp_path)).task_index["pebench_people"]["yaml_path"] == str(own)
 
 
@@ -89,8 +88,7 @@ def test_the_plugin_imports_nothing_heavy_and_nothing_else_of_ours() -> None:
     """So it costs a start of lmms-eval without our tasks no time; lmms-eval calls it when its models are imported."""
     code = (
         "import sys, lmms_eval.models; ours = {name for name in sys.modules if name.startswith('pebench_tasks')};"
-        "tested = {'pebench_tasks.evaluation', 'pebench_tasks.evaluation.tested'};"
-        "assert ours == {'pebench_tasks', 'pebench_tasks.plugin', *tested}, ours;"
+        "assert ours == {'pebench_tasks', 'pebench_tasks.plugin', 'pebench_tasks.versions'}, ours;"
         "heavy = {'torch', 'transformers', 'datasets', 'pyarrow', 'PIL', 'lmms_eval.tasks'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
@@ -120,7 +118,7 @@ def test_extending_twice_changes_nothing_more() -> None:
     plugin.extend_task_manager(module)
     assert module.TaskManager.initialize_tasks is once
     assert once(module.TaskManager(), "mine", include_defaults=False) == {
-        "paths": ["mine", str(tested.TASKS)],
+        "paths": ["mine", str(versions.TASKS_FOLDER)],
         "defaults": False,
     }
 
@@ -136,7 +134,7 @@ def test_a_changed_task_manager_is_left_alone_with_one_clear_line(capsys: pytest
     assert module.TaskManager.initialize_tasks is before
     assert capsys.readouterr().err.splitlines() == [
         "pebench: TaskManager.initialize_tasks of lmms-eval has changed; find our tasks with  "
-        f"--include_path {tested.TASKS}"
+        f"--include_path {versions.TASKS_FOLDER}"
     ]
 
 
@@ -144,16 +142,16 @@ def test_a_changed_task_manager_is_left_alone_with_one_clear_line(capsys: pytest
 def test_an_unsupported_lmms_eval_gives_one_clear_line(
     found: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tested, "version", lambda name: found)
+    monkeypatch.setattr(versions, "version", lambda name: found)
     assert plugin.manifests() == []
     (line,) = capsys.readouterr().err.splitlines()
     assert found in line
-    assert tested.INSTALL in line
+    assert versions.INSTALL_LMMS_EVAL in line
 
 
 def test_the_tested_series_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tested, "version", lambda name: "0.7.9")
-    assert tested.unsupported() == ""
+    monkeypatch.setattr(versions, "version", lambda name: "0.7.9")
+    assert versions.unsupported_lmms_eval() == ""
 
 
 def test_tasks_imported_after_the_plugin_are_extended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -174,4 +172,4 @@ def test_tasks_imported_after_the_plugin_are_extended(monkeypatch: pytest.Monkey
     found = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}
     )
-    assert found.stdout.strip() == str(tested.TASKS)
+    assert found.stdout.strip() == str(versions.TASKS_FOLDER)

@@ -17,15 +17,15 @@ from typing import NamedTuple
 import pebench_templates
 from rich.console import Console
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import ALL, FIXED_SUBSET
 from pebench_tasks.machine import free_memory, usable_cores
 from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
-from pebench_tasks.results.files import TASKS, Result, read_result, task_version
+from pebench_tasks.results.files import TASKS, Result, read_result
 from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.run_record import read_record
+from pebench_tasks.versions import __version__, task_version
 from unlearn.protocol.rows import Row
 from unlearn.protocol.stages import Processes, Report, Stage
 from unlearn.training.record import peak_memory_bytes

@@ -27,8 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pebench_tasks.errors import BenchmarkError, reason
-from pebench_tasks.machine import loading
-from pebench_tasks.parent import end_with_parent
+from pebench_tasks.machine import end_with_parent, loading
 from unlearn.training.record import peak_memory_bytes
 
 Report = Callable[[int, int], None]  # the steps done, and all of them

@@ -4,13 +4,13 @@ Parts are told apart by the names of their modules, so that one rule serves all 
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import hide_deprecated_calls_of_peft
 
 if TYPE_CHECKING:  # ``--help`` names the parts without loading torch
     from torch import nn
@@ -68,7 +68,7 @@ def tune(model: "PreTrainedModel", parts: Sequence[str], lora: Lora | None = Non
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and part_of(name) in parts and not NEVER_ADAPTED.search(name)
     ]
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # peft's own call
+    hide_deprecated_calls_of_peft()
     config = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets)
     adapted = get_peft_model(model, config)
     if (base := Path(model.name_or_path or "none")).is_dir():  # saved beside the adapters, and read from anywhere

@@ -25,8 +25,7 @@ from pebench_tasks.benchmark.synthetic.scenes import draw_scene
 from pebench_tasks.benchmark.synthetic.snapshots import ZOOM, draw_snapshot
 from pebench_tasks.benchmark.writing import finish, placement, schemas, write_images, write_rows
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.machine import usable_cores
-from pebench_tasks.parent import end_with_parent
+from pebench_tasks.machine import end_with_parent, usable_cores
 
 GENERATOR_VERSION = 2
 MOST_FIGURES, MOST_SNAPSHOTS = 30, 60  # to pre-train on: public figures, and pictures of each outside stand-in scenes

@@ -22,7 +22,8 @@ from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.safe_json import shown
 from pebench_tasks.marking.scoring import LEXICAL
 from pebench_tasks.marking.words import normalise
-from pebench_tasks.results.files import TASKS, task_version
+from pebench_tasks.results.files import TASKS
+from pebench_tasks.versions import task_version
 
 Submission = Mapping[str, Any]
 WORDS, CHARACTERS = 2, 128  # that a token is at most counted as: ours, and generous

@@ -11,18 +11,18 @@ import numpy
 import pebench_templates
 import platformdirs
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.check.board import Board
-from pebench_tasks.leaderboard.check.examine import Checked, unchecked
+from pebench_tasks.leaderboard.check.check_submission import Checked, unchecked
 from pebench_tasks.leaderboard.entry.context import run_of
 from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, MAX_SUBMISSION, samples_name
 from pebench_tasks.leaderboard.entry.recompute import Answers
 from pebench_tasks.leaderboard.entry.safe_json import read_bytes
-from pebench_tasks.results.files import Result, task_version
+from pebench_tasks.results.files import Result
 from pebench_tasks.results.record import ResultRecord
+from pebench_tasks.versions import __version__, task_version
 
 
 class Receipts:

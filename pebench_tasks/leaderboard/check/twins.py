@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.check.examine import Checked, Refused
+from pebench_tasks.leaderboard.check.check_submission import Checked, Refused
 from pebench_tasks.leaderboard.entry.context import by_run, run_of
 from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, read_samples, read_submission
 from pebench_tasks.leaderboard.entry.recompute import Answers, hashed

@@ -14,7 +14,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.check.board import VERIFIED, Verified, read_verified
-from pebench_tasks.leaderboard.check.examine import Checked
+from pebench_tasks.leaderboard.check.check_submission import Checked
 from pebench_tasks.leaderboard.check.receipts import sha256
 from pebench_tasks.leaderboard.entry.context import by_run, run_names, run_of
 from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, SampleLine, read_samples

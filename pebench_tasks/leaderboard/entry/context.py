@@ -122,7 +122,8 @@ def logged_run(
     rows = []
     for key, document in wanted.items():
         judged = document["kind"] == "scene" and measured(document["slice"]) in (*FORGETTING, "retain")
-        own = {name: document[name] for name in DOCUMENT if name not in common}
+        fields: Mapping[str, Any] = document
+        own = {name: fields[name] for name in DOCUMENT if name not in common}
         judge = submission["judge"] if judged else None
         document_record = DocumentRecord(**own, **common, judge=judge, judgement=answers[key].judgement)
         rows.append(Sample(key, answers[key].response, {}, document_record))

@@ -16,7 +16,7 @@ from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
 from pebench_tasks.leaderboard.check.board import Board, Verified, is_verified, read_board, read_verified
-from pebench_tasks.leaderboard.check.check import Checked, check_board, open_benchmarks, processes
+from pebench_tasks.leaderboard.check.check_board import Checked, check_board, open_benchmarks, processes
 from pebench_tasks.leaderboard.site import exports, site_pages
 from pebench_tasks.leaderboard.site.exports import FORMAT
 from pebench_tasks.leaderboard.site.ranking import Listed, Row, tables

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import Board
-from pebench_tasks.leaderboard.check.check import Checked
+from pebench_tasks.leaderboard.check.check_board import Checked
 from pebench_tasks.leaderboard.entry.context import run_names, run_of
 from pebench_tasks.leaderboard.site.drawings import drawn
 from pebench_tasks.leaderboard.site.ranking import Listed, Row, Table
@@ -15,8 +15,8 @@ from pebench_tasks.pages import sections
 from pebench_tasks.pages.entries import Entry
 from pebench_tasks.pages.page import render
 from pebench_tasks.pages.samples import browser
-from pebench_tasks.results.files import task_version
 from pebench_tasks.results.paper import published_rows
+from pebench_tasks.versions import task_version
 
 TARGETS = {"person": "People", "event": "Events", "joint": "People and events at once"}
 BOUNDS = {"finetuned": "Finetuned", "goal": "Goal"}

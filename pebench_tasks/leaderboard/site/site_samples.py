@@ -13,7 +13,7 @@ from pathlib import Path
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.check.examine import Checked
+from pebench_tasks.leaderboard.check.check_submission import Checked
 from pebench_tasks.leaderboard.entry.context import by_run, logged_run, marking_context, run_names
 from pebench_tasks.leaderboard.entry.loader import MAX_SAMPLES, SampleLine, samples_name
 from pebench_tasks.leaderboard.entry.recompute import KEPT, Questions, asked_once

@@ -12,9 +12,10 @@ from pebench_tasks.leaderboard.entry.loader import MAX_GOALS
 from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete_record, lineage, parent_weights
 from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.marking.scoring import LEXICAL
-from pebench_tasks.results.files import TARGETS, Result, age, read_results_file, task_version
+from pebench_tasks.results.files import TARGETS, Result, age, read_results_file
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 from pebench_tasks.run_record import RUN_RECORD
+from pebench_tasks.versions import task_version
 
 
 class Run(NamedTuple):

@@ -18,8 +18,8 @@ from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
+from pebench_tasks.leaderboard.check.check_submission import check_submission
 from pebench_tasks.leaderboard.check.conditions import check_length
-from pebench_tasks.leaderboard.check.examine import check_submission
 from pebench_tasks.leaderboard.entry.context import claims, run_of
 from pebench_tasks.leaderboard.entry.loader import (
     SampleLine,

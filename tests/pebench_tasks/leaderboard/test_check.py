@@ -12,8 +12,8 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.known_figures import FORMAT, fingerprint
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import BenchmarkFacts, Board
-from pebench_tasks.leaderboard.check.check import check_board
-from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.check.check_board import check_board
+from pebench_tasks.leaderboard.check.check_submission import Checked, Refused, check_submission
 from pebench_tasks.leaderboard.entry.context import asked, by_run, logged_run, marking_context
 from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.results.notes import notes
@@ -728,10 +728,10 @@ def test_in_which_numbers_a_run_was_scored_comes_along(event: Made, dtype: str, 
 def test_several_processes_find_the_same(
     event: Made, person: Made, benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pebench_tasks.leaderboard.check import check
+    from pebench_tasks.leaderboard.check import check_board as module
 
     person.run()["n"] += 1
-    monkeypatch.setattr(check, "MANY", 2)
+    monkeypatch.setattr(module, "MANY", 2)
     folder, at_hand = board_of(tmp_path, event, person), {benchmark.fingerprint: benchmark}
     one = check_board(folder, at_hand, fresh=True)
     two = check_board(folder, at_hand, fresh=True, processes=2)

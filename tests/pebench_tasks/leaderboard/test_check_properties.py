@@ -11,8 +11,8 @@ from made_submissions import Made, make
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.leaderboard.check.board import Board
-from pebench_tasks.leaderboard.check.check import check_submission
-from pebench_tasks.leaderboard.check.examine import TOLERANCE, Refused
+from pebench_tasks.leaderboard.check.check_board import check_submission
+from pebench_tasks.leaderboard.check.check_submission import TOLERANCE, Refused
 from pebench_tasks.leaderboard.entry.context import run_names
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.recompute import recompute

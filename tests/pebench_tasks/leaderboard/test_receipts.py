@@ -5,9 +5,11 @@ from made_submissions import Made, make
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.leaderboard.check import check, receipts
+from pebench_tasks.leaderboard.check import check_board as module
+from pebench_tasks.leaderboard.check import receipts
 from pebench_tasks.leaderboard.check.board import read_board
-from pebench_tasks.leaderboard.check.check import Outcome, check_board
+from pebench_tasks.leaderboard.check.check_board import Outcome, check_board
+from pebench_tasks.leaderboard.check.check_submission import Checked
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +28,13 @@ def folder(made: Made, tmp_path: Path) -> Path:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the submissions that were really computed."""
     names: list[str] = []
-    original = check.check_submission
+    original = module.check_submission
 
-    def watched(path: Path, *rest: object) -> check.Checked:
+    def watched(path: Path, *rest: object) -> Checked:
         names.append(path.stem)
         return original(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(check, "check_submission", watched)
+    monkeypatch.setattr(module, "check_submission", watched)
     return names
 
 
@@ -124,14 +126,14 @@ def test_an_interrupt_leaves_the_receipts_of_what_passed(
     second = made.copy()
     second.run()["weights"] = second.run()["record"]["weights"] = "d" * 16
     second.write(folder, "second")
-    original = check.check_submission
+    original = module.check_submission
 
-    def interrupted(path: Path, *rest: object) -> check.Checked:
+    def interrupted(path: Path, *rest: object) -> Checked:
         if path.stem == "second":
             raise KeyboardInterrupt
         return original(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(check, "check_submission", interrupted)
+    monkeypatch.setattr(module, "check_submission", interrupted)
     assert cli.main(["leaderboard", "check", str(folder), "--data", str(benchmark.directory)]) == 130
     assert "run the same command again" in capsys.readouterr().err
     found = receipts.Receipts(folder, read_board(folder), {benchmark.fingerprint: benchmark})

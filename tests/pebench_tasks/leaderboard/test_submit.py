@@ -16,7 +16,7 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
-from pebench_tasks.leaderboard.check.examine import check_submission
+from pebench_tasks.leaderboard.check.check_submission import check_submission
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.submit.submit import submit
 from pebench_tasks.results.files import TASKS, read_result

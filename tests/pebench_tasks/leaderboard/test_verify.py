@@ -9,7 +9,7 @@ from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board, is_verified, read_verified
-from pebench_tasks.leaderboard.check.examine import Checked, check_submission
+from pebench_tasks.leaderboard.check.check_submission import Checked, check_submission
 from pebench_tasks.leaderboard.check.verify import Again, compare
 from pebench_tasks.leaderboard.entry.context import run_names
 from pebench_tasks.marking.scoring import Score

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
 
-from pebench_tasks import cli
+from pebench_tasks import cli, versions
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation import tested
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.scoring import Judgement
@@ -351,7 +350,7 @@ def test_the_figures_add_up_as_the_task_says() -> None:
         pass
 
     Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
-    base = tested.TASKS / "_pebench_base"
+    base = versions.TASKS_FOLDER / "_pebench_base"
     metrics = yaml.load(base.read_text(), Loader)["metric_list"]
     for row in metrics:
         function = rescore.AGGREGATIONS.get(row["metric"])

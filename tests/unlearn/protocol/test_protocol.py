@@ -8,10 +8,10 @@ import pytest
 from made_results import record
 from rich.console import Console
 
-from pebench_tasks import __version__
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.results.files import Result, task_version
+from pebench_tasks.results.files import Result
+from pebench_tasks.versions import __version__, task_version
 from unlearn.protocol import graph
 from unlearn.protocol.graph import Setting
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.leaderboard.check.examine import Checked, Refused, check_submission
+from pebench_tasks.leaderboard.check.check_submission import Checked, Refused, check_submission
 from pebench_tasks.leaderboard.check.twins import refuse_twins
 from pebench_tasks.machine import usable_cores
 
