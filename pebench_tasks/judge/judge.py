@@ -247,7 +247,7 @@ class Judge:
     def _try_out(self) -> Settled:
         host, clean = self._endpoint.address.host, self._endpoint.address.clean
         try:
-            settled = try_out(self._trial)
+            settled = try_out(self._trial, clean)
             return settled._replace(served=clean(settled.served)[:LONGEST_NAME])
         except Broken:
             problem = f"{host} answers with no chat completion. Check OPENAI_BASE_URL (it mostly ends in /v1)."
@@ -255,7 +255,7 @@ class Judge:
             problem = f"The judge does not take the trial question ({error}). Choose another one."
         except Malformed as error:
             problem = (
-                f"{self.model} at {host} answers the trial question with no score from 1 to 5 ({clean(str(error))}). "
+                f"{self.model} at {host} answers the trial question with no score from 1 to 5 ({error}). "
                 "Nothing else was asked. Choose another model."
             )
         except Unfit as error:

@@ -29,12 +29,12 @@ class Unfit(Exception):
     """A judge that calls two equal texts unlike; the text is its mark."""
 
 
-def try_out(trial: Callable[[Mapping[str, Any]], bytes]) -> Settled:
+def try_out(trial: Callable[[Mapping[str, Any]], bytes], clean: Callable[[str], str] = str) -> Settled:
     """Ask the trial question, with one setting less or less room whenever the server refuses one.
 
     ``trial`` sends it with the settings it is given and returns the body; what it raises passes, but ``Refused``, and
     ``TooLong`` where less room for the answer may help. Raises ``Malformed`` for an answer that is no score, and
-    ``Unfit`` for a low one.
+    ``Unfit`` for a low one; ``clean`` takes secrets out of what they quote.
     """
     sent: dict[str, Any] = dict(ASKED)
     while True:
@@ -49,7 +49,7 @@ def try_out(trial: Callable[[Mapping[str, Any]], bytes]) -> Settled:
             sent = less
     if truncated(body):
         sent, body = _with_more_room(trial, sent, body)
-    record = read_reply(body)
+    record = read_reply(body, clean)
     if (value := value_of(record)) is None or value < GOOD:
         raise Unfit(f"{1 + 4 * (value or 0):.1f} of {SCALE[-1]}")
     return Settled(sent, record["source"] == "logprobs", served_model(body))
