@@ -203,5 +203,5 @@ def _named(error: "openai.APIStatusError", settings: Mapping[str, Any]) -> str |
         return error.param
     text = json.dumps(error.body) if error.body else ""
     words = {name: rf"(?<![\w-]){name}(?![\w-])" for name in settings}  # the model seed-oss is no seed
-    places = {name: match.start() for name, word in words.items() if (match := re.search(word, text))}
+    places = {name: match.start() for name, word in words.items() if (match := re.search(word, text, re.I))}
     return min(places, key=lambda name: places[name], default=None)

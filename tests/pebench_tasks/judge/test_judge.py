@@ -378,6 +378,7 @@ def test_a_limit_on_alternatives_is_met_with_five(start: Start) -> None:
     [
         fails(403, "You are not allowed to request logprobs from this model."),
         fails(403, "no", param="logprobs"),
+        fails(403, "Logprobs need a higher tier."),
         fails(404, "logprobs is not available for some/model"),
         fails(501, "logprobs are not implemented: 'logprobs'"),
         fails(422, "extra inputs are not permitted: logprobs"),
