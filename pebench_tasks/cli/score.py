@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS
+from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.terminal import print_results
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as chosen, PEBENCH_DATA)")
     parser.add_argument("--forget", metavar="RATIO", help="forget set: 1, 5, 10 or 20 (default: PEBENCH_FORGET, or 5)")
     parser.add_argument(
-        "--target", nargs="+", choices=list(TASKS), default=DEFAULT_TARGETS, help="which tasks (default: person event)"
-    )
+        "--target", nargs="+", choices=list(TASKS),
+        help="which tasks (default: the target that the run record names; person event where it names none)",
+    )  # fmt: skip
     parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
     parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -10,7 +11,9 @@ from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.failures import resolution_note
-from pebench_tasks.results.notes import failing
+from pebench_tasks.results.goals import GoalRun
+from pebench_tasks.results.learning import ignorant, retain_note
+from pebench_tasks.results.notes import failing, goal_flaws
 from pebench_tasks.results.record import ResultRecord
 
 
@@ -26,6 +29,28 @@ def choice_line(choice: Choice, benchmark: Benchmark) -> str:
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
         f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}; "
         f"judge: {choice.judge.fingerprint if choice.judge else scoring.LEXICAL}"
+    )
+
+
+def flawed_goal_lines(runs: Iterable[GoalRun]) -> Iterator[str]:
+    """What is said of Goals that are no good measure, before a model is scored with them."""
+    for run in runs:
+        for flaw in run.flaws:
+            yield (
+                f"FLAWED GOAL in {run.results_file}: {flaw}. Near it lies whatever is as poor; Efficacy and Generality "
+                "stop near a half, whatever a model has forgotten."
+            )
+
+
+def wrong_questions_line(pretrained: str, target: str, forget: str, other_target: str, other_split: str) -> str:
+    """What is said before a model is asked about another target or forget set than it was made for."""
+    if other_target:
+        made_for, asked, instead = f"the target {other_target}", f"{target} is asked", f"--target {other_target}"
+    else:
+        made_for, asked, instead = other_split, f"{forget} is chosen", f"--forget {other_split}, PEBENCH_FORGET"
+    return (
+        f"WRONG QUESTIONS: {pretrained} was made for {made_for}, but {asked}: these will not be its forgetting scores "
+        f"(its own: {instead})."
     )
 
 
@@ -45,14 +70,18 @@ def warn(result: ResultRecord, judge_stopped: str) -> None:
             f"{result.task}: judgements failed: {reasons}. They are left out of the figures; a figure with more "
             "than 5 % of them is not shown. Judge again with  pebench judge RESULTS."
         )
+    if result.other_target:
+        say(
+            f"{result.task}: the model was made for the target {result.other_target}, but {result.target} was asked: "
+            f"these are not its forgetting scores. Score it with --target {result.other_target}."
+        )
     if result.other_split:
         say(
             f"{result.task}: the model was made for {result.other_split}, but {result.forget} is asked: "
             "these are not its forgetting scores. Set PEBENCH_FORGET (or --forget)."
         )
-    if result.never_learned:
-        say(
-            f"{result.task}: Retain is under half of its range: this model never learned the benchmark, or "
-            "unlearning destroyed it, and its forgetting scores mean nothing. Compare Real, World and scene "
-            "descriptions instead."
-        )
+    if low := retain_note(result):
+        instead = "Its forgetting scores mean nothing. Compare Real, World and scene descriptions instead."
+        say(f"{result.task}: {low}." + (f" {instead}" if ignorant(result) else ""))
+    for flaw in goal_flaws(result):
+        say(f"{result.task}: {flaw}. Efficacy and Generality stop near a half, whatever a model has forgotten.")

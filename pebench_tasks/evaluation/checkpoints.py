@@ -12,14 +12,17 @@ shares the documents among processes: one a GPU, or on the CPU.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.machine import loading
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.run_record import recorded_of
 from pebench_tasks.versions import unsupported_lmms_eval
 
 
@@ -28,7 +31,7 @@ def evaluate(
     *,
     data: Path | str | None = None,
     forget: str | int | None = None,
-    targets: Sequence[str] = DEFAULT_TARGETS,
+    targets: Sequence[str] | None = DEFAULT_TARGETS,
     goal: Path | str | None = None,
     retain_all: bool = False,
     world_all: bool = False,
@@ -44,13 +47,15 @@ def evaluate(
 ) -> list[Result]:
     """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
 
+    ``targets`` None, as in the command: each checkpoint on the target that its run record says it was made for; one
+    that was made for none (Finetuned, a model without a record) on people and events.
     ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
     stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
     environment's choice. The files are the command's, in a folder of the checkpoint's
     name below ``output_path``. Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that
     fails.
     """
-    if unknown := [target for target in targets if target not in TASKS]:
+    if unknown := [target for target in targets or () if target not in TASKS]:
         raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
     _check_names([str(checkpoint) for checkpoint in checkpoints])
     given = {
@@ -63,23 +68,23 @@ def evaluate(
         "PEBENCH_JUDGE": judge,
         "PEBENCH_MAX_JUDGE_CALLS": max_judge_calls,
     }
-    tasks = [TASKS[target] for target in targets]
     if line := unsupported_lmms_eval():
         raise BenchmarkError(line)
     choice = choose({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
     results = []
     with session.chosen(choice), _benchmark_errors():
-        session.select(tasks)
+        asked = {str(one): _own_targets(str(one)) if targets is None else targets for one in checkpoints}
+        session.select([TASKS[target] for target in dict.fromkeys(chain.from_iterable(asked.values()))])
         for checkpoint in checkpoints:
             check_checkpoint(str(checkpoint))
         with loading():  # torch and the harness
             from pebench_tasks.evaluation.one_checkpoint import own_tasks, score_checkpoint
         manager = own_tasks()
-        for checkpoint in map(str, checkpoints):
+        for checkpoint, own in asked.items():
             session.next_model()
             results += score_checkpoint(
                 checkpoint,
-                tasks,
+                [TASKS[target] for target in own],
                 manager,
                 Path(output_path),
                 judge=choice.judge,
@@ -90,6 +95,15 @@ def evaluate(
                 trust_remote_code=trust_remote_code,
             )
     return results
+
+
+def _own_targets(checkpoint: str) -> Sequence[str]:
+    """The target that a checkpoint was made for, by its run record; ``DEFAULT_TARGETS`` for one made for none."""
+    made_for = recorded_of(checkpoint).get("target")
+    if made_for not in TASKS:
+        return DEFAULT_TARGETS
+    say(f"{checkpoint} was made for the target {made_for}, so that is what it is asked; --target asks something else")
+    return [made_for]
 
 
 def _check_names(checkpoints: Sequence[str]) -> None:

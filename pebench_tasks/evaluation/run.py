@@ -23,7 +23,7 @@ from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.announce import say, warn
+from pebench_tasks.evaluation.announce import say, warn, wrong_questions_line
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.marking import scoring
@@ -71,7 +71,10 @@ class Run:
         self._check_forget(target)
         self._check_known()
         rows = self.choice.documents(self.benchmark, target)
-        self.splits[target] = self.benchmark.split(target, self.choice.forget)
+        split = self.splits[target] = self.benchmark.split(target, self.choice.forget)
+        others = self._other_target(target), self._other_split(target, split.split_id)
+        if any(others):
+            say(wrong_questions_line(self.model["pretrained"], target, split.forget, *others))
         self.self_tests.add(target)
         return rows
 
@@ -147,6 +150,7 @@ class Run:
             **describe(documents, self.benchmark),
             **self._facts(items[0]),
             "other_split": self._other_split(target, documents[0].split),
+            "other_target": self._other_target(target),
             **self.choice.record(self.benchmark),
             "goal": self._goal_record(target),
             "judge_settings": judge.facts() if judge else None,
@@ -182,6 +186,11 @@ class Run:
         same = self.model.get("target") != target or self.model.get("split") == split
         return "" if same else str(self.model["forget"])
 
+    def _other_target(self, target: str) -> str:
+        """Which target the model was made for, if it is not the one that is asked; empty where all is well."""
+        made_for = self.model.get("target") or target
+        return "" if made_for == target else str(made_for)
+
     def _withheld(self, doc: Document) -> str:
         """Why this run's scores cannot be shown; empty where they can."""
         with self.lock:
@@ -200,7 +209,7 @@ class Run:
         return {
             "directory": str(self.choice.goal),
             "base": goals.base,
-            "runs": [{"weights": goal.fingerprint, "results": str(goal.results_file)} for goal in goals.runs],
+            "runs": [goal.record() for goal in goals.runs],
         }
 
 

@@ -13,13 +13,13 @@ from typing import Any, ParamSpec, TypeVar
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.announce import choice_line, say
+from pebench_tasks.evaluation.announce import choice_line, flawed_goal_lines, say
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.evaluation.run import Run
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results.files import TARGETS
-from pebench_tasks.results.goals import GOAL_TARGETS, choose_goals, comparable, find_goal_runs
+from pebench_tasks.results.goals import GOAL_TARGETS, choose_goals, comparable, find_goal_runs, refuse_silent
 from pebench_tasks.run_record import recorded_of
 from pebench_tasks.versions import unsupported_lmms_eval
 
@@ -51,7 +51,7 @@ class Session:
         self._by_program = False
         self._model: dict[str, Any] | None = None
         self._run: Run | None = None
-        self._announced = ""
+        self._announced: set[str] = set()
 
     def select(self, task_names: Sequence[str], variables: Mapping[str, str] = os.environ) -> None:
         """Verify the chosen data, forget set and Goal responses, and say what was chosen.
@@ -70,7 +70,10 @@ class Session:
             rows = choice.documents(benchmark, target)
             if target in GOAL_TARGETS and choice.goal is not None:
                 wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
-                choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
+                runs = choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
+                refuse_silent(runs)
+                for line in flawed_goal_lines(runs):
+                    self._announce(line)
 
     @contextmanager
     def chosen(self, choice: Choice) -> Iterator[None]:
@@ -124,7 +127,7 @@ class Session:
         """Forget everything."""
         self.next_model()
         self._choose(None)
-        self._announced = ""
+        self._announced = set()
 
     def _choose(self, choice: Choice | None) -> None:
         """Choose anew; the next command's judge begins with a budget of its own."""
@@ -133,9 +136,9 @@ class Session:
         self._choice, self._by_program = choice, False
 
     def _announce(self, line: str) -> None:
-        if line != self._announced:
+        if line not in self._announced:
             say(line)
-        self._announced = line
+        self._announced.add(line)
 
 
 session = Session()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the extra [judge]
     import openai
 
 PASSING = {408, 409, 425, 429}  # and everything from 500
+SETTING = {400, 403, 404, 422, 501}  # what servers answer to a setting that they, or this key, may not take
 TOO_LONG = re.compile(r"context.length|maximum context|prompt is too long", re.I)  # how servers without codes say it
 LARGEST_BODY = 4_000_000  # bytes; an answer with 20 alternatives a token has some thousands
 EXTRA = "The judge needs two more packages:  pip install 'pebench[judge]'"
@@ -45,6 +46,10 @@ class Refused(Exception):
 
 class Declined(Exception):
     """The server takes no request with this prompt (a content filter, its length)."""
+
+
+class TooLong(Declined):
+    """The prompt and the room for its answer are more than the model can hold."""
 
 
 class GivenUp(Exception):
@@ -153,7 +158,8 @@ class Endpoint:
             return BenchmarkError(
                 f"The judge's account has no credit left ({said}). Top it up; nothing is asked twice."
             )
-        if status in PASSING or status >= 500:
+        refused = _named(error, settings) if status in SETTING else None
+        if status in PASSING or (status >= 500 and not refused):
             wait = _retry_after(error.response.headers)
             if wait is not None and wait > self._patience.longest_asked_wait:
                 return GivenUp(f"HTTP {status}, asks to wait {wait:.0f} s")
@@ -161,9 +167,9 @@ class Endpoint:
         if status == 400 and code in ("content_filter", "content_policy_violation"):
             return Declined("refused by a content filter")
         if status == 413 or (status == 400 and (code == "context_length_exceeded" or TOO_LONG.search(said))):
-            return Declined("too long for the judge")
-        if status in (400, 422) and (parameter := _named(error, settings)):
-            return Refused(parameter, said)
+            return TooLong("too long for the judge")
+        if refused:
+            return Refused(refused, said)
         hint = {
             401: "Check OPENAI_API_KEY.",
             403: "Check OPENAI_API_KEY and what it is allowed to use.",
@@ -196,5 +202,6 @@ def _named(error: "openai.APIStatusError", settings: Mapping[str, Any]) -> str |
     if error.param in settings:
         return error.param
     text = json.dumps(error.body) if error.body else ""
-    places = {name: match.start() for name in settings if (match := re.search(rf"\b{name}\b", text))}
+    words = {name: rf"(?<![\w-]){name}(?![\w-])" for name in settings}  # the model seed-oss is no seed
+    places = {name: match.start() for name, word in words.items() if (match := re.search(word, text, re.I))}
     return min(places, key=lambda name: places[name], default=None)

@@ -5,7 +5,10 @@
 
 Servers differ in what they take and return, and values that were made differently do not share a column. So before its
 first judgement a judge is *settled*: one trial question finds out which settings the server takes and whether it
-returns the probabilities of tokens; both are part of the fingerprint, kept on disk, and from then on fixed.
+returns the probabilities of tokens; both are part of the fingerprint, kept on disk, and from then on fixed. The trial
+shows the same text twice: a judge whose answer is no score, or a low one, is not asked anything else.
+
+What a model fails at (no score, a refusal, an answer that was cut) is asked once a run, and again in the next.
 """
 
 import hashlib
@@ -28,8 +31,9 @@ from pebench_tasks.judge.prompt import (
     efficacy_prompt,
     read_reply,
     retain_prompt,
+    served_model,
 )
-from pebench_tasks.judge.settings import ASKED, Settled, try_out
+from pebench_tasks.judge.settings import ASKED, Settled, Unfit, try_out
 from pebench_tasks.marking.record import value_of
 from pebench_tasks.marking.scoring import LEXICAL, Judgement
 
@@ -41,6 +45,7 @@ GIVEN_UP = 5  # judgements in a row; then the server counts as down and nothing 
 BUDGET, DOWN = "budget", "the judge's server is down"
 STOPPED = "the judge stopped"
 FLEETING = (BUDGET, DOWN, STOPPED)  # why a response was not even asked about
+LONGEST_NAME = 200  # characters of what a server may call its models
 
 
 class Judge:
@@ -57,6 +62,8 @@ class Judge:
         self.calls = self.cached = self.failed = 0
         self._endpoint, self._cache = endpoint, cache
         self._settled: Settled | None = None
+        self._served: set[str] = set()  # what the server called the models that answered
+        self._failures: dict[str, dict[str, Any]] = {}  # by key: what the model failed at in this run
         self._stopped: BenchmarkError | None = None
         self._given_up_in_a_row = 0
         self._lock = threading.Lock()  # of the counters
@@ -70,22 +77,28 @@ class Judge:
 
         Asks the trial question if this server was never asked: a wrong key, address or model is a ``BenchmarkError``.
         """
-        sent, weighted = self._settle()
-        sent = dict(sent)
+        settled = self._settle()
+        sent = dict(settled.sent)
         room = {"max_tokens": sent.pop("max_completion_tokens")} if "max_completion_tokens" in sent else {}
-        parts = [judge_fingerprint(), SCALE, READING, {**sent, **room}, weighted]
+        parts = [judge_fingerprint(), SCALE, READING, {**sent, **room}, settled.weighted]
         digits = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
         return f"openai:{self.model}/{digits}"
 
     def facts(self) -> dict[str, Any]:
-        """What a results file says about its judge: no address, no key."""
-        sent, weighted = self._settle()
+        """What a results file says about its judge: no address, no key.
+
+        ``served`` is what the server itself called the models that answered the trial question and this run's.
+        """
+        settled = self._settle()
+        with self._lock:
+            served = sorted(filter(None, {settled.served, *self._served}))
         return {
             "fingerprint": self.fingerprint,
             "model": self.model,
-            "settings": sent,
-            "not_taken": sorted(name for name in ASKED if name not in sent),
-            "probabilities": weighted,
+            "served": self._endpoint.address.clean(", ".join(served))[:LONGEST_NAME],
+            "settings": settled.sent,
+            "not_taken": sorted(name for name in ASKED if name not in settled.sent),
+            "probabilities": settled.weighted,
         }
 
     @property
@@ -125,7 +138,7 @@ class Judge:
         with self._lock:
             same = self._same[key]
         with same:
-            record = self._cache.get(key)
+            record = self._failures.get(key) or self._cache.get(key)
             if record is not None:
                 self._count("cached")
             else:
@@ -153,7 +166,7 @@ class Judge:
         self._cache.close()
 
     def _ask(self, prompt: str, settled: Settled, key: str) -> dict[str, Any]:
-        """Ask the server; what the model said is kept, what the server did (or the budget) is not."""
+        """Ask the server; a judgement is kept on disk, what the model failed at for this run, the rest not at all."""
         with self._slots:
             self._raise_if_stopped()
             if self.down:
@@ -163,6 +176,8 @@ class Judge:
             try:
                 body = self._called(prompt, settled.sent)
                 record = read_reply(body, self._endpoint.address.clean, weighted=settled.weighted)
+                with self._lock:
+                    self._served.add(served_model(body))
             except (Malformed, Declined) as error:
                 record = {"failed": str(error)}
             except (Broken, GivenUp) as error:
@@ -176,6 +191,9 @@ class Judge:
                 ) from None
         with self._lock:
             self._given_up_in_a_row = 0
+            if "failed" in record:
+                self._failures[key] = record
+                return record
         return self._cache.put(key, record)
 
     def _called(self, prompt: str, sent: Mapping[str, Any]) -> bytes:
@@ -227,13 +245,24 @@ class Judge:
         return self._settled
 
     def _try_out(self) -> Settled:
-        host = self._endpoint.address.host
+        host, clean = self._endpoint.address.host, self._endpoint.address.clean
         try:
-            return try_out(self._trial)
+            settled = try_out(self._trial, clean)
+            return settled._replace(served=clean(settled.served)[:LONGEST_NAME])
         except Broken:
             problem = f"{host} answers with no chat completion. Check OPENAI_BASE_URL (it mostly ends in /v1)."
         except Declined as error:
             problem = f"The judge does not take the trial question ({error}). Choose another one."
+        except Malformed as error:
+            problem = (
+                f"{self.model} at {host} answers the trial question with no score from 1 to 5 ({error}). "
+                "Nothing else was asked. Choose another model."
+            )
+        except Unfit as error:
+            problem = (
+                f"{self.model} at {host} gives two equal texts the mark {error}, so its judgements mean nothing. "
+                "Nothing else was asked. Choose another model."
+            )
         except GivenUp as error:
             problem = (
                 f"The judge at {host} does not answer ({error}). Is it running, and is OPENAI_BASE_URL its address? "

@@ -19,7 +19,8 @@ from pebench_tasks.marking.scoring import (
     measured,
 )
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
-from pebench_tasks.results.notes import failing, notes
+from pebench_tasks.results.learning import finetuned_of
+from pebench_tasks.results.notes import failing, notes, wrong_questions
 from pebench_tasks.results.record import FigureRow, GroupRow
 from pebench_tasks.results.samples import refuse_mixed
 
@@ -153,7 +154,7 @@ def _board(task: str, target: str, results: Sequence[Result], called: Sequence[s
             _distance(own, goal, target),
             _share(found, forgetting=True),
             _share(found, forgetting=False),
-            _notes(result),
+            _notes(result, results),
         )
         for (name, result), found, own in zip(ordered, figures, whole, strict=True)
     ]
@@ -243,10 +244,11 @@ def _share(figures: dict[str, Figure], *, forgetting: bool) -> float | None:
     return mean(known) if known and len(known) == len(shares) else None
 
 
-def _notes(result: Result) -> list[str]:
+def _notes(result: Result, beside: Sequence[Result]) -> list[str]:
     method = result.provenance.model.method
-    found = notes(result)
+    found = notes(result, finetuned_of(result.provenance, [one.provenance for one in beside]))
     if method == "goal" and _role(result) == "model":
+        found = [note for note in found if note not in wrong_questions(result.provenance)]  # which this says as well
         found.append("a Goal of another target or forget set: no bound here")
     if method == "finetune" and _role(result) == "model":
         found.append("finetuned on another benchmark: no bound here")

@@ -10,7 +10,7 @@ from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
-from pebench_tasks.results.notes import accounted, failing_slices
+from pebench_tasks.results.notes import accounted, failing_slices, goal_flaws
 from pebench_tasks.results.summary import FLAGS, OUTCOMES
 from pebench_tasks.run_record import RUN_RECORD
 
@@ -171,8 +171,10 @@ def marks(entry: Entry) -> list[str]:
         "withheld": provenance.withheld,
         **{sign.mark: True for sign in failing_slices(provenance)},
         "wrong image size": resolution_note(provenance.image_size),
+        "other target": provenance.other_target,
         "other forget set": provenance.other_split,
         "Retain under half": provenance.never_learned,
+        "flawed Goal": goal_flaws(provenance),
         "no Goal": any(name.endswith(TRUTH_ONLY) for name in entry.result.metrics),
     }
     return [mark for mark, holds in said.items() if holds]

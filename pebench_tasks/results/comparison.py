@@ -13,7 +13,8 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
 from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
 from pebench_tasks.results.intervals import Observation, in_order, observations
-from pebench_tasks.results.notes import failures
+from pebench_tasks.results.learning import finetuned_of, retain_note
+from pebench_tasks.results.notes import failures, goal_flaws, wrong_questions
 from pebench_tasks.results.paired import Difference, difference, holm, points
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import benchmark_of
@@ -93,10 +94,11 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
         benchmark = benchmark_of(baseline, data)
         first = _figures(baseline, benchmark)
         target = baseline.result.provenance.target
+        beside = [one.result.provenance for one in having.values()]
         for name, other in others:
             second = _figures(other, benchmark)
             rows, notes = _rows(first, second, target, seed)
-            amiss = [f"{n}: {why}" for n in (first_name, name) for why in _doubts(having[n].result.provenance)]
+            amiss = [f"{n}: {why}" for n in (first_name, name) for why in _doubts(having[n].result.provenance, beside)]
             pairs = {row: _marks(first[row.figure], second[row.figure]) for row in rows}
             changed = [change for row, marks in pairs.items() for change in _changed(row, marks, baseline, other)]
             compared = [key for marks in pairs.values() for key in marks]
@@ -104,9 +106,11 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
     return comparisons
 
 
-def _doubts(provenance: ResultRecord) -> list[str]:
-    """Why a model's responses must not be compared."""
-    return [*filter(None, [provenance.withheld]), *failures(provenance)]
+def _doubts(provenance: ResultRecord, beside: Sequence[ResultRecord]) -> list[str]:
+    """Why a model's responses must not be compared, or its figures say less than they seem to."""
+    low = retain_note(provenance, finetuned_of(provenance, beside))
+    graver = [*filter(None, [provenance.withheld]), *failures(provenance), *wrong_questions(provenance)]
+    return [*graver, *filter(None, [low]), *goal_flaws(provenance)]
 
 
 def by_task(models: Models) -> dict[str, dict[str, Logged]]:

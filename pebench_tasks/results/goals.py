@@ -4,10 +4,15 @@
 ``pebench_events`` or ``pebench_joint`` samples, anywhere below ``DIR``. Several Goal models may lie there, of several
 foundation models, targets, ratios and benchmarks; the ones that match the run are chosen by what the results record,
 all of them (seeds) are used, and where none matches the error names both sides.
+
+What counts as having forgotten is to be near a Goal, so a Goal must have answered. One that gave mostly no answers
+(empty, the question repeated, error messages of its backend) is refused. One whose answers are poor is used, and said
+loudly: its Retain is under half, or most of what it says of forgotten scenes is degenerate. Both rules are ours.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +20,13 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import Goal, forgotten_scene
 from pebench_tasks.results.files import TASKS, Result, age, our_results, unreadable
+from pebench_tasks.results.learning import ignorant, retain_note
+from pebench_tasks.results.notes import accounted
+from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.samples import read_samples
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
+NO_ANSWER = {"empty": "are empty", "echoed": "repeat the question", "unanswered": "are error messages"}
 
 
 class GoalRun(NamedTuple):
@@ -27,6 +36,13 @@ class GoalRun(NamedTuple):
     fields: dict[str, Any]  # what must be equal to the run at hand, in the order of comparison
     results_file: Path
     samples_file: Path
+    silence: str = ""  # how many of its answers about forgotten scenes are none; empty where most are answers
+    flaws: tuple[str, ...] = ()  # why little can be compared with its answers, its silence first
+
+    def record(self) -> dict[str, Any]:
+        """What the results file of a model that was scored with it says of it."""
+        said = {"weights": self.fingerprint, "results": str(self.results_file)}
+        return {**said, "flaws": list(self.flaws)} if self.flaws else said
 
 
 class Goals(NamedTuple):
@@ -110,15 +126,35 @@ def choose_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any], directory: 
     return chosen
 
 
+def refuse_silent(runs: Iterable[GoalRun]) -> None:
+    """Raise ``BenchmarkError`` for a Goal that gave mostly no answers: near those lies whatever says nothing."""
+    for run in runs:
+        if run.silence:
+            raise BenchmarkError(
+                f"The Goal in {run.results_file} is none: {run.silence}. Its backend probably failed, or its training. "
+                "Train or score it again, or take its results out of that folder."
+            )
+
+
+def with_flaws(goal: Mapping[str, Any] | None, goals: Goals | None) -> dict[str, Any] | None:
+    """What a results file says of the Goals that it was scored with, and what is wrong with them, if anything."""
+    if not goal or goals is None:
+        return dict(goal) if goal else None
+    flaws = {run.fingerprint: {"flaws": list(run.flaws)} for run in goals.runs if run.flaws}
+    return {**goal, "runs": [{**run, **flaws.get(run["weights"], {})} for run in goal["runs"]]}
+
+
 def load_goals(
     directory: Path, wanted: Mapping[str, Any], target: str = "event", only: Collection[str] | None = None
 ) -> Goals:
     """The Goals below ``directory`` that match ``wanted`` (see ``comparable``), with their responses.
 
-    ``only``: exactly the Goal models of these weights, those that a result was scored with.
+    ``only``: exactly the Goal models of these weights, those that a result was scored with, silent or not.
     """
     runs = choose_goals(find_goal_runs(directory, target), wanted, directory)
-    if only is not None:
+    if only is None:
+        refuse_silent(runs)
+    else:
         runs = [run for run in runs if run.fingerprint in only]
         if missing := set(only) - {run.fingerprint for run in runs}:
             raise BenchmarkError(
@@ -162,12 +198,43 @@ def _goal_run(result: Result) -> GoalRun:
         # A Goal counts for the forget set that it was trained without, on whichever it was scored.
         fields = comparable(said, model["base"])
         fields["trained without"] = [model["target"], model["data"], model["split"]]
-        run = GoalRun(model["weights"], fields, result.results_file, result.samples_file)
+        silence, flaws = silence_of(result.provenance), tuple(flaws_of(result.provenance))
+        run = GoalRun(model["weights"], fields, result.results_file, result.samples_file, silence, flaws)
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable(result.results_file, error) from None
     if not run.samples_file.is_file():
         raise BenchmarkError(f"{run.samples_file} is missing: the Goal's responses. Score it with --log_samples.")
     return run
+
+
+def silence_of(goal: ResultRecord) -> str:
+    """How many of a Goal's answers about forgotten scenes are none; empty where at least half are answers."""
+    counts = _about_forgotten_scenes(goal)
+    none = {what: counts[sign] for sign, what in NO_ANSWER.items() if counts[sign]}
+    if 2 * sum(none.values()) <= counts["n"]:
+        return ""
+    found = ", ".join(f"{count} {what}" for what, count in none.items())
+    return f"of its {counts['n']} answers about forgotten scenes {found}"
+
+
+def flaws_of(goal: ResultRecord) -> Iterator[str]:
+    """Why little can be compared with a Goal's answers: they are none, or say nothing, or it learned nothing."""
+    counts = _about_forgotten_scenes(goal)
+    if silence := silence_of(goal):
+        yield silence
+    elif 2 * counts["degenerate"] > counts["n"]:
+        yield f"of its {counts['n']} answers about forgotten scenes {counts['degenerate']} say nothing (degenerate)"
+    if ignorant(goal):
+        yield retain_note(goal)
+
+
+def _about_forgotten_scenes(goal: ResultRecord) -> Counter[str]:
+    """How many answers about forgotten scenes a Goal gave, and how many of these are of each odd kind."""
+    counts: Counter[str] = Counter()
+    for name, row in accounted(goal).items():
+        if forgotten_scene("scene", name) and not name.startswith("person_"):
+            counts.update(row)
+    return counts
 
 
 def _responses(path: Path) -> dict[str, str]:

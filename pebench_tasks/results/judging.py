@@ -26,6 +26,7 @@ from pebench_tasks.judge.judge import (
 from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.marking.scoring import Judgement
 from pebench_tasks.results.files import read_results_file, samples_file
+from pebench_tasks.results.goals import with_flaws
 from pebench_tasks.results.rescore import Context, add_up, mark
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe
@@ -147,6 +148,8 @@ def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], f
         **describe([score.provenance for score in scores], found.benchmark),
         "judge_settings": facts,
     }
+    if goal := with_flaws(provenance.get("goal"), found.goals):
+        provenance["goal"] = goal
     figures = add_up(scores)
     for name, value in old.items():
         if _by_task(value, old):

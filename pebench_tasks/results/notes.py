@@ -5,6 +5,7 @@ from typing import NamedTuple
 from pebench_tasks.marking.failures import SIGNS, Sign, resolution_note
 from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
 from pebench_tasks.results.files import Result
+from pebench_tasks.results.learning import retain_note
 from pebench_tasks.results.record import ResultRecord
 
 
@@ -17,8 +18,11 @@ class Failing(NamedTuple):
     n: int
 
 
-def notes(result: Result) -> list[str]:
-    """What a reader must know before believing the figures; empty where nothing is amiss."""
+def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
+    """What a reader must know before believing the figures; empty where nothing is amiss.
+
+    ``finetuned`` is what stands beside the result (``learning.finetuned_of``).
+    """
     provenance = result.provenance
     found = []
     if provenance.judge not in (None, LEXICAL):
@@ -27,11 +31,10 @@ def notes(result: Result) -> list[str]:
         found.append(f"scenes marked by {provenance.judge}" + (f" ({how})" if len(read) > 1 else ""))
     if provenance.withheld:
         found.append("scores withheld: " + provenance.withheld)
-    found += failures(provenance)
-    if provenance.other_split:
-        found.append(f"made for {provenance.other_split}, but asked about {provenance.forget}")
-    if provenance.never_learned:
-        found.append("Retain under half: never learned the benchmark, or unlearning destroyed it")
+    found += failures(provenance) + wrong_questions(provenance)
+    if low := retain_note(provenance, finetuned):
+        found.append(low)
+    found += goal_flaws(provenance)
     if truth_only := sorted(name for name in result.metrics if name.endswith(TRUTH_ONLY)):
         found.append(f"no Goal responses (--goal): forgetting is only in {' and '.join(truth_only)}")
     intervals = provenance.statistics.slices
@@ -49,6 +52,26 @@ def failures(provenance: ResultRecord) -> list[str]:
     found = [f"{sign.noted} in {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
     note = resolution_note(provenance.image_size)
     return [*found, note] if note else found
+
+
+def wrong_questions(provenance: ResultRecord) -> list[str]:
+    """What a model was made for, where it was asked about something else."""
+    found = []
+    if provenance.other_target:
+        found.append(
+            f"made for the target {provenance.other_target}, but asked about {provenance.target}: these are not its "
+            "forgetting scores"
+        )
+    if provenance.other_split:
+        found.append(f"made for {provenance.other_split}, but asked about {provenance.forget}")
+    return found
+
+
+def goal_flaws(provenance: ResultRecord) -> list[str]:
+    """Why the Goals that a result was scored with are no measure of having forgotten."""
+    runs = provenance.goal.runs if provenance.goal else []
+    flaws = dict.fromkeys(flaw for run in runs for flaw in run.flaws)
+    return [f"scored with a Goal that is none: {flaw}" for flaw in flaws]
 
 
 def failing(provenance: ResultRecord) -> list[Failing]:

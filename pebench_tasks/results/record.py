@@ -44,6 +44,7 @@ class UsedGoal:
 
     weights: str
     results: str = ""  # the path of its results file
+    flaws: Sequence[str] = ()  # why little can be compared with its answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class ResultRecord:
     judge_settings: Mapping[str, Any] | None
     statistics: Statistics
     other_split: str  # the forget set that the model was made for, where another was asked
+    other_target: str  # the target that it was made for, where another was asked
     retain_documents: str | None
     world_documents: str | None
     real_documents: str | ListedFigures | None
@@ -161,6 +163,8 @@ class ResultRecord:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "ResultRecord":
         """Parse what a file says; KeyError, TypeError or AttributeError where it is not in this form."""
+        model = _part(ModelRecord, said.get("model", {}))
+        made_for = model.target if model.target and model.target != said["target"] else ""
         return cls(
             json=said,
             task=said.get("task", ""),
@@ -183,13 +187,14 @@ class ResultRecord:
             judge_settings=said.get("judge_settings"),
             statistics=_statistics(said.get("statistics", {})),
             other_split=said.get("other_split", ""),
+            other_target=said.get("other_target", made_for),
             retain_documents=said.get("retain_documents"),
             world_documents=said.get("world_documents"),
             real_documents=said.get("real_documents"),
             generation=said.get("generation"),
             prompts=said.get("prompts"),
             goal=_goal(said.get("goal")),
-            model=_part(ModelRecord, said.get("model", {})),
+            model=model,
             benchmark=_part(BenchmarkRecord, said.get("benchmark", {})),
             image_size=said.get("image_size"),
             versions=said.get("versions", {}),

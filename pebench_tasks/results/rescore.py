@@ -19,7 +19,7 @@ from pebench_tasks.marking.record import value_of
 from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, Score, average, score
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.files import TARGETS, Result
-from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals
+from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals, with_flaws
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.samples import Logged, Sample, read_logged
 from pebench_tasks.results.summary import describe
@@ -150,7 +150,10 @@ def rescore(logged: Logged, found: Context) -> Rescored:
     scores = [mark(sample, found) for sample in logged.samples]
     figures = add_up(scores)
     described = describe([one.provenance for one in scores], found.benchmark)
-    provenance = ResultRecord.from_json({"other_split": "", **logged.result.provenance.json, **described})
+    logged_with = logged.result.provenance.json
+    if goal := with_flaws(logged_with.get("goal"), found.goals):
+        described["goal"] = goal
+    provenance = ResultRecord.from_json({"other_split": "", **logged_with, **described})
     if provenance.withheld:
         figures = {}
     old = logged.result.metrics

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from pebench_tasks.marking.scoring import PERCENT, SLICES
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.learning import finetuned_of
 from pebench_tasks.results.notes import accounted, notes
 from pebench_tasks.results.record import FigureRow
 from pebench_tasks.results.samples import refuse_mixed
@@ -25,8 +26,9 @@ def print_results(results: Sequence[Result], *, details: bool = False) -> None:
         console.print(table)
     legend = "Under each figure: 95 % interval (none where nothing varies), documents. Percent: 0-100; scenes: 0-1."
     console.print(legend, style="dim")
+    beside = [result.provenance for result in results]
     for result in results:
-        for note in notes(result):
+        for note in notes(result, finetuned_of(result.provenance, beside)):
             console.print(f"{_name(result)}: {note}", highlight=False, soft_wrap=True)
         if details:
             _print_details(console, result)

@@ -137,6 +137,7 @@ def logged_run(
         "judge": submission["judge"],
         "withheld": "",
         "other_split": "",
+        "other_target": "",
         **{
             field: submission[field]
             for field in (

@@ -8,6 +8,8 @@ from pebench_tasks.leaderboard.check.board import Verified
 from pebench_tasks.marking.scoring import FIGURES, measured
 from pebench_tasks.pages.entries import Board, Entry
 from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.goals import flaws_of, silence_of
+from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import failing_slices
 
 DIGITS = 9  # distances that agree to so many decimals share a rank
@@ -175,8 +177,8 @@ def _weights(role: str, bounds: Sequence[Entry]) -> list[str]:
 def rank(members: Iterable[Listed]) -> list[Row]:
     """The members by distance to Goal; equal distances share a rank, and those without one stand at the end.
 
-    A submission is not ranked where its Finetuned or Goal model never learned the benchmark (ours): a model that knew
-    nothing is as near to a Goal that knows nothing as can be.
+    A submission is not ranked where its Finetuned or a Goal model never learned the benchmark, or a Goal gave no
+    answers (ours): a model that knew nothing is as near to a Goal that knows nothing as can be.
     """
     rows = [Row(None, listed, warnings(listed)) for listed in sorted(members, key=_place)]
     ranked: list[Row] = []
@@ -200,13 +202,16 @@ def _place(listed: Listed) -> tuple[bool, float, str]:
 def warnings(listed: Listed) -> list[str]:
     """What stands beside a row, in short: why it has no rank, or why its figures say less than they seem to."""
     provenance = listed.model.result.provenance
+    finetuned, own = listed.bound("finetuned"), listed.model.distance
     found = _unranked(listed)
-    if provenance.never_learned:
-        found.append("Retain under half")
+    if low := retain_note(provenance, finetuned.result.provenance if finetuned else None):
+        found.append(low)
+    found += [f"its Goal: {flaw}" for flaw in _flaws_of_goals(listed)]
     found += [f"{sign.mark}: {', '.join(names)}" for sign, names in failing_slices(provenance).items()]
+    if provenance.other_target:
+        found.append(f"made for the target {provenance.other_target}")
     if provenance.other_split:
         found.append(f"made for {provenance.other_split}")
-    finetuned, own = listed.bound("finetuned"), listed.model.distance
     if finetuned and own and finetuned.distance and own.distance > finetuned.distance.distance:
         found.append("further from Goal than Finetuned, which did nothing")
     return found + _used(listed)
@@ -229,7 +234,15 @@ def _used(listed: Listed) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _flaws_of_goals(listed: Listed) -> list[str]:
+    """What is wrong with its Goals' answers, but for what takes the rank away."""
+    goals = [entry.result.provenance for entry in listed.board.entries if entry.role == "goal"]
+    return list(dict.fromkeys(flaw for one in goals if not ignorant(one) for flaw in flaws_of(one)))
+
+
 def _unranked(listed: Listed) -> list[str]:
-    bounds = {role: listed.bound(role) for role in NEVER_LEARNED}
-    why = [NEVER_LEARNED[role] for role, one in bounds.items() if one and one.result.provenance.never_learned]
+    bounds = [one for one in listed.board.entries if one.role in NEVER_LEARNED]
+    why = [NEVER_LEARNED[one.role] for one in bounds if ignorant(one.result.provenance)]
+    silent = any(silence_of(one.result.provenance) for one in bounds if one.role == "goal")
+    why = [*dict.fromkeys(why), *["not ranked: its Goal gave no answers, so being near it means nothing"] * silent]
     return why or ["not ranked: no distance to Goal"] * (listed.model.distance is None)

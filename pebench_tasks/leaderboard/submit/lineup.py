@@ -238,6 +238,11 @@ def _check_result(result: Result) -> None:
         raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance.withheld}")
     if note := resolution_note(provenance.image_size):
         raise BenchmarkError(f"The model of {result.results_file} saw other images than it should: {note}. {again}")
+    if provenance.other_target:
+        raise BenchmarkError(
+            f"{_name(result)} was made for the target {provenance.other_target}, but asked about {provenance.target}. "
+            f"Score it with --target {provenance.other_target}."
+        )
     if provenance.other_split:
         raise BenchmarkError(
             f"{_name(result)} was made for {provenance.other_split}, but asked about {provenance.forget}. Score "

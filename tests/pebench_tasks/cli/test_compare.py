@@ -181,6 +181,29 @@ def test_a_failed_backend_is_said_with_the_model(write: Write) -> None:
     assert found.notes[1].startswith("b: the backend made 256 patches")
 
 
+def test_a_low_retain_says_which_of_the_two_it_is_where_finetuned_is_compared(
+    write: Write, benchmark: Benchmark
+) -> None:
+    made = {"data": benchmark.fingerprint, "base": "b" * 16}
+    low = {"never_learned": True, "statistics": {"slices": {"retain": {"value": 20.0, "n": 20}}}}
+    ga = write("ga", says_nothing, model={"pretrained": "models/ga", "method": "ga", **made}, **low)
+    gd = write("gd", knows, model={"pretrained": "models/gd", "method": "gd", **made})
+    finetuned = write("finetuned", knows, model={"pretrained": "models/finetuned", "method": "finetune", **made},
+                      never_learned=False)  # fmt: skip
+    both = "ga: Retain under half: never learned the benchmark, or unlearning destroyed it"
+    assert compare([gd, ga])[0].notes[0] == both
+    assert compare([finetuned, gd, ga])[1].notes[0] == (
+        "ga: Retain under half: unlearning destroyed it, for Finetuned had learned the benchmark"
+    )
+
+
+def test_a_model_that_was_made_for_another_target_is_said(write: Write) -> None:
+    (found,) = compare([write("a", knows), write("b", knows, model={"pretrained": "models/b", "target": "event"})])
+    assert found.notes[0] == (
+        "b: made for the target event, but asked about person: these are not its forgetting scores"
+    )
+
+
 def test_withheld_scores_are_not_compared(write: Write) -> None:
     (found,) = compare([write("a", knows), write("b", knows, withheld="the images were never read")])
     assert found.rows == []

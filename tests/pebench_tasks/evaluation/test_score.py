@@ -283,6 +283,34 @@ def test_a_checkpoint_of_another_forget_set_is_marked(
     assert any("made for forget20" in note for note in notes(results[0]))
 
 
+def test_a_checkpoint_of_another_target_is_marked_and_said_before_it_answers(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unlearned on events and asked about people it knows them all: Efficacy 0, which is no failure."""
+    made = make_checkpoint("made", method="gd", target="event", forget="forget05")
+    person, event = evaluate([made], data=benchmark.directory, forget=5, output_path=tmp_path / "out", **QUICK)
+    assert (person.provenance.other_target, event.provenance.other_target) == ("event", "")
+    assert json.loads(person.results_file.read_text())["results"][person.task]["provenance,none"]["other_target"]
+    assert any("made for the target event, but asked about person" in note for note in notes(person))
+    said = capsys.readouterr().err
+    before, after = said.index("WRONG QUESTIONS"), said.index("these are not its forgetting scores")
+    assert before < after
+
+
+def test_the_command_asks_what_the_run_record_names_unless_told_otherwise(
+    benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_checkpoint("made", method="gd", target="event", forget="forget05")
+    words = ["score", str(made), "--data", str(benchmark.directory), "--limit", "6", "--device", "cpu"]
+    assert cli.main([*words, "--output_path", str(tmp_path / "own")]) == 0
+    assert "was made for the target event, so that is what it is asked" in capsys.readouterr().err
+    assert read_result(tmp_path / "own" / "made", TASKS[0]) is None
+    assert read_result(tmp_path / "own" / "made", TASKS[1]) is not None
+    assert cli.main([*words, "--target", "person", "--output_path", str(tmp_path / "told")]) == 0
+    assert read_result(tmp_path / "told" / "made", TASKS[0]) is not None
+    assert read_result(tmp_path / "told" / "made", TASKS[1]) is None
+
+
 def test_without_a_judge_its_settings_do_not_matter(
     benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,8 @@ class JudgeServer(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.most_at_once = 0
         self.then = then or says("4")
-        self._answers, self._trial = list(answers), trial or says("4")
+        self.trial = trial or says("4")
+        self._answers = list(answers)
         self._at_once = 0
         self._lock = threading.Lock()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -87,7 +88,7 @@ class JudgeServer(ThreadingHTTPServer):
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             if request.is_trial:
-                return self._trial
+                return self.trial
             return self._answers.pop(0) if self._answers else self.then
 
     def end(self) -> None:

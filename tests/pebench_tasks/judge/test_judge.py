@@ -100,7 +100,7 @@ def test_a_judgement_is_the_expectation_over_the_probabilities(start: Start) -> 
     assert value_of(json.loads(json.dumps(judgement.record))) == judgement.value
     sent = server.judgements[0].body
     assert {name: value for name, value in sent.items() if name not in ("messages", "model")} == {
-        "temperature": 0, "seed": 0, "max_tokens": 16, "logprobs": True, "top_logprobs": 20,
+        "temperature": 0, "seed": 0, "max_tokens": 4096, "logprobs": True, "top_logprobs": 20,
     }  # fmt: skip
     assert sent["model"] == "some/model"
 
@@ -212,7 +212,9 @@ def test_now_and_then_no_answer_is_not_down(start: Start) -> None:
         (fails(413), "too long for the judge"),
     ],
 )
-def test_what_the_model_fails_at_is_asked_once_and_kept(start: Start, answer: Answer, reason: str) -> None:
+def test_what_the_model_fails_at_is_asked_once_a_run_and_again_in_the_next(
+    start: Start, tmp_path: Path, answer: Answer, reason: str
+) -> None:
     judge, server = start(answer)
     for _ in range(2):
         judgement = judge.retain(QUESTION, TRUTH, "A lake.")
@@ -220,6 +222,9 @@ def test_what_the_model_fails_at_is_asked_once_and_kept(start: Start, answer: An
         assert judgement.record == {"failed": reason}
     assert len(server.judgements) == 1
     assert (judge.failed, judge.cached) == (2, 1)
+    again = judge_of(server, tmp_path / "cache")
+    assert again.retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.75)
+    assert (again.calls, again.failed) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +252,8 @@ def test_a_reply_whose_probabilities_are_missing_counts_as_its_integer(start: St
     [
         (fails(401, "bad key"), r"HTTP 401.*bad key.*Check OPENAI_API_KEY"),
         (fails(403), r"HTTP 403.*Check OPENAI_API_KEY"),
+        (fails(403, "no access to the model seed-oss"), r"HTTP 403.*Check OPENAI_API_KEY"),
+        (fails(401, "logprobs"), r"HTTP 401.*Check OPENAI_API_KEY"),
         (fails(404), r"HTTP 404.*some/model.*OPENAI_BASE_URL"),
         (fails(400, "nothing of ours"), r"HTTP 400.*nothing of ours"),
         (fails(418), r"HTTP 418"),
@@ -283,6 +290,39 @@ def test_a_judge_that_does_not_work_is_known_before_any_judgement(start: Start) 
             _ = start(trial=trouble)[0].fingerprint
 
 
+@pytest.mark.parametrize(
+    ("trial", "said"),
+    [
+        (says("As an AI I rate nothing"), r'no score from 1 to 5 \(malformed: "As an AI I rate nothing"\)'),
+        (says("9"), r'no score from 1 to 5 \(out of range: "9"\)'),
+        (says(""), r"no score from 1 to 5 \(empty\)"),
+        (says("So", finish="length"), r'no score from 1 to 5 \(truncated: "So"\)'),
+        (says(None, refusal="I won't"), r"no score from 1 to 5 \(refused: "),
+        (says("1"), "two equal texts the mark 1.0 of 5"),
+        (says("3", logprobs=None), "two equal texts the mark 3.0 of 5"),
+        (weighs("4", _4=0.5, _2=0.5), "two equal texts the mark 3.0 of 5"),
+    ],
+)
+def test_a_judge_that_fails_the_trial_is_asked_nothing_else(
+    start: Start, tmp_path: Path, trial: Answer, said: str
+) -> None:
+    """Two equal texts must get a 4 or a 5; a judge that passes later is not held to an earlier failure."""
+    judge, server = start(trial=trial)
+    for i in range(30):
+        assert judge.retain(QUESTION, TRUTH, f"A lake {i}.").record == {"failed": "the judge stopped"}
+    assert not server.judgements
+    with pytest.raises(BenchmarkError, match=f"some/model at .*{said}.*Nothing else was asked"):
+        _ = judge.fingerprint
+    server.trial = says("5")
+    assert judge_of(server, tmp_path / "cache").retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.75)
+
+
+def test_the_trial_passes_with_a_four_or_a_five(start: Start) -> None:
+    """4.0, 5.0 and 0.6 * 4 + 0.4 * 3 = 3.6 round to at least 4."""
+    for trial in (says("4"), says("5", logprobs=None), weighs("4", _4=0.6, _3=0.4), says('{"score": "5/5"}')):
+        assert start(trial=trial)[0].retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.75)
+
+
 def test_nobody_at_the_address_is_said(tmp_path: Path) -> None:
     with JudgeServer() as server:
         address = server.address
@@ -307,7 +347,7 @@ def test_a_refused_setting_is_left_out_from_then_on(start: Start, by: str) -> No
     choosy = takes_only("temperature", "max_tokens", answer=says("4", logprobs=None), by=by)
     judge, server = start(then=choosy, trial=choosy)
     assert judge.retain(QUESTION, TRUTH, "A lake.") == (0.75, {"weights": {"4": 1.0}, "source": "text"})
-    assert settings_of(server) == {"temperature": 0, "max_tokens": 16}
+    assert settings_of(server) == {"temperature": 0, "max_tokens": 4096}
     assert len(server.judgements) == 1
     assert judge.calls == 2  # what was refused is no call
     assert judge.facts()["not_taken"] == ["logprobs", "seed", "top_logprobs"]
@@ -315,9 +355,9 @@ def test_a_refused_setting_is_left_out_from_then_on(start: Start, by: str) -> No
 
 
 def test_a_reasoning_model_gets_its_own_limit_and_no_temperature(start: Start) -> None:
-    choosy = takes_only("seed", "max_completion_tokens", answer=says("3", logprobs=None))
+    choosy = takes_only("seed", "max_completion_tokens", answer=says("4", logprobs=None))
     judge, server = start(then=choosy, trial=choosy)
-    assert judge.retain(QUESTION, TRUTH, "A lake.").value == 0.5
+    assert judge.retain(QUESTION, TRUTH, "A lake.").value == 0.75
     assert settings_of(server) == {"seed": 0, "max_completion_tokens": 4096}
 
 
@@ -326,25 +366,95 @@ def test_a_limit_on_alternatives_is_met_with_five(start: Start) -> None:
         if body.get("top_logprobs", 0) > 5:
             fails(400, "top_logprobs must be at most 5; logprobs is fine")(handler, body)
         else:
-            weighs("4", _4=0.5, _2=0.5)(handler, body)
+            weighs("4", _4=0.5, _5=0.5)(handler, body)
 
     judge, server = start(then=at_most_five, trial=at_most_five)
-    assert judge.retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.5)
+    assert judge.retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.875)
     assert settings_of(server)["top_logprobs"] == 5
 
 
-def test_a_model_that_thinks_aloud_gets_room_if_that_helps(start: Start) -> None:
-    def thinks(handler: Handler, body: dict[str, Any]) -> None:
-        enough = body["max_tokens"] > 1000
-        answer = says("<think>Hm.</think>2") if enough else says("<think>H", finish="length")
-        answer(handler, body)
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        fails(403, "You are not allowed to request logprobs from this model."),
+        fails(403, "no", param="logprobs"),
+        fails(403, "Logprobs need a higher tier."),
+        fails(404, "logprobs is not available for some/model"),
+        fails(501, "logprobs are not implemented: 'logprobs'"),
+        fails(422, "extra inputs are not permitted: logprobs"),
+    ],
+)
+def test_a_setting_may_be_refused_with_any_status_that_is_about_the_request(start: Start, refusal: Answer) -> None:
+    """A 403 that names logprobs is no bad key."""
 
-    judge, server = start(then=thinks, trial=thinks)
+    def without_logprobs(handler: Handler, body: dict[str, Any]) -> None:
+        (refusal if "logprobs" in body else says("4", logprobs=None))(handler, body)
+
+    judge, server = start(then=without_logprobs, trial=without_logprobs)
+    assert judge.retain(QUESTION, TRUTH, "A lake.").value == 0.75
+    assert judge.facts()["not_taken"] == ["logprobs", "top_logprobs"]
+    assert len(server.judgements) == 1
+
+
+def thinks(tokens: int, then: str, limit: str = "max_tokens") -> Answer:
+    """A model that needs so many tokens before it comes to its score."""
+
+    def answer(handler: Handler, body: dict[str, Any]) -> None:
+        enough = body[limit] > tokens
+        (says(f"<think>5? Hm.</think>{then}") if enough else says("<think>5? H", finish="length"))(handler, body)
+
+    return answer
+
+
+def test_there_is_room_for_thoughts_whether_the_trial_needed_any_or_not(start: Start) -> None:
+    for trial in (says("5"), thinks(1000, "5")):
+        judge, server = start(then=thinks(1000, "2"), trial=trial)
+        assert judge.retain(QUESTION, TRUTH, "A lake.").value == 0.25
+        assert settings_of(server)["max_tokens"] == 4096
+
+
+def test_a_model_that_thinks_longer_gets_more_room(start: Start) -> None:
+    judge, server = start(then=thinks(9000, "2"), trial=thinks(5000, "5"))
     assert judge.retain(QUESTION, TRUTH, "A lake.").value == 0.25
-    assert settings_of(server)["max_tokens"] == 4096
-    judge, server = start(trial=says("So", finish="length"))
+    assert settings_of(server)["max_tokens"] == 16384
+    assert judge.calls == 3
+    with pytest.raises(BenchmarkError, match=r"no score from 1 to 5 \(truncated"):
+        _ = start(trial=thinks(20000, "5"))[0].fingerprint
+
+
+def test_a_server_with_less_room_is_asked_for_less(start: Start) -> None:
+    def holds(tokens: int, error: Answer) -> Answer:
+        def answer(handler: Handler, body: dict[str, Any]) -> None:
+            room = body.get("max_tokens", body.get("max_completion_tokens"))
+            (error if room > tokens else says("4"))(handler, body)
+
+        return answer
+
+    for error, tokens in (
+        (fails(400, "max_tokens=4096 is too large. The maximum context length is 2048", param="max_tokens"), 1024),
+        (fails(400, "max_tokens is too large: this model supports at most 2048 completion tokens"), 1024),
+        (fails(400, code="context_length_exceeded"), 16),
+    ):
+        small = holds(tokens, error)
+        judge, server = start(then=small, trial=small)
+        assert judge.retain(QUESTION, TRUTH, "A lake.").value == pytest.approx(0.75)
+        assert settings_of(server)["max_tokens"] == tokens
+
+
+def test_what_the_server_calls_its_model_is_recorded(start: Start) -> None:
+    def called(name: Any) -> Answer:
+        answer = {**json.loads(completion("4")), "model": name}
+        return raw(json.dumps(answer).encode())
+
+    judge, _ = start(called("m-2026-11-02"), then=called("m-2026-11-01"), trial=called("m-2026-11-01"))
+    assert judge.facts()["served"] == "m-2026-11-01"
     judge.retain(QUESTION, TRUTH, "A lake.")
-    assert settings_of(server)["max_tokens"] == 16
+    assert judge.facts()["served"] == "m-2026-11-01, m-2026-11-02"
+    assert judge.facts()["model"] == "some/model"
+    nameless, _ = start(trial=called(7))
+    assert nameless.facts()["served"] == ""
+    leaking, _ = start(trial=called(f"m for {KEY}"))
+    assert leaking.facts()["served"] == "m for ***"
 
 
 def test_judgements_made_differently_have_different_fingerprints(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,14 +488,14 @@ def test_a_setting_refused_later_stops(start: Start) -> None:
 
 
 def test_a_second_scoring_asks_nothing(start: Start, tmp_path: Path) -> None:
-    judge, server = start(weighs("4", _4=0.9, _5=0.1), says("no"))
+    judge, server = start(weighs("4", _4=0.9, _5=0.1), says("2"))
     first = [judge.retain(QUESTION, TRUTH, "A lake."), judge.efficacy(QUESTION, TRUTH, GOAL, "A hall.")]
     asked = len(server.requests)
     again = judge_of(server, tmp_path / "cache")
     assert [again.retain(QUESTION, TRUTH, "A lake."), again.efficacy(QUESTION, TRUTH, GOAL, "A hall.")] == first
     assert again.fingerprint == judge.fingerprint
     assert len(server.requests) == asked
-    assert (again.calls, again.cached, again.failed) == (0, 2, 1)
+    assert (again.calls, again.cached, again.failed) == (0, 2, 0)
 
 
 def test_another_server_is_asked_for_itself(start: Start) -> None:

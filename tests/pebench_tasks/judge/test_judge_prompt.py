@@ -26,14 +26,56 @@ def test_an_integer_alone_is_mapped_to_zero_to_one(integer: str, value: float) -
 
 @pytest.mark.parametrize(
     "text",
-    ["4", " 4\n", "**4**", "4.", '"4"', "Score: 4", "Answer: **4**", "final score: 4", "4\n\nIt says lake.", "(4)"],
-)
+    [
+        "4", " 4\n", "**4**", "4.", '"4"', "Score: 4", "Answer: **4**", "final score: 4", "4\n\nIt says lake.", "(4)",
+        "4/5", "4 / 5", "**4**/5", "4 out of 5", "4 (out of 5)", "4.0", "4.0/5.0", "Score: 4/5", "**Score:** 4/5.",
+        "Rating: 4", "**Rating**: 4", "### Rating: 4", "Rating (1-5): 4", "The score is 4", "The final rating is: 4/5",
+        "Score = 4", "Score - 4", "My answer: [4]", "Score:\n4", "> 4",
+        "2 of 3 details match, 1 is wrong.\n\nScore: 4", "Step 1. A lake.\nStep 2. No boat.\n4", "4/5\nRating: 4",
+    ],
+)  # fmt: skip
 def test_an_integer_may_be_decorated_or_called_what_it_is(text: str) -> None:
     assert value_of(read_reply(completion(text))) == 0.75
 
 
-def test_what_a_model_thinks_before_its_answer_is_not_the_answer() -> None:
-    assert value_of(read_reply(completion("<think>1 or 2? No.</think>\n5"))) == 1.0
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"score": 4}', '{"score": "4"}', '{"score": 4.0}', '{"Score": "4/5"}', '{"rating": 4}', '{"answer": 4}',
+        '{"reason": "2 of 5 are wrong", "score": 4}', '{"reason": "a \\"score\\": 2 at best", "score": 4, "of": 5}',
+        '```json\n{"score": 4}\n```', '```\n{\n  "score": 4\n}\n```', 'Two of five.\n{"score": 4}',
+        '{"answer": "a lake", "score": 4}',
+    ],
+)  # fmt: skip
+def test_the_score_may_be_a_member_of_a_json_object(text: str) -> None:
+    assert value_of(read_reply(completion(text))) == 0.75
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "text", "text": "4"}],
+        [{"text": "4"}],
+        [{"type": "output_text", "text": "Score: "}, {"type": "output_text", "text": "4"}],
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "5"}]}, {"type": "text", "text": "4"}],
+        [{"type": "reasoning", "summary": "5"}, {"type": "text", "text": "4"}],
+    ],
+)
+def test_content_may_be_a_list_of_parts_of_which_the_texts_count(parts: list[dict[str, Any]]) -> None:
+    assert value_of(read_reply(completion(parts))) == 0.75
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>1 or 2? No.</think>\n5", "1\n</think>\n5", "<thinking>1</thinking>5", "<THINK>1</THINK> **5**",
+        "<reasoning>Score: 1</reasoning>Score: 5", "[THINK]1[/THINK]5", "◁think▷1◁/think▷5",
+        "<|channel|>analysis<|message|>1<|end|><|start|>assistant<|channel|>final<|message|>5",
+        "<think>1</think>2<think>3</think>5",
+    ],
+)  # fmt: skip
+def test_what_a_model_thinks_before_its_answer_is_not_the_answer(text: str) -> None:
+    assert value_of(read_reply(completion(text))) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -41,7 +83,19 @@ def test_what_a_model_thinks_before_its_answer_is_not_the_answer() -> None:
     [
         ("I'd say four", 'malformed: "I\'d say four"'),
         ("4.5", 'malformed: "4.5"'),
-        ("4/5", 'malformed: "4/5"'),
+        ("4/10", 'malformed: "4/10"'),
+        ("4 out of 10", 'malformed: "4 out of 10"'),
+        ("Score: 4.5", 'malformed: "Score: 4.5"'),
+        ("Score: -3", 'malformed: "Score: -3"'),
+        ("1-5", 'malformed: "1-5"'),
+        ("4\nor maybe\n2", 'two scores: "4 or maybe 2"'),
+        ('{"score": 4.5}', 'malformed: "{\\"score\\": 4.5}"'),
+        ('{"score": null}', 'malformed: "{\\"score\\": null}"'),
+        ('{"": 4}', 'malformed: "{\\"\\": 4}"'),
+        ('{"score": 7}', 'out of range: "7"'),
+        ("<think>5", 'unended thoughts: "<think>5"'),
+        ("Hm.</think><think>5\n5", 'unended thoughts: "Hm.</think><think>5 5"'),
+        ([{"type": "thinking", "thinking": "5"}], "empty"),
         ("4 or 5", 'malformed: "4 or 5"'),
         ("-3", 'malformed: "-3"'),
         ("1. The candidate says", 'malformed: "1. The candidate says"'),
@@ -53,7 +107,7 @@ def test_what_a_model_thinks_before_its_answer_is_not_the_answer() -> None:
         (None, "empty"),
     ],
 )
-def test_anything_else_is_no_judgement(text: str | None, reason: str) -> None:
+def test_anything_else_is_no_judgement(text: Any, reason: str) -> None:
     with pytest.raises(Malformed) as failed:
         read_reply(completion(text))
     assert str(failed.value) == reason
@@ -69,6 +123,8 @@ def test_a_reply_that_ended_at_the_limit_is_truncated_unless_the_integer_was_the
     with pytest.raises(Malformed, match=r'truncated: "Step 1: I"'):
         read_reply(completion("Step 1: I", finish="length"))
     assert value_of(read_reply(completion("2\nbecause the", finish="length"))) == 0.25
+    with pytest.raises(Malformed, match="truncated"):
+        read_reply(completion("I compare both.\nScore: 4", finish="length"))  # "4 or 5?" may have come
 
 
 def test_a_refusal_is_called_one() -> None:
@@ -118,6 +174,55 @@ def test_the_probabilities_are_those_where_the_answer_stands() -> None:
     assert value_of(read_reply(body)) == pytest.approx(0.875)
 
 
+def spoken(*tokens: str, score: int, **more: Any) -> dict[str, Any]:
+    """Probabilities of a reply: "4" and "5" half and half at the token of number ``score``, digits elsewhere sure."""
+    half = dict.fromkeys((tokens[score], tokens[score].replace("4", "5")), 0.5)
+    sure = [{token: 0.99, "1": 0.01} if token != "1" else {token: 1.0, "x": 1e-9} for token in tokens]
+    found = [logprobs(t, half if i == score else sure[i])["content"][0] for i, t in enumerate(tokens)]
+    return {"content": [{**one, **more} for one in found]}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "score"),
+    [
+        (("4", "/", "5"), 0),
+        (("Score", ":", " ", "4", "/", "5"), 3),
+        (("4", "\n\n", "4", " of", " 5", " match", ", 4", "."), 0),
+        (("2", " of", " 4", " match", ".\n", "Score", ": ", "4"), 7),
+        (('{"', "reason", '":', ' "', "4", ' of 5"', ", ", '"', "score", '":', " 4", "}"), 10),
+        (('{"', "score", '": ', "4}"), 3),
+        (('{"score": ', '"4', '/5"}'), 1),
+        (("**", "4", "**", "/", "5"), 1),
+        (("<think>", "4", "</think>", "4"), 3),
+        (("4", " it is", "</think>", "\n", "4", "<|im_end|>"), 4),
+        (("\u2581Rating", ":", "\u25814", "</s>"), 2),
+        (("caf", "\u00e9", " \u2014", " 4\n", "Score:", "\u01204"), 5),
+    ],
+)
+def test_the_probabilities_are_those_of_the_token_that_was_read_as_the_score(
+    tokens: tuple[str, ...], score: int
+) -> None:
+    """Half 4, half 5: (4.5 - 1) / 4 = 0.875; any other digit's token would give another value."""
+    text = "".join(tokens).replace("\u2581", " ").replace("\u0120", " ")
+    text = text.removesuffix("<|im_end|>").removesuffix("</s>")
+    record = read_reply(completion(text, logprobs=spoken(*tokens, score=score)))
+    assert record["source"] == "logprobs"
+    assert value_of(record) == pytest.approx(0.875)
+
+
+def test_the_score_is_found_behind_thoughts_that_the_server_cut_off_and_characters_in_pieces() -> None:
+    tokens = ("4", " or", " 5", "?", "\\xe2\\x80", "\\x94", "4", "/", "5")
+    found = spoken(*tokens, score=6)
+    found["content"][4]["bytes"], found["content"][5]["bytes"] = [0xE2, 0x80], [0x94]
+    record = read_reply(completion("\u20144/5".removeprefix("\u2014"), logprobs=found))
+    assert value_of(record) == pytest.approx(0.875)
+
+
+def test_probabilities_of_another_text_are_none() -> None:
+    record = read_reply(completion("Score: 4", logprobs=spoken("Rating", ":", "4", score=2)))
+    assert record == {"weights": {"4": 1.0}, "source": "text"}
+
+
 FULL = logprobs("4", {"4": 0.6, "5": 0.4})
 
 
@@ -155,3 +260,10 @@ def test_every_field_stays_on_its_line() -> None:
 
 def test_half_a_surrogate_pair_does_not_break_a_request() -> None:
     retain_prompt("Q?", "t", "broken \ud83d emoji").encode("utf-8")
+
+
+@pytest.mark.parametrize("filler", [" ", "\n", "*", "```\n", "{", '{"score": ', "<think>", "Score: ", "the ", "}"])
+def test_a_long_reply_is_read_in_time_that_grows_with_its_length_alone(filler: str) -> None:
+    """200,000 characters; what grows with the square of them would take half an hour."""
+    with pytest.raises(Malformed):
+        read_reply(completion(filler * (200_000 // len(filler)) + "x"))

@@ -74,7 +74,28 @@ def test_where_finetuned_or_goal_never_learned_there_is_no_rank_and_it_says_why(
 
 def test_a_model_that_unlearning_destroyed_is_ranked_and_says_so() -> None:
     (row,) = rank([listed("destroyed", 0.3, never_learned=True)])
-    assert (row.rank, row.notes) == (1, ["Retain under half"])
+    assert (row.rank, row.notes) == (
+        1, ["Retain under half: unlearning destroyed it, for Finetuned had learned the benchmark"],
+    )  # fmt: skip
+
+
+def test_where_a_goal_gave_no_answers_there_is_no_rank_and_poor_answers_are_said() -> None:
+    """Eight of ten are no answers; three of five say nothing, which leaves the rank."""
+    silent = entry("goal", 0.0, slices={"efficacy": {"n": 5, "empty": 5}, "generality": {"n": 5}},
+                   echoed={"generality": 3})  # fmt: skip
+    poor = entry("goal", 0.0, slices={"efficacy": {"n": 5, "degenerate": 3}})
+    rows = rank([listed("silent", 0.1, goal=silent), listed("poor", 0.2, goal=poor)])
+    assert [(row.listed.name, row.rank) for row in rows] == [("poor", 1), ("silent", None)]
+    assert rows[0].notes == ["its Goal: of its 5 answers about forgotten scenes 3 say nothing (degenerate)"]
+    assert rows[1].notes == [
+        "not ranked: its Goal gave no answers, so being near it means nothing",
+        "its Goal: of its 10 answers about forgotten scenes 5 are empty, 3 repeat the question",
+    ]
+
+
+def test_a_model_that_was_asked_about_another_target_says_so() -> None:
+    (row,) = rank([listed("other", 0.1, model={"base": "b" * 16, "method": "ga", "weights": "w", "target": "person"})])
+    assert row.notes == ["made for the target person"]
 
 
 def test_further_from_goal_than_doing_nothing_stands_at_the_row() -> None:

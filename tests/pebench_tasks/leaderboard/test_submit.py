@@ -313,6 +313,10 @@ def test_the_command_says_what_to_do_next(
         ({"withheld": "the images of 3 documents were never read"}, "withheld: the images of 3"),
         ({"other_split": "forget05"}, "Score it with --forget forget05"),
         (
+            {"other_target": "person"},
+            "made for the target person, but asked about event. Score it with --target person",
+        ),
+        (
             {"image_size": {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}},
             "saw other images than it should: the backend made 256 patches of an image of 64 x 64",
         ),

@@ -195,7 +195,8 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
     assert "efficacy_truth_only" not in result.metrics
     assert result.provenance.goal_weights == [f"{seed:016d}" for seed in (10, 11)]
     assert result.provenance.json["goal"]["base"] == "b" * 16
-    assert notes(result)[0] == "Retain under half: never learned the benchmark, or unlearning destroyed it"
+    assert notes(result)[0].startswith("Retain under half, of ")
+    assert notes(result)[0].endswith(" documents: too few to say that it never learned the benchmark")
 
 
 def test_other_generation_settings_than_the_goals_are_refused_before_generation(
