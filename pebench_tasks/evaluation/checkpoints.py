@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pebench_tasks.backend.checkpoint_name import check_checkpoint
+from pebench_tasks.backend.checkpoint_name import check_checkpoint, with_a_name
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
@@ -52,7 +52,8 @@ def evaluate(
     """
     if unknown := [target for target in targets if target not in TASKS]:
         raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
-    _check_names([str(checkpoint) for checkpoint in checkpoints])
+    named = [with_a_name(checkpoint) for checkpoint in checkpoints]
+    _check_names(named)
     given = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
@@ -70,12 +71,12 @@ def evaluate(
     results = []
     with session.chosen(choice), _benchmark_errors():
         session.select(tasks)
-        for checkpoint in checkpoints:
-            check_checkpoint(str(checkpoint))
+        for checkpoint in named:
+            check_checkpoint(checkpoint)
         with loading():  # torch and the harness
             from pebench_tasks.evaluation.one_checkpoint import own_tasks, score_checkpoint
         manager = own_tasks()
-        for checkpoint in map(str, checkpoints):
+        for checkpoint in named:
             session.next_model()
             results += score_checkpoint(
                 checkpoint,
