@@ -4,11 +4,13 @@ Training and scoring load models and call processors here and nowhere else, so t
 with the very inputs that it was trained on. Everything goes one generic way, apart from what stands in ``SPECIAL``.
 """
 
+import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
 from safetensors import SafetensorError
 from torch.nn.functional import pad
@@ -23,7 +25,10 @@ from transformers import (
     ProcessorMixin,
 )
 
+from pebench_tasks.backend import chat
 from pebench_tasks.backend.checkpoint_name import adapter_base
+from pebench_tasks.backend.end_tokens import end_no_prompt
+from pebench_tasks.backend.weights import check_adapter_keys, check_files, check_keys
 from pebench_tasks.errors import BenchmarkError
 
 Images = Sequence[Sequence[Image.Image]]  # of each text; all empty for texts without images
@@ -179,7 +184,7 @@ def generation_inputs(processor: ProcessorMixin, messages: Sequence[Sequence[dic
 
     Contents are lists of ``{"type": "image", "image": PIL image}`` and ``{"type": "text", "text": ...}``.
     """
-    prompts = [processor.apply_chat_template(list(one), add_generation_prompt=True) for one in messages]
+    prompts = [chat.prompt(processor, one) for one in messages]
     images = [
         [part["image"] for message in one for part in message["content"] if part["type"] == "image"] for one in messages
     ]
@@ -187,6 +192,12 @@ def generation_inputs(processor: ProcessorMixin, messages: Sequence[Sequence[dic
 
 
 # Loading
+
+# What the libraries raise for files that are damaged, missing or of another kind.
+UNLOADABLE = (
+    OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, SafetensorError,
+    StrictDataclassError, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def auto_class(config: PretrainedConfig) -> Any:
@@ -209,6 +220,8 @@ def load_model(
     Raises ``BenchmarkError`` if it cannot be loaded or is not whole.
     """
     base = adapter_base(name)
+    for folder in filter(Path.is_dir, {Path(name), Path(base or name)}):
+        check_files(folder, adapter=bool(base) and folder == Path(name))
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if attn_implementation:
         options["attn_implementation"] = attn_implementation
@@ -220,30 +233,21 @@ def load_model(
             base or name, dtype=dtype, output_loading_info=True, **options
         )
         if base:
-            model = _with_adapter(model, name)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
+            model = _with_adapter(model, name, base)
+    except UNLOADABLE as error:
         raise BenchmarkError(f"The model in {name} cannot be loaded: {' '.join(str(error).split())}") from error
-    if missing := sorted(loading["missing_keys"]):  # transformers would put random weights in their place
-        raise BenchmarkError(
-            f"{base or name} lacks {len(missing)} of its weights ({missing[0]}, ...): it is no whole model."
-        )
+    check_keys(base or name, loading["missing_keys"], loading["unexpected_keys"])
     return model
 
 
-def _with_adapter(model: Any, name: str) -> Any:
+def _with_adapter(model: Any, name: str, base: str) -> Any:
     """The base with its adapter; peft itself only warns of weights that do not fit, and leaves the base as it was."""
     from peft import PeftModel
 
     adapted = PeftModel.from_pretrained(model, name)
-    config = adapted.peft_config["default"]
-    if not config.is_prompt_learning:  # peft loads these in a way of its own, and raises
+    if not adapted.peft_config["default"].is_prompt_learning:  # peft loads these in a way of its own, and raises
         fit = adapted.load_adapter(name, "default")  # once more: this one says what it found
-        missing = [key for key in fit.missing_keys if "vblora_vector_bank" not in key]  # one bank under many names
-        if wrong := sorted({*missing, *fit.unexpected_keys}):
-            raise BenchmarkError(
-                f"The adapter in {name} does not fit its base {config.base_model_name_or_path}: {len(wrong)} weights "
-                f"are missing or have no place ({wrong[0]}, ...). Was it trained on another model?"
-            )
+        check_adapter_keys(name, base, fit)
     return adapted
 
 
@@ -257,21 +261,14 @@ def load_processor(name: str, trust_remote_code: bool = False) -> ProcessorMixin
     source = base if base and not any((Path(name) / file).is_file() for file in PROCESSOR_FILES) else name
     try:
         processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, ImportError) as error:
+    except UNLOADABLE as error:
         raise BenchmarkError(f"The processor in {source} cannot be loaded: {' '.join(str(error).split())}") from error
     if not isinstance(processor, ProcessorMixin):
         raise BenchmarkError(
             f"{source} holds a {type(processor).__name__} alone, but no processor of images and texts."
         )
-    tokenizer = processor.tokenizer
-    if not getattr(processor, "chat_template", None):
-        template = tokenizer.chat_template or case(processor).chat_template
-        if not template:
-            raise BenchmarkError(
-                f"Neither the processor nor the tokenizer in {source} has a chat template. Put the one that the model "
-                "was trained with into the folder, as chat_template.jinja."
-            )
-        processor.chat_template = template
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    chat.choose_template(processor, case(processor).chat_template, source)
+    end_no_prompt(processor.tokenizer, base or name, trust_remote_code)
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return processor

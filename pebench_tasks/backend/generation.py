@@ -3,8 +3,8 @@
 ``generate`` of transformers keeps every row of a batch until the last one has ended, one token a pass. It also takes a
 decoding loop to run on its own preparation (``custom_generate``): this one drops the rows that ended from the batch and
 from the cache, writes the cache in place, checks guesses of several tokens at once where the model allows it, and stops
-at a task's ``until`` strings. The tokens are the ones that ``generate`` chooses. Sampling, beams and encoder-decoder
-models go the ordinary way.
+at a task's ``until`` strings. The tokens are the ones that ``generate`` chooses. Sampling, beams, encoder-decoder
+models, a limit of time and stop strings of a checkpoint's own go the ordinary way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
-from transformers.generation import EosTokenCriteria, MaxLengthCriteria
 
 from pebench_tasks.backend.drafts import Drafts
+from pebench_tasks.backend.generation_settings import own_settings
 from pebench_tasks.backend.running_batch import RunningBatch
 
 MAX_NEW_TOKENS = 128  # where a task does not say; ours do
@@ -58,7 +58,7 @@ def answer(
         return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
     ordinary = arguments["do_sample"] or arguments["num_beams"] > 1 or model.config.is_encoder_decoder
-    if ordinary or not greedy_loop:
+    if ordinary or arguments.get("max_time") or "tokenizer" in arguments or not greedy_loop:
         tokens = _new_tokens(model.generate(**inputs, **arguments), inputs["input_ids"])  # (batch, tokens)
         answers = [[token for token in row if token != arguments["pad_token_id"]] for row in tokens.tolist()]
         left: set[int] = set()
@@ -74,8 +74,14 @@ def answer(
 
 
 def _arguments(model: Any, tokenizer: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """The task's settings as arguments of ``generate``; greedy unless they say ``do_sample``."""
-    arguments = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, "do_sample": False, **settings}
+    """The task's settings as arguments of ``generate``; greedy unless they say ``do_sample``.
+
+    Of the checkpoint's own settings those that give way are overruled; see ``generation_settings``.
+    """
+    own = own_settings(model)
+    arguments = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, "do_sample": False, **own.arguments, **settings}
+    if "stop_strings" in own.obeyed:
+        arguments["tokenizer"] = tokenizer
     if not arguments["do_sample"]:
         arguments |= {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     arguments["pad_token_id"] = tokenizer.pad_token_id
@@ -127,13 +133,13 @@ class GreedyLoop:
         generation_config: GenerationConfig,
         **model_kwargs: Any,
     ) -> torch.Tensor:
-        """Called by ``generate``; returns the new tokens, ``(batch, tokens)``, padded on the right."""
+        """Called by ``generate``; returns the new tokens, ``(batch, tokens)``, padded on the right.
+
+        An end token and a length are all that stops an answer here.
+        """
         batch = RunningBatch(model, input_ids, generation_config, model_kwargs)
         self.answers = batch.answers
-        others = StoppingCriteriaList(
-            one for one in stopping_criteria if not isinstance(one, EosTokenCriteria | MaxLengthCriteria)
-        )
-        drafts = None if self._drafts is None or logits_processor or others else self._drafts
+        drafts = None if logits_processor else self._drafts
         if drafts is not None and not batch.guess_ahead():
             drafts = None
         learned: set[int] = set()  # rows
@@ -143,8 +149,6 @@ class GreedyLoop:
             if logits_processor:
                 logits = logits_processor(cast(torch.LongTensor, batch.ids), batch.logits[:, -1])[:, None]
             right = batch.take(logits.argmax(dim=-1), guesses)
-            if others:
-                batch.end(others(cast(torch.LongTensor, batch.ids), None).tolist())
             if self._ended is not None and passes % LOOK == 0:
                 batch.end(self._ended([self.answers[row] for row in batch.rows]))
             if drafts is not None and any(guesses):
@@ -156,7 +160,7 @@ class GreedyLoop:
                         learned.add(row)
             if all(batch.over):
                 break
-            if not logits_processor and not others:  # these may keep a value per row
+            if not logits_processor:  # these may keep a value per row
                 batch.drop_ended()
             guesses = [[] for _ in batch.rows] if drafts is None else _guesses(drafts, batch)
             few = batch.over.count(False) <= FEW * len(self.answers)

@@ -13,6 +13,7 @@ that recur few passes), ``batch_size`` (out of memory is not the end), ``journal
 """
 
 import copy
+import inspect
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +37,10 @@ from pebench_tasks.backend.batch_size import (
     release_memory,
     reset_peak,
 )
+from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import Answer, answer
+from pebench_tasks.backend.generation_settings import own_settings
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.prefetch import ahead
@@ -81,8 +84,9 @@ class PebenchHf(lmms):
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.pretrained = str(pretrained)
         try:
+            check_checkpoint(self.pretrained)
             self.device = _device(device, self.accelerator.device if self._world_size > 1 else None)
-            self.dtype = _dtype(dtype, self.device)
+            self.dtype = _dtype(str(dtype), self.device)
             self.size = BatchSize(batch_size, max_batch_size)
             self.processor = families.load_processor(self.pretrained, trust_remote_code)
             self.model = families.load_model(
@@ -91,7 +95,10 @@ class PebenchHf(lmms):
                 attn_implementation=attn_implementation,
                 trust_remote_code=trust_remote_code,
             ).to(self.device)
-            self.journal = self._open_journal(Path(journal) if journal else None, trust_remote_code)
+            self.own_settings = own_settings(self.model)
+            if self.own_settings.alone:
+                self.size = BatchSize(1)
+            self.journal = self._open_journal(Path(str(journal)) if journal else None, trust_remote_code)
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
@@ -106,9 +113,16 @@ class PebenchHf(lmms):
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> "PebenchHf":
-        """The harness's constructor; what stands in ``--model_args`` wins over ``--batch_size`` and ``--device``."""
+        """The harness's constructor; what stands in ``--model_args`` wins over ``--batch_size`` and ``--device``.
+
+        Exits with a message for arguments that are none of ours, and without a checkpoint.
+        """
         given = {name: value for name, value in (additional_config or {}).items() if value is not None}
-        return cls(**{**given, **simple_parse_args_string(arg_string)})
+        try:
+            arguments = _arguments(arg_string, [*inspect.signature(cls).parameters])
+        except BenchmarkError as error:  # the harness prints a traceback of anything less than an exit, and exits 0
+            raise SystemExit(f"error: {error}") from error
+        return cls(**{**given, **arguments})
 
     @property
     def batch_size(self) -> int:
@@ -209,6 +223,11 @@ class PebenchHf(lmms):
             before, free = reset_peak(self.device), free_bytes(self.device)
             try:
                 found = self._generate(batch, leave_few)
+            except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
+                raise BenchmarkError(
+                    f"{self.pretrained} refuses what its processor makes of a question, or a setting in its "
+                    f"generation_config.json ({' '.join(str(error).split())})."
+                ) from error
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -243,6 +262,19 @@ class PebenchHf(lmms):
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[str]:
         """Not offered: every document is one question."""
         raise NotImplementedError("pebench_hf answers single questions")
+
+
+def _arguments(words: str, known: Sequence[str]) -> dict[str, Any]:
+    """What stands in ``--model_args``; ``BenchmarkError`` for anything but ``name=value,...`` with known names."""
+    try:
+        given: dict[str, Any] = simple_parse_args_string(words)
+    except ValueError as error:
+        raise BenchmarkError(f"--model_args must be name=value,name=value ..., not {words!r}.") from error
+    if unknown := [name for name in given if name not in known]:
+        raise BenchmarkError(f"pebench_hf has no argument {unknown[0]!r}. Known: {', '.join(known)}.")
+    if not given.get("pretrained"):
+        raise BenchmarkError("pebench_hf needs a checkpoint:  --model_args pretrained=DIR  or a model of the hub.")
+    return given
 
 
 def _device(wanted: str | None, of_process: torch.device | None) -> torch.device:

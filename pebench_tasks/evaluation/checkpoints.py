@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from pebench_tasks.backend.checkpoint_name import check_checkpoint
+from pebench_tasks.backend.checkpoint_name import check_checkpoint, with_a_name
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.choice import choose
@@ -57,7 +57,8 @@ def evaluate(
     """
     if unknown := [target for target in targets or () if target not in TASKS]:
         raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
-    _check_names([str(checkpoint) for checkpoint in checkpoints])
+    named = [with_a_name(checkpoint) for checkpoint in checkpoints]
+    _check_names(named)
     given = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
@@ -73,10 +74,10 @@ def evaluate(
     choice = choose({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
     results = []
     with session.chosen(choice), _benchmark_errors():
-        asked = {str(one): _own_targets(str(one)) if targets is None else targets for one in checkpoints}
+        asked = {one: _own_targets(one) if targets is None else targets for one in named}
         session.select([TASKS[target] for target in dict.fromkeys(chain.from_iterable(asked.values()))])
-        for checkpoint in checkpoints:
-            check_checkpoint(str(checkpoint))
+        for checkpoint in named:
+            check_checkpoint(checkpoint)
         with loading():  # torch and the harness
             from pebench_tasks.evaluation.one_checkpoint import own_tasks, score_checkpoint
         manager = own_tasks()

@@ -1,6 +1,10 @@
 """The backend as the harness gets it: it tells the session what was loaded."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pebench_tasks.backend.pebench_hf import PebenchHf
+from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.session import OWN_BACKEND, boundary, session
 
 
@@ -8,6 +12,18 @@ class EvaluatedHf(PebenchHf):
     """``--model pebench_hf``: the checkpoint's run record goes into the results."""
 
     def announce(self) -> None:
-        """Hand the session the checkpoint's name, data type and run record."""
-        dtype = str(self.dtype).removeprefix("torch.")
-        boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND)
+        """Hand the session the checkpoint's name, data type, run record and the generation settings that it obeys."""
+        dtype, own = str(self.dtype).removeprefix("torch."), self.own_settings
+        facts = {"generation": own.obeyed} if own.obeyed else {}
+        boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
+        if own.obeyed:
+            one_by_one = " They read a prompt's padding, so one question is asked at a time." * own.alone
+            say(f"{self.pretrained} has generation settings of its own, obeyed: {_listed(own.obeyed)}.{one_by_one}")
+        if own.overruled:
+            say(
+                f"{self.pretrained} asks for another decoding than the task, which stands: not {_listed(own.overruled)}"
+            )
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())

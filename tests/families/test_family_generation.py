@@ -10,7 +10,8 @@ from PIL import Image
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.drafts import Drafts
-from pebench_tasks.backend.generation import GreedyLoop, answer
+from pebench_tasks.backend.generation import GreedyLoop, _new_tokens, answer
+from pebench_tasks.backend.generation_settings import _config
 from pebench_tasks.backend.image_features import ImageFeatures
 
 QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "Is there a dog?", "What?")
@@ -69,3 +70,40 @@ def test_a_fast_answer_is_the_answer(key: str) -> None:
     features = ImageFeatures(model)
     features.instead_of_images(inputs(3), images[:3])  # two of the four images are known
     assert texts(settings, read=features.instead_of_images(inputs(ROWS), images)) == expected
+
+
+OWN = (
+    {"use_cache": False},
+    {"cache_implementation": "static"},
+    {"use_cache": False, "repetition_penalty": 1.4},
+    {"no_repeat_ngram_size": 2, "suppress_tokens": list(range(300, 330))},
+)
+
+
+@pytest.mark.parametrize("key", list(FAMILIES))
+@torch.inference_mode()
+def test_what_a_checkpoint_says_of_generation_is_obeyed_as_generate_obeys_it(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked alone, as ``generate`` is here: without padding."""
+    torch.set_num_threads(1)
+    model, processor = FAMILIES[key].build(TEXTS)
+    model.eval()
+    tokenizer = processor.tokenizer
+
+    def inputs(row: int) -> Mapping[str, Any]:
+        return families.generation_inputs(processor, [conversation(row)]).to("cpu", dtype=torch.float32)
+
+    for said in OWN:
+        with monkeypatch.context() as patch:
+            for name, value in said.items():
+                patch.setattr(_config(model), name, value)
+            for row in range(2):
+                read = inputs(row)
+                stock = model.generate(
+                    **read, max_new_tokens=TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id
+                )
+                expected = tokenizer.decode(_new_tokens(stock, read["input_ids"])[0], skip_special_tokens=True)
+                (found,) = answer(model, tokenizer, inputs(row), {"max_new_tokens": TOKENS}, Drafts())
+                assert found is not None
+                assert found.text == expected, said

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin
 
-from pebench_tasks.backend import families
+from pebench_tasks.backend import chat, families
 from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
@@ -125,17 +125,20 @@ class Encoder:
             "content": [{"type": "image"}] * bool(question.image) + [{"type": "text", "text": question.question}],
         }
         assistant: dict[str, Any] = {"role": "assistant", "content": [{"type": "text", "text": question.answer}]}
-        prompt: str = self.processor.apply_chat_template([user], add_generation_prompt=True)
-        turn: str = self.processor.apply_chat_template([user, assistant])
-        start = turn.find(question.answer, len(prompt.rstrip()))
-        if start < 0 or not turn.startswith(prompt.rstrip()) or turn[len(prompt.rstrip()) : start].strip():
+        prompt, turn = chat.prompt(self.processor, [user]), chat.turn(self.processor, [user, assistant])
+        begun = prompt.rstrip()
+        if not turn.startswith(begun):  # some templates drop the thoughts of what was answered
+            begun = chat.without_empty_thoughts(prompt).rstrip()
+        start = turn.find(question.answer, len(begun))
+        if start < 0 or not turn.startswith(begun) or turn[len(begun) : start].strip():
             raise BenchmarkError(
                 f"The chat template does not continue its own prompt with the answer of {question.key}: prompt "
                 f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in "
                 "pebench_tasks/backend/families.py."
             )
         stop = start + len(question.answer)
-        return prompt, turn[:stop] + self._end_token(turn[stop:])
+        asked = turn[:start] if begun == prompt.rstrip() else prompt
+        return prompt, asked + question.answer + self._end_token(turn[stop:])
 
     def _end_token(self, tail: str) -> str:
         tokenizer = self.processor.tokenizer
@@ -208,7 +211,7 @@ def check_model_reads(model: Any, encoder: Encoder, question: Question) -> None:
     try:
         with torch.no_grad():
             model(**as_dtype(inputs, model.dtype))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
         raise BenchmarkError(
             f"The model refuses what its processor makes of {question.key} ({error}). Processor and model do not "
             "belong together, or the processor's image settings were changed."

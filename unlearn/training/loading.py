@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import GenerationConfig, PreTrainedModel, ProcessorMixin
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
 from pebench_tasks.errors import BenchmarkError
+
+# Settings of ``generate`` that do nothing without sampling, with one beam, and without a cache.
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
+BEAMS = ("early_stopping", "length_penalty")
+CACHE = ("cache_implementation", "cache_config")
 
 
 def load(
@@ -22,7 +27,49 @@ def load(
     quantization = _four_bit(dtype) if four_bit else None
     processor = families.load_processor(name, trust_remote_code)
     model = families.load_model(name, dtype, trust_remote_code=trust_remote_code, quantization_config=quantization)
-    return (model.merge_and_unload() if adapter_base(name) else model), processor
+    if adapter_base(name):
+        _check_untied(model, name)
+        model = model.merge_and_unload()
+    _make_savable(model.generation_config)
+    return model, processor
+
+
+def _make_savable(config: GenerationConfig) -> None:
+    """Unset what does nothing: transformers would refuse to save it, and say so only after the training."""
+    try:
+        config.validate(strict=True)
+    except ValueError:
+        unused = list(config.extra_output_flags)
+        if config.do_sample is not True:
+            unused += SAMPLING
+        if config.num_beams in (None, 1):
+            unused += BEAMS
+        if config.use_cache is False:
+            unused += CACHE
+        config.update(**dict.fromkeys(unused))
+
+
+def _check_untied(adapted: Any, name: str) -> None:
+    """Raise ``BenchmarkError`` for an adapter of weights that two layers share: merged, it would change both."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    names: dict[int, list[str]] = {}  # of each weight
+    for parameter_name, parameter in adapted.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(parameter_name)
+    for module_name, module in adapted.named_modules():
+        if isinstance(module, BaseTunerLayer):
+            changed = module.get_base_layer()
+        elif isinstance(module, AuxiliaryTrainingWrapper):
+            changed = module.original_module
+        else:
+            continue
+        if any(len(names[id(parameter)]) > 1 for parameter in changed.parameters()):
+            layer = module_name.rpartition(".")[2]
+            raise BenchmarkError(
+                f"The adapter in {name} changes {layer}, whose weights the model shares with another layer: merged, "
+                "both would change, and another model be trained. Train from the base, or from an adapter without it."
+            )
 
 
 def _four_bit(dtype: torch.dtype) -> Any:
@@ -40,6 +87,7 @@ def model_folder(name: str) -> Path | None:
     """The local folder behind ``--model``, or None for a hub id; raises ``BenchmarkError`` for what is neither."""
     folder = Path(name).expanduser()
     if folder.is_dir():
+        check_checkpoint(str(folder))
         return folder
     if Path(f"{folder}.partial").is_dir():
         raise BenchmarkError(f"{name} is not finished: its training was interrupted. Run that command again first.")

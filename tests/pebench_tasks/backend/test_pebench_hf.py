@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from pebench_tasks.backend.generation import _cut
 from pebench_tasks.backend.pebench_hf import PebenchHf, _device
 from pebench_tasks.backend.prefetch import THREAD
 from pebench_tasks.backend.prompts import read_prompt
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 
 SETTINGS = {"until": [], "max_new_tokens": 12, "temperature": 0.0, "do_sample": False, "num_beams": 1}
@@ -331,9 +333,30 @@ def test_model_args_win_over_the_options_of_the_command(llava: Path) -> None:
     assert PebenchHf.create_from_arg_string(f"pretrained={llava},batch_size=auto", options).batch_size == FIRST
 
 
-def test_an_unknown_model_argument_is_refused(llava: Path) -> None:
-    with pytest.raises(TypeError, match="max_pixels"):
-        PebenchHf.create_from_arg_string(f"pretrained={llava},max_pixels=3", {"device": "cpu"})
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("pretrained=x,max_pixels=3", "pebench_hf has no argument 'max_pixels'. Known: pretrained, batch_size, device"),
+        ("self=3,pretrained=x", "pebench_hf has no argument 'self'"),
+        ("", "pebench_hf needs a checkpoint:  --model_args pretrained=DIR"),
+        ("pretrained=", "pebench_hf needs a checkpoint"),
+        ("dtype=float32", "pebench_hf needs a checkpoint"),
+        ("/some/folder", "--model_args must be name=value,name=value ..., not '/some/folder'"),
+        ("pretrained=/nope", "There is no folder /nope, and a model of the hub is called owner/name"),
+        ("pretrained=nope", "There is no folder nope"),
+        ("pretrained=7", "There is no folder 7"),
+        ("pretrained=x,dtype=7,device=cpu", "There is no dtype '7'|There is no folder x"),
+    ],
+)
+def test_wrong_model_arguments_exit_with_a_message(words: str, message: str) -> None:
+    """The harness would print a traceback of any other error, and exit with 0."""
+    with pytest.raises(SystemExit, match=f"^error: ({message if '|' in message else re.escape(message)})"):
+        PebenchHf.create_from_arg_string(words, {"batch_size": 1, "max_batch_size": None, "device": "cpu"})
+
+
+def test_a_benchmark_folder_is_no_checkpoint(benchmark: Benchmark) -> None:
+    with pytest.raises(SystemExit, match=r"error: .* is a benchmark folder \(--data\), not a checkpoint"):
+        PebenchHf(str(benchmark.directory), device="cpu")
 
 
 @pytest.mark.parametrize(

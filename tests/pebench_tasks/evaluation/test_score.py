@@ -127,6 +127,22 @@ def test_wrong_input_is_refused(
         evaluate(checkpoints, **{"data": benchmark.directory, "output_path": tmp_path, **options})
 
 
+def test_a_benchmark_folder_is_not_scored(benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"is a benchmark folder \(--data\), not a checkpoint"):
+        evaluate([benchmark.directory], data=benchmark.directory, output_path=tmp_path)
+
+
+@pytest.mark.parametrize("here", [".", "./", "../llava"])
+def test_the_folder_one_is_in_is_scored_by_its_name(
+    benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    monkeypatch.chdir(llava)
+    options: dict[str, Any] = {"targets": ["person"], "device": "cpu", "limit": 2}
+    (result,) = evaluate([here], data=benchmark.directory, output_path=tmp_path, **options)
+    assert result.results_file.parent == tmp_path / "llava"
+    assert Path(result.checkpoint).name == "llava"
+
+
 def test_files_of_the_same_second_are_not_overwritten(tmp_path: Path) -> None:
     first, second = reserve_date(tmp_path), reserve_date(tmp_path)
     assert first < second
@@ -223,6 +239,16 @@ def test_the_bare_command_stops_at_wrong_data_before_it_loads_a_model(tmp_path: 
     assert done.returncode == 1
     assert "error: There is no benchmark folder /no/data" in done.stderr
     assert "/no/model" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_bare_command_stops_at_a_checkpoint_that_is_none(benchmark: Benchmark, tmp_path: Path) -> None:
+    done = lmms_eval(
+        "--model", "pebench_hf", "--model_args", "pretrained=/no/model", folder=tmp_path,
+        PEBENCH_DATA=str(benchmark.directory),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "error: There is no folder /no/model" in done.stderr
     assert "Traceback" not in done.stderr
 
 
