@@ -7,7 +7,7 @@ all of them (seeds) are used, and where none matches the error names both sides.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,10 @@ class GoalRun(NamedTuple):
     fields: dict[str, Any]  # what must be equal to the run at hand, in the order of comparison
     results_file: Path
     samples_file: Path
+
+    def matches(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether its fields equal ``wanted`` (None there: any)."""
+        return _first_difference(self.fields, wanted) is None
 
 
 class Goals(NamedTuple):
@@ -77,14 +81,29 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
     """
     if not directory.is_dir():
         raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
-    runs: dict[tuple[str, str], GoalRun] = {}
-    for path in sorted(directory.rglob("*_results.json"), key=age):
-        for run in map(_goal_run, our_results(path, partial(_of_a_goal, TASKS[target]))):
-            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
+    runs = goal_runs(sorted(directory.rglob("*_results.json"), key=age), target)
     if not runs:
         raise BenchmarkError(
             f"{directory} (PEBENCH_GOAL) holds no results of a Goal model on {TASKS[target]}. {_hint(target)}"
         )
+    return runs
+
+
+def goal_runs(files: Iterable[Path], target: str, *, damaged: bool = True) -> list[GoalRun]:
+    """The Goal models of these results files, in their order; of one scored twice in the same way, the later file.
+
+    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``).
+    """
+    runs: dict[tuple[str, str], GoalRun] = {}
+    for path in files:
+        try:
+            found = [_goal_run(result) for result in our_results(path, partial(_of_a_goal, TASKS[target]))]
+        except BenchmarkError:
+            if damaged:
+                raise
+            continue
+        for run in found:
+            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run
     return list(runs.values())
 
 
@@ -136,7 +155,12 @@ def load_goals(
             f"The Goals in {directory} (PEBENCH_GOAL) come from different foundation models ({', '.join(bases)}), and "
             "the one of the model at hand is unknown. Name its checkpoint:  PEBENCH_CHECKPOINT=DIR"
         )
-    return Goals(runs, [_responses(run.samples_file) for run in runs], wanted["base"] or "unverified")
+    return open_goals(runs, wanted)
+
+
+def open_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any]) -> Goals:
+    """The Goals of these runs with their responses."""
+    return Goals([*runs], [_responses(run.samples_file) for run in runs], wanted["base"] or "unverified")
 
 
 def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
