@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results.files import TASKS, Result, age, our_results, unreadable
+from pebench_tasks.results.files import TASKS, Result, age, our_results, predicted_only, unreadable
 from pebench_tasks.results.samples import read_samples
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
@@ -172,7 +172,7 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
 
 def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
     """Whether a result is a Goal model's on the wanted task, and its scores are not withheld."""
-    if task != wanted:
+    if task != wanted or predicted_only(values):
         return False
     provenance = values["provenance,none"]
     return provenance["model"].get("method") == "goal" and not provenance["withheld"]

@@ -1,0 +1,50 @@
+"""Options and surroundings of the harness's command that none of our own code asks for, on real results."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_runs import TASKS, Evaluate
+
+from pebench_tasks.evaluation.datasets_folder import VARIABLE
+
+
+@pytest.fixture
+def scored(evaluate: Evaluate, llava: Path) -> dict[str, Any]:
+    return evaluate("pebench_hf", f"pretrained={llava}", log_samples=True)
+
+
+def test_the_logger_of_weights_and_biases_takes_the_samples(scored: dict[str, Any]) -> None:
+    from lmms_eval.loggers import WandbLogger
+
+    logger = WandbLogger.__new__(WandbLogger)  # which would begin a run on their server
+    for task in TASKS:
+        samples = scored["samples"][task]
+        samples[0] |= {"resps": [""], "filtered_resps": [""]}  # an empty response, as unlearned models give
+        table = logger._generate_dataset(samples, scored["configs"][task])
+        assert list(table["id"]) == [sample["doc_id"] for sample in samples]
+        assert list(table["data"]) == [sample["arguments"][0] for sample in samples]
+        assert list(table["raw_predictions"]) == [sample["resps"][0] for sample in samples]
+        for sample, retain in zip(samples, table["retain"], strict=True):
+            assert sample.get("retain") == (None if math.isnan(retain) else retain)
+        assert {type(value) for value in table["provenance"]} == {str}
+
+
+def test_predict_only_gives_responses_and_no_marks(evaluate: Evaluate, llava: Path) -> None:
+    results = evaluate("pebench_hf", f"pretrained={llava}", predict_only=True)
+    for task in TASKS:
+        assert "bypass,none" in results["results"][task]
+        assert "provenance,none" not in results["results"][task]
+        assert all("bypass" in sample and sample["filtered_resps"] for sample in results["samples"][task])
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(
+    evaluate: Evaluate, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "file" / "datasets"))
+    monkeypatch.setenv(VARIABLE, "")
+    results = evaluate("pebench_hf", f"pretrained={llava}", tasks=TASKS[:1])
+    assert "provenance,none" in results["results"][TASKS[0]]
+    assert f"{tmp_path / 'file' / 'datasets'} cannot be written" in capsys.readouterr().err
