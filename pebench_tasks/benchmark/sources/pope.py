@@ -165,7 +165,7 @@ def _check_image(content: bytes, source: str, row: int) -> None:
     try:
         check_image(content)
     except OSError as error:
-        raise BenchmarkError(f"{source}, row {row}: the image is damaged ({error}). Download it again.") from None
+        raise BenchmarkError(f"{source}, row {row}: the image cannot be used ({error}). Download it again.") from None
 
 
 def _records(files: list[Path], source: str) -> Iterator[Row]:
