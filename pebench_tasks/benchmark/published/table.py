@@ -13,8 +13,10 @@ from pebench_tasks.errors import BenchmarkError
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-# In Western words an accented letter nearly always stands alone; GBK, Shift-JIS, Cyrillic and the like give rows of
-# them. Polish or Turkish letters are not told from Western ones: the report names the encoding and shows samples.
+# Western text in cp1252 holds these, and an accented letter nearly always stands alone; GBK, Shift-JIS, Cyrillic and
+# the like give rows of letters, or signs among them. Polish or Turkish letters are not told from Western ones: the
+# report names the encoding and shows samples.
+WESTERN = re.compile("[\0-\x7f\xa0‘’“”–—…€£§©®°«»¿¡·À-ÖØ-öø-ÿŠŽŒšžœŸ]*")
 NOT_WESTERN = re.compile("[À-ÖØ-öø-ÿŠŽŒšžœŸ]{2}")
 RAGGED_SHARE = 0.05  # above it, a delimiter is not the table's
 
@@ -80,7 +82,7 @@ def _decode(content: bytes) -> tuple[str, str]:
         return "utf-8", content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("cp1252")
-        if NOT_WESTERN.search(text):
+        if not WESTERN.fullmatch(text) or NOT_WESTERN.search(text):
             raise UnicodeError from None
         return "cp1252", text
 

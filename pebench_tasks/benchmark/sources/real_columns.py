@@ -54,7 +54,7 @@ def open_table(path: Path, source: str) -> Table:
         if files[0].suffix == ".parquet":
             return _parquet_table(files)
     except UnicodeDecodeError:
-        raise BenchmarkError(f"{source}: {files[0]} is not UTF-8. Save it as UTF-8.") from None
+        raise BenchmarkError(f"{source}: {files[0]} cannot be read: it is not UTF-8. Save it as UTF-8.") from None
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise BenchmarkError(
             f"{source}: {files[0]} cannot be read ({short(str(error))}). Repair or replace it."

@@ -10,8 +10,16 @@ from harness_runs import TASKS, Evaluate
 from pebench_tasks.evaluation.datasets_folder import VARIABLE
 
 
+def select(tasks: list[str]) -> None:
+    """What the command does first, and a program that calls ``simple_evaluate`` does not."""
+    from lmms_eval.tasks import TaskManager
+
+    TaskManager(include_defaults=False, model_name="pebench_hf").match_tasks(tasks)
+
+
 @pytest.fixture
 def scored(evaluate: Evaluate, llava: Path) -> dict[str, Any]:
+    select(TASKS)
     return evaluate("pebench_hf", f"pretrained={llava}", log_samples=True)
 
 
@@ -42,9 +50,14 @@ def test_predict_only_gives_responses_and_no_marks(evaluate: Evaluate, llava: Pa
 def test_a_home_that_cannot_be_written_is_no_reason_to_fail(
     evaluate: Evaluate, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from lmms_eval.api.task import _resolve_hf_datasets_cache_dir
+
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "file" / "datasets"))
     monkeypatch.setenv(VARIABLE, "")
+    _resolve_hf_datasets_cache_dir.cache_clear()  # it decides once a process
+    select(TASKS[:1])
     results = evaluate("pebench_hf", f"pretrained={llava}", tasks=TASKS[:1])
+    _resolve_hf_datasets_cache_dir.cache_clear()
     assert "provenance,none" in results["results"][TASKS[0]]
     assert f"{tmp_path / 'file' / 'datasets'} cannot be written" in capsys.readouterr().err
