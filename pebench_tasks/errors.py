@@ -17,6 +17,16 @@ def reason(error: BenchmarkError | OSError) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def short(text: str, longest: int = 200) -> str:
+    """A library's words on one line: whole sentences of them, or whole words where the first one is too long."""
+    line = " ".join(text.split())
+    if len(line) <= longest:
+        return line
+    head = line[: longest + 1]
+    sentences = head.rpartition(". ")[0]
+    return f"{sentences}." if sentences else f"{head.rpartition(' ')[0] or head} ..."
+
+
 def exit_code(command: Callable[[], int]) -> int:
     """Run a command; an expected error is one line on standard error and code 1, an interrupt says how to go on.
 

@@ -103,9 +103,13 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
         names = match_tasks(self, task_list)
         ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS_FOLDER)]
         if ours:
+            from lmms_eval.loggers import WandbLogger
+
             from pebench_tasks.evaluation.session import boundary, session
+            from pebench_tasks.evaluation.wandb_samples import extend_wandb_logger
 
             boundary(session.select)(ours)
+            extend_wandb_logger(WandbLogger)
         return names
 
     match.pebench = True  # type: ignore[attr-defined]

@@ -26,9 +26,10 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def recorded_of(checkpoint: Path | str, *, needed: bool = False) -> dict[str, Any]:
-    """What the results of a checkpoint say of its making, in short; empty for one of other origin.
+    """What the results of a checkpoint say of its making; empty for one of other origin.
 
-    Raises ``BenchmarkError`` for a damaged record, and where there must be one (``needed``) and is none.
+    In short, and whole but for the losses (``record``): results are read where there is no checkpoint any more. Raises
+    ``BenchmarkError`` for a damaged record, and where there must be one (``needed``) and is none.
     """
     path = Path(checkpoint) / RUN_RECORD
     record = read_record(path.parent)
@@ -38,4 +39,5 @@ def recorded_of(checkpoint: Path | str, *, needed: bool = False) -> dict[str, An
         return {}
     if missing := [name for name in RECORDED if name not in record]:
         raise BenchmarkError(f"{path} is damaged (no {missing[0]!r}). Train this checkpoint again.")
-    return {name: record[name] for name in RECORDED}
+    whole = {name: value for name, value in record.items() if name != "losses"}
+    return {**{name: record[name] for name in RECORDED}, "record": whole}

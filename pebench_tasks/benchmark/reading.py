@@ -1,7 +1,6 @@
 """Read a benchmark folder: check it whole before anything else happens, then hand out rows and images."""
 
 import hashlib
-import io
 import json
 import threading
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
+from pebench_tasks.benchmark.pixels import as_seen
 from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split
 from pebench_tasks.errors import BenchmarkError
 
@@ -46,12 +46,12 @@ class Benchmark:
         return [row["name"] for row in self.people] + list(dict.fromkeys(row["name"] for row in self.real))
 
     def image(self, key: str) -> Image.Image:
-        """The RGB image behind a key of ``images``, ``real`` or ``world``; safe to call from several threads."""
+        """The RGB image behind a key of ``images``, ``real`` or ``world``, as a viewer shows it; safe among threads."""
         try:
             table, row = self._place[key]
         except KeyError:
             raise BenchmarkError(f"The benchmark in {self.directory} has no image {key!r}.") from None
-        return Image.open(io.BytesIO(self._readers[table].read(row))).convert("RGB")
+        return as_seen(self._readers[table].read(row))
 
     def description(self, key: str) -> str:
         """What the scene question about an image of the grid is answered by: its own description, or its event's."""
@@ -138,6 +138,14 @@ def shared_benchmark(directory: Path) -> Benchmark:
 @lru_cache(maxsize=2)
 def _open_once(directory: Path, _changed: int) -> Benchmark:
     return open_benchmark(directory)
+
+
+def named_fingerprint(directory: Path) -> str:
+    """The fingerprint in a folder's manifest, unverified; "" where there is no manifest of ours."""
+    try:
+        return str(_read_manifest(directory)["fingerprint"])
+    except BenchmarkError:
+        return ""
 
 
 def fingerprint(tables: Mapping[str, Iterable[Row]]) -> str:

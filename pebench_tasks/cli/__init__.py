@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -217,8 +218,14 @@ def _use(arguments: argparse.Namespace) -> int:
     from pebench_tasks.benchmark.reading import open_benchmark
 
     benchmark = open_benchmark(arguments.directory)
-    path = settings_path()
-    write_whole(path, json.dumps({"data": str(arguments.directory.resolve())}) + "\n")
+    path, chosen = settings_path(), arguments.directory.resolve()
+    try:
+        write_whole(path, json.dumps({"data": str(chosen)}) + "\n")
+    except OSError as error:
+        raise BenchmarkError(
+            f"{path} cannot be written ({error.strerror}). Choose the folder for this shell:  export "
+            f"PEBENCH_DATA={shlex.quote(str(chosen))}"
+        ) from None
     print(
         f"{benchmark.name} ({benchmark.fingerprint}) in {arguments.directory} is now the default; remembered in {path}"
     )

@@ -51,7 +51,8 @@ def main(arguments: argparse.Namespace) -> int:
         logged = [one for one in logged if any(sample.provenance.judge is not None for sample in one.samples)]
         for one in logged:
             _check(one.result)
-        contexts = [context(one, arguments.data, arguments.goal) for one in logged]
+        given = [one.result.results_file for one in logged]
+        contexts = [context(one, arguments.data, arguments.goal, given) for one in logged]
         written = judge_results(logged, contexts, judge, arguments.out)
     finally:
         judge.close()

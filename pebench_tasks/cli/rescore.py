@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Rescore, print, and return 1 if a results file says something else."""
     logged = [one for path in arguments.samples for one in read_logged(path)]
-    rescored = [rescore(one, context(one, arguments.data, arguments.goal)) for one in logged]
+    given = [one.result.results_file for one in logged]
+    rescored = [rescore(one, context(one, arguments.data, arguments.goal, given)) for one in logged]
     print_results([one.result for one in rescored], details=arguments.details)
     for before, after in zip(logged, rescored, strict=True):
         if after.differing:

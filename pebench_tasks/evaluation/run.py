@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -160,6 +161,7 @@ class Run:
                 "directory": str(self.choice.directory),
                 "chosen": self.choice.reason,
             },
+            "started_in": str(Path.cwd()),
             "image_size": self.image_sizes.found,
             "forget_note": self.splits[target].note,
             "versions": {"pebench": __version__}

@@ -12,9 +12,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import shared_benchmark
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, reason
 from pebench_tasks.evaluation.announce import choice_line, flawed_goal_lines, say
 from pebench_tasks.evaluation.choice import Choice, choose
+from pebench_tasks.evaluation.datasets_folder import own_datasets_folder
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.evaluation.run import Run
 from pebench_tasks.marking.names import NameIndex
@@ -30,14 +31,14 @@ OWN_BACKEND = "pebench_hf"
 
 
 def boundary(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a ``BenchmarkError`` into an exit with its message: lmms-eval swallows and retries anything less."""
+    """Turn an expected error into an exit with its message: lmms-eval swallows and retries anything less."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except BenchmarkError as error:
-            raise SystemExit(f"error: {error}") from error
+        except (BenchmarkError, OSError) as error:
+            raise SystemExit(f"error: {reason(error)}") from error
 
     return call
 
@@ -60,6 +61,8 @@ class Session:
         the model before it loads the tasks. Raises ``BenchmarkError`` where something is wrong.
         """
         self.image_sizes.watch()
+        if line := own_datasets_folder():
+            say(line)
         if not self._by_program:
             self._choose(choose(variables))
         choice = self._choice

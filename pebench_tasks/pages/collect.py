@@ -56,7 +56,7 @@ def mark_task(
         for result, lacks in zip(results, without, strict=True)
     ]
     refuse_mixed(aligned)
-    found = context(_logged(scored or aligned[0]), data, goal)
+    found = context(_logged(scored or aligned[0]), data, goal, [result.results_file for result in results])
     asked: list[Item] = []
     shown: set[str] = set()
     marked: list[Remarked] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
+from rich.console import Console
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
@@ -78,6 +79,9 @@ def write_comparison(
     write_whole(out / "comparison.md", markdown(list(models), comparisons))
     write_csv(comparisons, out / "comparison.csv")
     write_whole(out / "changed.csv", csv_text(_changed_rows(comparisons), CHANGED))
+    console = Console(stderr=True)
+    for note in notes:
+        console.print(f"left out: {note}", highlight=False, markup=False, soft_wrap=True)
     return out / "comparison.html"
 
 
@@ -182,7 +186,7 @@ def _samples(
     notes: list[str] = []
     benchmarks = {}
     for task, having in found.items():
-        used, note = _context(next(iter(having.values())), data)
+        used, note = _context(next(iter(having.values())), data, [one.result.results_file for one in having.values()])
         notes += [note] if note and note not in notes else []
         benchmarks[used.benchmark.fingerprint] = used.benchmark
         goal = used.goals.responses[0] if used.goals else {}
@@ -201,10 +205,10 @@ def _samples(
     return browser(rows, images, per_slice=SHOWN), notes
 
 
-def _context(logged: Logged, data: Path | str | None) -> tuple[Context, str]:
+def _context(logged: Logged, data: Path | str | None, given: Sequence[Path]) -> tuple[Context, str]:
     """What a result was asked, with the Goal's answers if they are at hand; else a note says why they are not."""
     try:
-        return context(logged, data), ""
+        return context(logged, data, given=given), ""
     except BenchmarkError as error:  # the marks are those that were logged, so nothing is lost but what Goal said
         goalless = [s._replace(provenance=replace(s.provenance, goals=())) for s in logged.samples]
         return context(logged._replace(samples=goalless), data), f"Goal's answers are not shown: {error}"

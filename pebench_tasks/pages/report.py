@@ -19,9 +19,9 @@ from pebench_tasks.pages.entries import Board, boards
 from pebench_tasks.pages.page import render
 from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
 from pebench_tasks.pages.samples import Item, browser, chosen, thumbnails
-from pebench_tasks.pages.sections import view
-from pebench_tasks.results.files import Result
-from pebench_tasks.results.table import find_results
+from pebench_tasks.pages.sections import unrecorded, view
+from pebench_tasks.results.files import Result, passed_over
+from pebench_tasks.results.table import find_results, result_folders
 
 TITLE = "Unlearning results"
 SAMPLES = 200  # of a slice in the page's browser
@@ -63,7 +63,9 @@ def write_report(
     tables = boards([one.after.result for task in collected.values() for one in task.results])
     views = [view(board, forgotten=forgotten_names(board, collected[board.task].found)) for board in tables]
     lead = _lead(tables)
-    differing = [line for board in tables for line in differences(board, collected[board.task])]
+    unused = [line for path in paths for folder in result_folders(Path(path)) for line in passed_over(folder)]
+    differing = unused + [line for board in tables for line in differences(board, collected[board.task])]
+    lost = unrecorded(tables)
     command = _command(paths, data, goal, samples, thumbnail, title)
     page = render(
         "report.html.jinja",
@@ -71,12 +73,15 @@ def write_report(
         lead=lead,
         views=views,
         differing=differing,
+        unrecorded=lost,
         command=command,
         browser=_browser(tables, collected, samples, thumbnail) if samples != 0 else None,
     )
     write_whole(out / "report.md", markdown(title, lead, differing, views, command))
     write_whole(out / "report.csv", csv_text(csv_rows(tables), list(CSV_COLUMNS)))
     write_whole(out / "report.html", page)
+    for line in [*unused, *lost]:
+        progress.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
     return out / "report.html"
 
 

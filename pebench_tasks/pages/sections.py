@@ -1,8 +1,7 @@
 """What the sections of a page say, prepared for its templates and for Markdown: tables without their looks."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from pebench_tasks.marking.failures import resolution_note
@@ -10,6 +9,7 @@ from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
+from pebench_tasks.results.beside import record_beside
 from pebench_tasks.results.notes import accounted, failing_slices, goal_flaws
 from pebench_tasks.results.summary import FLAGS, OUTCOMES
 from pebench_tasks.run_record import RUN_RECORD
@@ -225,17 +225,22 @@ def groups(entries: Sequence[Entry]) -> list[Group]:
 
 
 def runs(entries: Iterable[Entry]) -> list[Run]:
-    """The run records that lie beside the checkpoints, if they are still those of the weights that were scored."""
-    found = []
-    for entry in entries:
-        model = entry.result.provenance.model
-        path = Path(model.pretrained or "") / RUN_RECORD
-        if model.weights is None or not path.is_file():
-            continue
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("weights") == model.weights:
-            found.append(run(entry.name, record))
-    return found
+    """The run records of the weights that were scored, from the results or beside the checkpoints."""
+    return [run(entry.name, record) for entry in entries if (record := record_beside(entry.result)) is not None]
+
+
+def unrecorded(boards: Iterable[Board]) -> list[str]:
+    """A line about the models that had a run record when they were scored, and whose record is not found."""
+    entries = [entry for board in boards for entry in board.entries]
+    lost = [e for e in entries if e.result.provenance.model.weights is not None and record_beside(e.result) is None]
+    if not lost:
+        return []
+    names = ", ".join(dict.fromkeys(entry.name for entry in lost))
+    where = ", ".join(dict.fromkeys(f".../{PurePath(entry.result.checkpoint).name}" for entry in lost))
+    return [
+        f"Method and settings of {names} are not shown: the results do not hold them, and there is no {RUN_RECORD} of "
+        f"their weights in {where}."
+    ]
 
 
 def run(name: str, record: Mapping[str, Any]) -> Run:

@@ -1,7 +1,7 @@
 """The results files that lmms-eval writes, read back: one task's figures for one model."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from pebench_tasks.results.record import FigureRow, ResultRecord
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
 TARGETS = {task: target for target, task in TASKS.items()}
 DEFAULT_TARGETS = ("person", "event")
+PREDICTED = "was run with --predict_only, which marks nothing. Score it without."
 
 
 class Result(NamedTuple):
@@ -50,16 +51,46 @@ def reading(result: Result, name: str) -> Reading:
 
 
 def read_result(folder: Path, task: str) -> Result | None:
-    """The newest result of ``task`` in the folder of one checkpoint, or None if there is none."""
+    """The newest result of ``task`` in the folder of one checkpoint that can be used, or None if there is none."""
+    for results_file, values in _of_task(folder, task):
+        if not _unusable(results_file, task, values):
+            return next(result for result in read_results_file(results_file) if result.task == task)
+    return None
+
+
+def passed_over(folder: Path) -> list[str]:
+    """A line about each task whose newest results in this folder cannot be used: an older one is, or none."""
+    newest = [(task, *found) for task in TASKS.values() if (found := next(_of_task(folder, task), None)) is not None]
+    return [
+        f"{folder.name}/{results_file.name}: {why}"
+        for task, results_file, values in newest
+        if (why := _unusable(results_file, task, values))
+    ]
+
+
+def _of_task(folder: Path, task: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The results files with this task, the newest first, and what they say of it."""
     for results_file in sorted(folder.glob("*_results.json"), key=age, reverse=True):
         try:
             file = json.loads(results_file.read_text(encoding="utf-8"))
         except ValueError:  # the process was killed while it wrote
             continue
-        scored = isinstance(file, dict) and task in file.get("results", {})
-        if scored and samples_file(results_file, task).is_file():
-            return next(result for result in read_results_file(results_file) if result.task == task)
-    return None
+        if isinstance(file, dict) and task in file.get("results", {}):
+            yield results_file, file["results"][task]
+
+
+def _unusable(results_file: Path, task: str, values: Mapping[str, Any]) -> str:
+    """Why a result cannot be read back; empty where it can."""
+    if predicted_only(values):
+        return f"{task} {PREDICTED}"
+    if not samples_file(results_file, task).is_file():
+        return f"{task} was scored without --log_samples, so there are no responses to read. Score it with them."
+    return ""
+
+
+def predicted_only(values: Mapping[str, Any]) -> bool:
+    """Whether lmms-eval was told to mark nothing."""
+    return "bypass,none" in values
 
 
 def age(results_file: Path) -> tuple[int, str]:
@@ -102,6 +133,8 @@ def unreadable(results_file: Path, error: Exception) -> BenchmarkError:
 
 def _read(file: dict[str, Any], results_file: Path, task: str) -> Result:
     values = file["results"][task]
+    if predicted_only(values):
+        raise BenchmarkError(f"{results_file}: {task} {PREDICTED}")
     metrics = {}
     for name, value in values.items():
         metric, _, _ = name.partition(",")

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results.files import TASKS, Result, age, our_results, unreadable
+from pebench_tasks.results.files import TASKS, Result, age, our_results, predicted_only, unreadable
 from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import accounted
 from pebench_tasks.results.record import ResultRecord
@@ -43,6 +43,10 @@ class GoalRun(NamedTuple):
         """What the results file of a model that was scored with it says of it."""
         said = {"weights": self.fingerprint, "results": str(self.results_file)}
         return {**said, "flaws": list(self.flaws)} if self.flaws else said
+
+    def matches(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether its fields equal ``wanted`` (None there: any)."""
+        return _first_difference(self.fields, wanted) is None
 
 
 class Goals(NamedTuple):
@@ -93,14 +97,29 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
     """
     if not directory.is_dir():
         raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
-    runs: dict[tuple[str, str], GoalRun] = {}
-    for path in sorted(directory.rglob("*_results.json"), key=age):
-        for run in map(_goal_run, our_results(path, partial(_of_a_goal, TASKS[target]))):
-            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run  # the later date overwrites
+    runs = goal_runs(sorted(directory.rglob("*_results.json"), key=age), target)
     if not runs:
         raise BenchmarkError(
             f"{directory} (PEBENCH_GOAL) holds no results of a Goal model on {TASKS[target]}. {_hint(target)}"
         )
+    return runs
+
+
+def goal_runs(files: Iterable[Path], target: str, *, damaged: bool = True) -> list[GoalRun]:
+    """The Goal models of these results files, in their order; of one scored twice in the same way, the later file.
+
+    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``).
+    """
+    runs: dict[tuple[str, str], GoalRun] = {}
+    for path in files:
+        try:
+            found = [_goal_run(result) for result in our_results(path, partial(_of_a_goal, TASKS[target]))]
+        except BenchmarkError:
+            if damaged:
+                raise
+            continue
+        for run in found:
+            runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run
     return list(runs.values())
 
 
@@ -172,7 +191,12 @@ def load_goals(
             f"The Goals in {directory} (PEBENCH_GOAL) come from different foundation models ({', '.join(bases)}), and "
             "the one of the model at hand is unknown. Name its checkpoint:  PEBENCH_CHECKPOINT=DIR"
         )
-    return Goals(runs, [_responses(run.samples_file) for run in runs], wanted["base"] or "unverified")
+    return open_goals(runs, wanted)
+
+
+def open_goals(runs: Sequence[GoalRun], wanted: Mapping[str, Any]) -> Goals:
+    """The Goals of these runs with their responses."""
+    return Goals([*runs], [_responses(run.samples_file) for run in runs], wanted["base"] or "unverified")
 
 
 def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
@@ -184,7 +208,7 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
 
 def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
     """Whether a result is a Goal model's on the wanted task, and its scores are not withheld."""
-    if task != wanted:
+    if task != wanted or predicted_only(values):
         return False
     provenance = values["provenance,none"]
     return provenance["model"].get("method") == "goal" and not provenance["withheld"]

@@ -36,6 +36,7 @@ class ModelRecord:
     weights: str | None = None
     data: str | None = None
     split: str | None = None
+    record: Mapping[str, Any] | None = None  # the run record, all but the losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ class ResultRecord:
     model: ModelRecord
     benchmark: BenchmarkRecord
     image_size: ImageSize | None  # None where no image processor was seen
+    started_in: str  # the folder that relative paths in here are seen from; "" where unknown
     versions: Mapping[str, str]
 
     @classmethod
@@ -197,6 +199,7 @@ class ResultRecord:
             model=model,
             benchmark=_part(BenchmarkRecord, said.get("benchmark", {})),
             image_size=said.get("image_size"),
+            started_in=said.get("started_in", ""),
             versions=said.get("versions", {}),
         )
 

@@ -18,6 +18,7 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.record import value_of
 from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, Score, average, score
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
+from pebench_tasks.results.beside import benchmark_beside, goals_beside
 from pebench_tasks.results.files import TARGETS, Result
 from pebench_tasks.results.goals import Goals, comparable, goal_answers, load_goals, with_flaws
 from pebench_tasks.results.record import ResultRecord
@@ -83,14 +84,19 @@ def rescore_all(
     ``BenchmarkError`` for what cannot be read or marked.
     """
     several = [paths] if isinstance(paths, Path | str) else paths
-    return [rescore(one, context(one, data, goal)) for path in several for one in read_logged(path)]
+    logged = [one for path in several for one in read_logged(path)]
+    given = [one.result.results_file for one in logged]
+    return [rescore(one, context(one, data, goal, given)) for one in logged]
 
 
-def context(logged: Logged, data: Path | str | None = None, goal: Path | str | None = None) -> Context:
+def context(
+    logged: Logged, data: Path | str | None = None, goal: Path | str | None = None, given: Sequence[Path] = ()
+) -> Context:
     """Find what a result is marked with: the benchmark of its fingerprint and the Goals it was scored with.
 
-    ``data`` and ``goal`` name their folders; else those that the result recorded are tried, then the environment's.
-    Raises ``BenchmarkError`` where none fits.
+    ``data`` and ``goal`` name their folders; else those that the result recorded are tried (see ``beside``; ``given``:
+    results files among and beside which Goals may be), then the environment's. Raises ``BenchmarkError`` where none
+    fits.
     """
     first = logged.samples[0].provenance
     benchmark = benchmark_of(logged, data)
@@ -101,7 +107,7 @@ def context(logged: Logged, data: Path | str | None = None, goal: Path | str | N
             f"{logged.result.samples_file} is of the split {first.split}; {benchmark.directory} has another "
             f"{first.forget} ({every[0]['split']})."
         )
-    goals = _goals(logged, target, goal)
+    goals = _goals(logged, target, goal, given)
     return Context(benchmark, NameIndex(benchmark.names), {document["key"]: document for document in every}, goals)
 
 
@@ -111,11 +117,8 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
     Raises ``BenchmarkError`` for a folder of another benchmark.
     """
     result, fingerprint = logged.result, logged.result.provenance.data
-    recorded = result.provenance.benchmark.directory
-    if data is None and recorded and Path(recorded).is_dir():
-        benchmark = shared_benchmark(Path(recorded))
-        if benchmark.fingerprint == fingerprint:
-            return benchmark
+    if data is None and (found := benchmark_beside(result)) is not None:
+        return found
     benchmark = shared_benchmark(Path(data) if data is not None else choose_benchmark(build=False)[0])
     if benchmark.fingerprint != fingerprint:
         raise BenchmarkError(
@@ -125,21 +128,22 @@ def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
     return benchmark
 
 
-def _goals(logged: Logged, target: str, goal: Path | str | None) -> Goals | None:
+def _goals(logged: Logged, target: str, goal: Path | str | None, given: Sequence[Path]) -> Goals | None:
     """The Goals that the samples name, with their responses; None where they name none."""
     named = {weights for sample in logged.samples for weights in sample.provenance.goals}
     if not named:
         return None
-    scored_with = logged.result.provenance.goal
-    recorded = scored_with.directory if scored_with else ""
-    folder = goal or (recorded if recorded and Path(recorded).is_dir() else os.environ.get("PEBENCH_GOAL"))
+    wanted = comparable({"generation": None, "prompts": None, **logged.result.provenance.json}, None)
+    if goal is None and (found := goals_beside(logged.result, named, wanted, given)) is not None:
+        return found
+    folder = goal or os.environ.get("PEBENCH_GOAL")
     if folder is None:
         raise BenchmarkError(
             f"{logged.result.samples_file} was scored with the Goal models {', '.join(sorted(named))}; their responses "
-            "are needed again. Name the folder that has them:  --goal DIR"
+            "are needed again, and are neither where the result says, nor among or beside the results. Name the folder "
+            "that has them:  --goal DIR"
         )
-    facts = {"generation": None, "prompts": None, **logged.result.provenance.json}
-    return load_goals(Path(folder), comparable(facts, None), target, named)
+    return load_goals(Path(folder), wanted, target, named)
 
 
 def rescore(logged: Logged, found: Context) -> Rescored:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
-from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file, reading
+from pebench_tasks.results.files import TASKS, Result, passed_over, read_result, read_results_file, reading
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged
 
@@ -75,9 +75,11 @@ def find_results(paths: Iterable[Path | str]) -> list[Result]:
     """
     found: list[Result] = []
     for path in map(Path, paths):
-        below = sorted({file.parent for file in path.glob("*/*_results.json")}) if path.is_dir() else []
-        if below and not any(path.glob("*_results.json")):
-            ours = [result for folder in below for result in _of_folder(folder)]
+        folders = result_folders(path)
+        if folders and folders != [path]:
+            ours = [result for folder in folders for result in _of_folder(folder)]
+            if not ours and (unused := [line for folder in folders for line in passed_over(folder)]):
+                raise BenchmarkError(f"{path / unused[0]}")
             if not ours:
                 raise BenchmarkError(
                     f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
@@ -89,6 +91,14 @@ def find_results(paths: Iterable[Path | str]) -> list[Result]:
         else:
             found += _of_folder(path) or [one.result for one in read_logged(path)]
     return found
+
+
+def result_folders(path: Path) -> list[Path]:
+    """The folders whose results a path stands for: itself, or of a folder of folders those; none for a file."""
+    if not path.is_dir():
+        return []
+    below = sorted({file.parent for file in path.glob("*/*_results.json")})
+    return below if below and not any(path.glob("*_results.json")) else [path]
 
 
 def _of_folder(folder: Path) -> list[Result]:

@@ -10,6 +10,12 @@ from pebench_tasks.benchmark.reading import BUILD_HINT
 from pebench_tasks.errors import BenchmarkError
 
 REAL, WORLD = "therem/CLEAR", "lmms-lab/POPE"
+ANOTHER_WAY = (
+    f"Without it, build one:  {BUILD_HINT}  or, from a copy of the published files,  "
+    "pebench data build --source folder --path COPY --out DIR  or, without public figures,  "
+    "pebench data build --source hub --world lmms-lab/POPE --out DIR  "
+    "then choose it with  pebench data use DIR  or  export PEBENCH_DATA=DIR"
+)
 
 
 def build_into_cache(folder: Path) -> None:
@@ -17,7 +23,14 @@ def build_into_cache(folder: Path) -> None:
 
     Raises ``BenchmarkError`` that says what to do without the hub.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.with_name("published.lock").touch()
+    except OSError as error:
+        raise BenchmarkError(
+            f"No benchmark is chosen, and {folder.parent} cannot be written for the published one ({error.strerror}). "
+            f"{ANOTHER_WAY}"
+        ) from None
     with FileLock(folder.with_name("published.lock")):
         if not folder.exists():
             console = Console(stderr=True)
@@ -26,9 +39,5 @@ def build_into_cache(folder: Path) -> None:
                 build_published(folder, real=REAL, world=WORLD, console=console)
             except BenchmarkError as error:
                 raise BenchmarkError(
-                    f"No benchmark is chosen, and the published one could not be built: {error} "
-                    f"Without it, build one:  {BUILD_HINT}  or, from a copy of the published files,  "
-                    "pebench data build --source folder --path COPY --out DIR  or, without public figures,  "
-                    "pebench data build --source hub --world lmms-lab/POPE --out DIR  "
-                    "then choose it with  pebench data use DIR  or  export PEBENCH_DATA=DIR"
+                    f"No benchmark is chosen, and the published one could not be built: {error} {ANOTHER_WAY}"
                 ) from None

@@ -1,7 +1,6 @@
 """Reads, checks and stores images, one file of parts per person, so that an interrupted build goes on where it was."""
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +10,15 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
+from pebench_tasks.benchmark.pixels import why_unusable
 from pebench_tasks.benchmark.published.grid import Cell
 from pebench_tasks.benchmark.published.scan import Skipped
 from pebench_tasks.benchmark.splits import Plan
 from pebench_tasks.benchmark.writing import Row, image_writer, placement
 from pebench_tasks.machine import usable_cores
 
-PART_VERSION = 1
+PART_VERSION = 2
 SKIPPED = b"pebench_skipped"
 
 
@@ -73,8 +72,8 @@ def _store(folder: Path, cells: Sequence[Cell], plan: Plan, schema: pa.Schema) -
         except OSError as error:
             skipped.append(Skipped(f"an image that cannot be read ({error.strerror})", cell.file.name))
             continue
-        if not _decodes(content_bytes):
-            skipped.append(Skipped("an image that cannot be decoded", cell.file.name))
+        if why := why_unusable(content_bytes):
+            skipped.append(Skipped(why, cell.file.name))
             continue
         row = {
             "key": cell.key, "person": cell.person, "event": cell.event, **place, "description": cell.description,
@@ -89,13 +88,3 @@ def _store(folder: Path, cells: Sequence[Cell], plan: Plan, schema: pa.Schema) -
         writer.write_table(table)
     temporary.replace(path)
     return Part(path, skipped)
-
-
-def _decodes(content: bytes) -> bool:
-    """Whether Pillow can decode the image to its last row; its errors on broken files are of many kinds."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    except Exception:
-        return False
-    return True

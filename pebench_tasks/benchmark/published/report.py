@@ -92,6 +92,10 @@ def print_report(console: Console, manifest: Mapping[str, Any]) -> None:
     )
     for name in ("real", "world"):
         say(name, f"{images[name]} images from {manifest[name]}" if manifest[name] else f"none (--{name})")
+    if skipped := (manifest["real_report"] or {}).get("skipped"):
+        counts = ", ".join(f"{count} x {why}" for why, count in skipped.items())
+        first = "; ".join(manifest["real_report"]["unusable"])
+        say("skipped", f"public figures: {counts}" + (f", such as {first}" if first else ""))
     if named_alike := (manifest["real_report"] or {}).get("left_out_named_like_a_person"):
         say("left out", f"public figures named like a person of the benchmark: {', '.join(named_alike)}")
     console.print(lines)

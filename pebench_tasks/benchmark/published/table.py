@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,11 @@ from pebench_tasks.errors import BenchmarkError
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# Western text in cp1252 holds these, and an accented letter nearly always stands alone; GBK, Shift-JIS, Cyrillic and
+# the like give rows of letters, or signs among them. Polish or Turkish letters are not told from Western ones: the
+# report names the encoding and shows samples.
+WESTERN = re.compile("[\0-\x7f\xa0‘’“”–—…€£§©®°«»¿¡·À-ÖØ-öø-ÿŠŽŒšžœŸ]*")
+NOT_WESTERN = re.compile("[À-ÖØ-öø-ÿŠŽŒšžœŸ]{2}")
 RAGGED_SHARE = 0.05  # above it, a delimiter is not the table's
 
 
@@ -29,7 +35,8 @@ class Table(NamedTuple):
 def read_table(path: Path) -> Table:
     """Read a CSV file.
 
-    The encoding is told by a byte order mark, else it is UTF-8 if every byte fits, else Latin-1. The delimiter is the
+    The encoding is told by a byte order mark, else it is UTF-8 if every byte fits, else Windows' Western one (cp1252)
+    where the text looks like it; any other is refused, since nothing tells which one it is. The delimiter is the
     one of comma, semicolon, tab and bar that gives nearly all rows the width of the first, the widest if several do.
     A first row that names an image file is no header: then the columns are called "column 1" and so on.
     Raises ``BenchmarkError`` for a file that is no text, and for one that no delimiter cuts into columns.
@@ -39,7 +46,10 @@ def read_table(path: Path) -> Table:
     except OSError as error:
         raise BenchmarkError(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeError:
-        raise BenchmarkError(f"{path} is not text: neither UTF-8 nor UTF-16 with a mark. Save it as UTF-8.") from None
+        raise BenchmarkError(
+            f"{path} is not text that can be told: neither UTF-8, nor UTF-16 with a mark, nor Western European. Save "
+            "it as UTF-8; for a Chinese one:  iconv -f GB18030 -t UTF-8 FILE"
+        ) from None
     failures: list[str] = []
     readings = []
     for delimiter in DELIMITERS:
@@ -71,7 +81,10 @@ def _decode(content: bytes) -> tuple[str, str]:
     try:
         return "utf-8", content.decode("utf-8")
     except UnicodeDecodeError:
-        return "latin-1", content.decode("latin-1")
+        text = content.decode("cp1252")
+        if not WESTERN.fullmatch(text) or NOT_WESTERN.search(text):
+            raise UnicodeError from None
+        return "cp1252", text
 
 
 def _rows(text: str, delimiter: str) -> list[tuple[int, list[str]]]:

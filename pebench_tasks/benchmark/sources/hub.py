@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, reason, short
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 LOCAL_COPY = "or download its files elsewhere and name the folder instead"
@@ -45,12 +45,22 @@ def fetch(repo_id: str, patterns: Sequence[str], revision: str | None = None) ->
     except RevisionNotFoundError:
         raise BenchmarkError(f"The dataset {repo_id} has no revision {revision!r}. See {page}/commits/main.") from None
     except (LocalEntryNotFoundError, ConnectionError) as error:
+        if constants.HF_HUB_OFFLINE:
+            raise BenchmarkError(
+                f"The dataset {repo_id} is not on this machine, and HF_HUB_OFFLINE is set. Unset it, or run once on a "
+                f"connected machine (the files stay in {constants.HF_HUB_CACHE}), {LOCAL_COPY}."
+            ) from None
         raise BenchmarkError(
             f"The dataset {repo_id} is not on this machine and {hub} cannot be reached "
             f"({_reason(error)}). Run once on a connected machine (the files stay in {constants.HF_HUB_CACHE}), "
             f"{LOCAL_COPY}."
         ) from None
     except (HfHubHTTPError, OSError) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise BenchmarkError(
+                f"The dataset {repo_id} cannot be kept in {constants.HF_HUB_CACHE} ({reason(error).rstrip('.')}). Set "
+                f"HF_HOME to a folder that can be written, {LOCAL_COPY}."
+            ) from None
         raise BenchmarkError(
             f"The dataset {repo_id} could not be downloaded ({_reason(error)}). Try again, check HF_TOKEN where it is "
             f"set, {LOCAL_COPY}."
@@ -90,7 +100,7 @@ def inside(folder: Path, path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return _without_secrets(f"{error.__class__.__name__}: {error}".split("\n")[0])[:200].rstrip(".")
+    return short(_without_secrets(f"{error.__class__.__name__}: {error}".split("\n")[0])).rstrip(".")
 
 
 def _without_secrets(text: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pebench_tasks.benchmark.sources.hub import fetch, inside, local_path
 from pebench_tasks.benchmark.sources.real import Reading, check_image
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, short
 
 Row = dict[str, Any]
 SPLITS = ("random", "popular", "adversarial")
@@ -165,7 +165,7 @@ def _check_image(content: bytes, source: str, row: int) -> None:
     try:
         check_image(content)
     except OSError as error:
-        raise BenchmarkError(f"{source}, row {row}: the image is damaged ({error}). Download it again.") from None
+        raise BenchmarkError(f"{source}, row {row}: the image cannot be used ({error}). Download it again.") from None
 
 
 def _records(files: list[Path], source: str) -> Iterator[Row]:
@@ -180,7 +180,7 @@ def _records(files: list[Path], source: str) -> Iterator[Row]:
                 for batch in parquet.iter_batches(batch_size=16, columns=list(COLUMNS), use_threads=False):
                     yield from batch.to_pylist()
         except (OSError, pa.ArrowException) as error:
-            raise BenchmarkError(f"{source}: {file} cannot be read ({str(error)[:200]}). Replace it.") from None
+            raise BenchmarkError(f"{source}: {file} cannot be read ({short(str(error))}). Replace it.") from None
 
 
 def _files(source: str) -> tuple[list[Path], str]:

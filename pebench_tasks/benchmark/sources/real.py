@@ -13,14 +13,12 @@ have a ready mapping:
 """
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
+from pebench_tasks.benchmark.pixels import why_unusable
 from pebench_tasks.benchmark.sources.hub import fetch, inside, local_path
 from pebench_tasks.benchmark.sources.real_columns import (
     Table,
@@ -34,6 +32,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.words import normalise
 
 Row = dict[str, Any]
+FIRST = 3  # examples that are listed of what cannot be used
 MOST_SKIPPED = 0.05  # of the rows; ours
 IMAGE_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.JPG", "*.JPEG", "*.PNG")
 GENERIC_PATTERNS = ("*.parquet", "metadata.csv", "metadata.jsonl", *IMAGE_PATTERNS)
@@ -111,6 +110,7 @@ def _rows(folder: Path, table: Table, report: Row) -> Iterator[Row]:
     figures: dict[str, tuple[str, str]] = {}  # normalised name -> id, first spelling
     seen: dict[str, str] = {}  # hash of an image -> its normalised name
     skipped: Counter[str] = Counter()
+    unusable: list[str] = []
     repeated: Counter[str] = Counter()
     read = 0
     for record in table.records(columns.values()):
@@ -125,6 +125,7 @@ def _rows(folder: Path, table: Table, report: Row) -> Iterator[Row]:
             check_image(content)
         except OSError as error:
             skipped["missing file" if isinstance(error, FileNotFoundError) else "unreadable image"] += 1
+            unusable.append(f"row {read}, {name}: {error.strerror or error or 'no file is named'}")
             continue
         digest = hashlib.sha256(content).hexdigest()
         if digest in seen:
@@ -144,8 +145,10 @@ def _rows(folder: Path, table: Table, report: Row) -> Iterator[Row]:
         seen[digest] = plain
     report |= {"rows": read, "images": len(seen), "figures": len(figures)}
     report |= {"skipped": dict(sorted(skipped.items())), "repeated": dict(sorted(repeated.items()))}
+    report["unusable"] = unusable[:FIRST]
     if skipped.total() > MOST_SKIPPED * read:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in report["skipped"].items())
+        reasons += f"; such as {report['unusable'][0]}" if unusable else ""
         raise BenchmarkError(
             f"{source}: {skipped.total()} of {read} rows cannot be used ({reasons}), more than {MOST_SKIPPED:.0%}. "
             "Repair them, or name other columns."
@@ -155,12 +158,9 @@ def _rows(folder: Path, table: Table, report: Row) -> Iterator[Row]:
 
 
 def check_image(content: bytes) -> None:
-    """Decode an image whole, once; raises ``OSError`` for what is none, or is cut off."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # Pillow's other complaints
-        raise OSError(str(error)) from error
+    """Decode an image whole, once; raises ``OSError`` for what is none, is cut off, or cannot be asked about."""
+    if why := why_unusable(content):
+        raise OSError(why)
 
 
 def _stored(value: Any, folder: Path, base: Path, source: str) -> tuple[bytes, str | None]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, short
 
 Row = dict[str, Any]
 HEADERS = {
@@ -36,7 +36,7 @@ class Table(NamedTuple):
             yield from self.rows(sorted({place.split(".")[0] for place in places if place}))
         except (OSError, csv.Error, pa.ArrowException) as error:
             raise BenchmarkError(
-                f"{self.files[0]} cannot be read ({str(error)[:200]}). Repair or replace it."
+                f"{self.files[0]} cannot be read ({short(str(error))}). Repair or replace it."
             ) from None
 
 
@@ -53,9 +53,11 @@ def open_table(path: Path, source: str) -> Table:
             return _jsonl_table(files[0])
         if files[0].suffix == ".parquet":
             return _parquet_table(files)
+    except UnicodeDecodeError:
+        raise BenchmarkError(f"{source}: {files[0]} cannot be read: it is not UTF-8. Save it as UTF-8.") from None
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise BenchmarkError(
-            f"{source}: {files[0]} cannot be read ({str(error)[:200]}). Repair or replace it."
+            f"{source}: {files[0]} cannot be read ({short(str(error))}). Repair or replace it."
         ) from None
     raise BenchmarkError(f"{source} is no .parquet, .csv or .jsonl file. Name one, or a folder that holds one.")
 

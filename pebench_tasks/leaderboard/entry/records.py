@@ -43,10 +43,14 @@ Record = dict[str, Any]
 def complete_record(folder: Path) -> Record | None:
     """The record of a checkpoint folder, None where there is none; ``BenchmarkError`` names a field it lacks."""
     record = read_record(folder)
-    if record is not None and (missing := [name for name in REQUIRED if name not in record]):
-        where = folder / RUN_RECORD
+    return None if record is None else complete(record, folder / RUN_RECORD)
+
+
+def complete(record: Mapping[str, Any], where: Path | str) -> Record:
+    """A record that lies in ``where``; ``BenchmarkError`` names a field it lacks."""
+    if missing := [name for name in REQUIRED if name not in record]:
         raise BenchmarkError(f"{where} lacks {', '.join(missing)}. A run record needs: {', '.join(REQUIRED)}.")
-    return record
+    return dict(record)
 
 
 def lineage(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -9,10 +9,11 @@ import pebench_templates
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.entry.loader import MAX_GOALS
-from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete_record, lineage, parent_weights
+from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete, complete_record, lineage, parent_weights
 from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.marking.scoring import LEXICAL
-from pebench_tasks.results.files import TARGETS, Result, age, read_results_file
+from pebench_tasks.results.beside import home, neighbours, places, record_beside
+from pebench_tasks.results.files import TARGETS, Result, read_results_file
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 from pebench_tasks.run_record import RUN_RECORD
 from pebench_tasks.versions import task_version
@@ -72,8 +73,7 @@ class Beside:
     def __init__(self, model: Run, folder: Path) -> None:
         self.model, self.folder = model, folder
         self.result = model.logged.result
-        home = self.result.results_file.parent
-        self.home = home.parent.parent if home.name.startswith("judge-") else home.parent
+        self.home = home(self.result.results_file)
 
     def finetuned(self, named: Path | None) -> Run:
         """The run of the Finetuned model."""
@@ -139,13 +139,12 @@ class Beside:
 
     def _results(self) -> list[Result]:
         """The results of this task beside the model's, the oldest first."""
-        files = {*self.home.glob("*/*_results.json"), *self.home.glob("*/judge-*/*_results.json")}
-        return list(_readable(sorted(files, key=age), self.result.task))
+        return list(_readable(neighbours([self.result.results_file]), self.result.task))
 
     def _recorded(self) -> list[Result]:
         """The results of the Goals whose answers the model was scored with, where they still lie."""
         goal = self.result.provenance.goal
-        files = [Path(run.results) for run in goal.runs] if goal else []
+        files = [file for run in goal.runs for file in places(run.results, self.result)] if goal else []
         return list(_readable(filter(Path.is_file, files), self.result.task))
 
     def _choose(self, results: Sequence[Result], role: str, weights: str) -> Logged:
@@ -167,8 +166,10 @@ class Beside:
         )
 
     def _record(self, result: Result) -> Record:
-        """A bound's run record: beside its weights, beside the model's checkpoint, in the model's lineage."""
+        """A bound's run record: its results', beside its weights, beside the model's checkpoint, in its lineage."""
         wanted = weights_of(result)
+        if (said := record_beside(result)) is not None and all(name in said for name in REQUIRED):
+            return dict(said)
         folders = [
             Path(result.checkpoint),
             *(path.parent for path in sorted(self.folder.parent.glob(f"*/{RUN_RECORD}"))),
@@ -260,6 +261,8 @@ def _check_result(result: Result) -> None:
 def _record_of_model(result: Result, checkpoint: Path | None) -> tuple[Record, Path]:
     folder = checkpoint or Path(result.checkpoint)
     record = complete_record(folder)
+    if record is None and checkpoint is None and (said := record_beside(result)) is not None:
+        record = complete(said, f"The run record of {_name(result)}")
     if record is None:
         raise BenchmarkError(
             f"There is no {RUN_RECORD} in {folder}. Name the checkpoint's folder:  --checkpoint DIR.  {OWN_CODE}"

@@ -409,3 +409,14 @@ def test_a_link_is_https(here: Path, link: str) -> None:
 
 def test_a_text_that_a_page_could_not_show_is_refused(here: Path) -> None:
     assert "U+202E" in refused("person", description="a\u202eb")
+
+
+def test_a_submission_is_made_from_every_folder(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results name checkpoints and Goals by paths that are relative to the folder of the training."""
+    at_home = send("event")
+    for path in here.glob("*/*/*_results.json"):
+        path.write_text(path.read_text().replace(f"{here}/", ""))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    from_elsewhere = submit(here / "scores/gd", name="mine", link=LINK, target="event", out=Path("board")).file
+    assert from_elsewhere.read_bytes() == (here / at_home).read_bytes()

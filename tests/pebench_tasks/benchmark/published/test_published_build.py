@@ -20,7 +20,7 @@ from pebench_tasks.benchmark.contact_sheet import contact_sheet
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.published import parts
 from pebench_tasks.benchmark.published.build import build_published
-from pebench_tasks.benchmark.reading import TABLES, Benchmark, open_benchmark
+from pebench_tasks.benchmark.reading import TABLES, Benchmark, file_sha256, open_benchmark
 from pebench_tasks.benchmark.splits import TARGETS
 from pebench_tasks.cli import main
 from pebench_tasks.errors import BenchmarkError
@@ -123,6 +123,19 @@ def test_a_corrupt_image_is_skipped_and_reported(copy: Path, tmp_path: Path) -> 
     assert reading["holes"] == {"count": 2, "first": ["Dana Lee, zoo visit", "Jo Klein, boat trip"]}
     assert "2 x an image that cannot be decoded, such as Dana Lee/02.jpg, Jo Klein/03.jpg" in output.getvalue()
     assert "Dana Lee/02.jpg" in (tmp_path / "data" / "README.md").read_text()
+
+
+def test_an_image_that_no_processor_takes_is_named_and_a_transparent_one_is_what_a_viewer_shows(
+    copy: Path, tmp_path: Path
+) -> None:
+    narrow, clear = copy / "Dana Lee" / "02.jpg", copy / "Jo Klein" / "03.jpg"
+    Image.new("RGB", (700, 3)).save(narrow, "PNG")
+    Image.new("RGBA", (16, 16), (255, 0, 0, 0)).save(clear, "PNG")
+    output = io.StringIO()
+    benchmark = build_published(tmp_path / "data", folder=copy, console=Console(file=output, width=200))
+    assert "1 x an image too narrow for an image processor, such as Dana Lee/02.jpg" in output.getvalue()
+    (key,) = [row["key"] for row in benchmark.images if row["bytes_sha256"] == file_sha256(clear)]
+    assert benchmark.image(key).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_too_many_corrupt_images_are_refused(copy: Path, tmp_path: Path) -> None:

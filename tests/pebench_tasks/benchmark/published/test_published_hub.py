@@ -143,3 +143,14 @@ def test_offline_says_what_to_do(home: Path, repository: Path, monkeypatch: pyte
     ):  # fmt: skip
         assert command in message
     assert "\n" not in message
+
+
+def test_a_cache_folder_that_cannot_be_written_is_one_line_with_the_other_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(BenchmarkError, match="cannot be written for the published one") as refusal:
+        choose_benchmark()
+    assert "export PEBENCH_DATA=DIR" in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -29,12 +29,29 @@ def as_csv(rows: list[list[str]], delimiter: str = ",") -> str:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings_and_delimiters_are_told(tmp_path: Path, delimiter: str, encoding: str) -> None:
     table = read_table(save(tmp_path / "t.csv", as_csv([HEADER, *ROWS], delimiter), encoding))
     assert table.encoding == encoding
     assert table.columns == {name: [row[i].strip() for row in ROWS] for i, name in enumerate(HEADER)}
     assert table.odd == []
+
+
+def test_western_text_of_windows_has_its_quotation_marks(tmp_path: Path) -> None:
+    text = as_csv([["file", "text"], ["1.jpg", "Renée’s café – “crème brûlée”"], ["2.jpg", "Señor Ñandú"]])
+    table = read_table(save(tmp_path / "t.csv", text, "cp1252"))
+    assert table.columns["text"] == ["Renée’s café – “crème brûlée”", "Señor Ñandú"]
+    assert table.encoding == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("gbk", "王小明在公园"), ("shift_jis", "山田太郎"), ("cp1251", "Иван Петров"), ("cp949", "김철수")],
+)
+def test_text_of_other_encodings_is_refused_and_never_becomes_a_name(tmp_path: Path, encoding: str, name: str) -> None:
+    text = as_csv([["file", "person"], ["1.jpg", name], ["2.jpg", "Bruno"]])
+    with pytest.raises(BenchmarkError, match=r"Save it as UTF-8; for a Chinese one:  iconv -f GB18030"):
+        read_table(save(tmp_path / "t.csv", text, encoding))
 
 
 def test_a_replica_with_a_mark_semicolons_and_latin_letters_is_read(tmp_path: Path) -> None:

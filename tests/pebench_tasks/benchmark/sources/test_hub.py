@@ -78,7 +78,18 @@ def test_the_offline_switch_of_the_hub_library_is_respected_in_a_new_process(tmp
     code = "from pebench_tasks.benchmark.sources.hub import fetch; fetch('owner/name', ['*.parquet'])"
     environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path), "PATH": ""}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
-    assert "BenchmarkError: The dataset owner/name is not on this machine" in result.stderr
+    assert "BenchmarkError: The dataset owner/name is not on this machine, and HF_HUB_OFFLINE is set." in result.stderr
+    assert result.stderr.strip().endswith("or download its files elsewhere and name the folder instead.")
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with serve({"owner/name": dataset}) as hub:
+        hub.use(monkeypatch, tmp_path / "file" / "cache")
+        with pytest.raises(BenchmarkError, match=r"cannot be kept in .*cache \(.*Not a directory\)\. Set HF_HOME to"):
+            fetch("owner/name", ["data/*.parquet"])
 
 
 def test_a_missing_dataset_and_a_missing_file_are_two_errors(

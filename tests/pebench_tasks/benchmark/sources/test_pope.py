@@ -216,7 +216,7 @@ def changed(tmp_path: Path, **change: Any) -> str:
         ({"answer": "maybe"}, r"row 8: .*'maybe'"),
         ({"category": "hard"}, r"row 8: category 'hard'"),
         ({"question": " "}, r"row 8: .*question ' '"),
-        ({"image": {"bytes": picture(1)[:300], "path": None}}, r"row 8: the image is damaged"),
+        ({"image": {"bytes": picture(1)[:300], "path": None}}, r"row 8: the image cannot be used"),
         ({"image": None}, r"row 8, holds no image bytes"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from hub_server import serve
 from PIL import Image, ImageDraw
 
+from pebench_tasks.benchmark.pixels import UNDECODED
 from pebench_tasks.benchmark.sources.real import read_real
 from pebench_tasks.errors import BenchmarkError
 
@@ -89,6 +90,7 @@ def test_an_imagefolder_gives_the_stored_bytes_and_one_figure_a_name(tmp_path: P
         "images": 4,
         "figures": 3,
         "skipped": {},
+        "unusable": [],
         "repeated": {},
     }
     json.dumps(reading.report)
@@ -240,12 +242,17 @@ def test_a_few_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
     assert len(rows) == reading.report["images"] == 97
     assert [row["key"] for row in rows] == [f"real/{number:04d}" for number in range(97)]
     assert reading.report["skipped"] == {"missing file": 1, "no name": 1, "unreadable image": 1}
+    assert [line.partition(": ")[2] for line in reading.report["unusable"]] == [UNDECODED, "No such file or directory"]
+    assert reading.report["unusable"][0].startswith("row 8, Person 7")
+    assert str(tmp_path) not in json.dumps(reading.report["unusable"])
 
 
 def test_more_than_five_percent_of_bad_rows_are_refused(tmp_path: Path) -> None:
     folder = imagefolder(tmp_path, people(19))
     (folder / "faces" / "007.jpg").write_bytes(b"not an image")
-    with pytest.raises(BenchmarkError, match=r"1 of 19 rows cannot be used \(unreadable image: 1\), more than 5%"):
+    with pytest.raises(
+        BenchmarkError, match=r"1 of 19 rows cannot be used \(unreadable image: 1; such as row 8, .*\), more than 5%"
+    ):
         list(read_real(str(folder)))
 
 
