@@ -196,7 +196,7 @@ def generation_inputs(processor: ProcessorMixin, messages: Sequence[Sequence[dic
 # What the libraries raise for files that are damaged, missing or of another kind.
 UNLOADABLE = (
     OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, SafetensorError,
-    StrictDataclassError, pickle.UnpicklingError,
+    StrictDataclassError,
 )  # fmt: skip
 
 
@@ -234,6 +234,11 @@ def load_model(
         )
         if base:
             model = _with_adapter(model, name, base)
+    except pickle.UnpicklingError as error:
+        raise BenchmarkError(
+            f"The model in {name} cannot be loaded: a pickle in it is damaged or holds more than tensors, and "
+            "could run any code. Save the weights as safetensors."
+        ) from error
     except UNLOADABLE as error:
         raise BenchmarkError(f"The model in {name} cannot be loaded: {' '.join(str(error).split())}") from error
     check_keys(base or name, loading["missing_keys"], loading["unexpected_keys"])

@@ -96,5 +96,6 @@ def _config(model: Any) -> GenerationConfig:
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     language_model: Any = getattr(inner, "language_model", None)
     hands_over = type(inner).generate is not GenerationMixin.generate and isinstance(language_model, GenerationMixin)
-    config: GenerationConfig = (language_model if hands_over else inner).generation_config
+    generating: Any = language_model if hands_over else inner
+    config: GenerationConfig = generating.generation_config
     return config
