@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 MOST_OBLONG = 200  # times as long as wide; Qwen2-VL's image processor refuses more
 LEAST_SIDE = 4  # pixels; of an array of 1 or 3 rows an image processor cannot tell rows from colours
@@ -24,12 +24,15 @@ def as_seen(content: bytes) -> Image.Image:
 
 def why_unusable(content: bytes) -> str:
     """Why these bytes are no image for a benchmark; empty where they are one, whole to the last row."""
+    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False  # lmms-eval sets it for all
     try:
         with Image.open(io.BytesIO(content)) as image:
             mode, (width, height) = image.mode, image.size
         as_seen(content)
     except Exception:  # Pillow's errors on broken files are of many kinds
         return UNDECODED
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
     if mode in ("I", "F"):
         return "an image of 32 bits a pixel, whose white the file does not say"
     if min(width, height) < LEAST_SIDE or max(width, height) > MOST_OBLONG * min(width, height):
