@@ -313,8 +313,8 @@ def test_the_command_says_what_to_do_next(
         ({"withheld": "the images of 3 documents were never read"}, "withheld: the images of 3"),
         ({"other_split": "forget05"}, "Score it with --forget forget05"),
         (
-            {"other_target": "person"},
-            "made for the target person, but asked about event. Score it with --target person",
+            {"other_target": "event"},
+            "made for the target event, but asked about person. Score it with --target event",
         ),
         (
             {"image_size": {"image": [64, 64], "made": 256, "own": 16, "unit": "patches"}},
