@@ -1,9 +1,11 @@
 """The pixels of an encoded image as a viewer shows them: what every model is trained on and asked about."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 MOST_OBLONG = 200  # times as long as wide; Qwen2-VL's image processor refuses more
 LEAST_SIDE = 4  # pixels; of an array of 1 or 3 rows an image processor cannot tell rows from colours
@@ -22,8 +24,19 @@ def as_seen(content: bytes) -> Image.Image:
         return image.convert("RGB")
 
 
+@contextmanager
+def truncation_refused() -> Iterator[None]:
+    """Let Pillow refuse what is cut off, also in a process of lmms-eval, which tells it to fill up with grey."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
 def why_unusable(content: bytes) -> str:
-    """Why these bytes are no image for a benchmark; empty where they are one, whole to the last row."""
+    """Why these bytes are no image for a benchmark; empty where they are one, whole if ``truncation_refused``."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             mode, (width, height) = image.mode, image.size

@@ -12,7 +12,7 @@ from typing import Any
 
 from pebench_tasks.benchmark.reading import Benchmark, named_fingerprint, shared_benchmark
 from pebench_tasks.results.files import Result, age
-from pebench_tasks.results.goals import Goals, goal_runs, open_goals
+from pebench_tasks.results.goals import GoalRun, Goals, goal_runs, open_goals
 from pebench_tasks.run_record import RUN_RECORD, read_record
 
 
@@ -73,7 +73,7 @@ def goals_beside(
     Looked for in the very files that a result recorded, in the folder of Goals that it was given, among and beside the
     ``given`` results files.
     """
-    found = {}
+    found: dict[str, GoalRun] = {}
     for files in _goal_files(result, given):
         missing = set(weights) - found.keys()
         if not missing:

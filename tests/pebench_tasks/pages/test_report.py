@@ -214,7 +214,7 @@ def test_run_records_are_shown_without_the_paths_of_the_machine(benchmark: Bench
     checkpoint.mkdir()
     model = {"pretrained": str(checkpoint), "method": "gd", "weights": "w" * 16, "data": benchmark.fingerprint}
     record = {
-        "method": "gd", "weights": "w" * 16, "steps": 7, "trained_parameters": 924800,
+        "format": "pebench-run/1", "method": "gd", "weights": "w" * 16, "steps": 7, "trained_parameters": 924800,
         "arguments": {"learning_rate": 0.0001, "output": str(tmp_path / "elsewhere" / "x")},
     }  # fmt: skip
     (checkpoint / "pebench_run.json").write_text(json.dumps(record))

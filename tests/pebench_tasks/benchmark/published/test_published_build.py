@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 from replica import EVENTS, FULL, PEOPLE, make_images, picture, write_table
 from rich.console import Console
 
@@ -109,9 +109,10 @@ def test_a_folder_that_is_no_benchmark_is_left_alone(copy: Path, tmp_path: Path)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_a_corrupt_image_is_skipped_and_reported(copy: Path, tmp_path: Path) -> None:
+def test_a_corrupt_image_is_skipped_and_reported(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = copy / "Dana Lee" / "02.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval sets it
     (copy / "Jo Klein" / "03.jpg").write_text("<html>not found</html>")
     (copy / "Gus Hill" / "04.jpg").write_bytes(picture("other", ".png"))  # decodes, whatever it is called
     output = io.StringIO()
@@ -161,15 +162,15 @@ def test_a_file_that_disappears_is_skipped(copy: Path, tmp_path: Path, monkeypat
 
 def test_an_interrupted_build_goes_on_where_it_was(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = build_published(tmp_path / "whole", folder=copy)
-    decode, decoded = parts._decodes, list[bytes]()
+    decode, decoded = parts.why_unusable, list[bytes]()
 
-    def interrupt(content: bytes) -> bool:
+    def interrupt(content: bytes) -> str:
         decoded.append(content)
         if len(decoded) > 30:
             raise KeyboardInterrupt
         return decode(content)
 
-    monkeypatch.setattr(parts, "_decodes", interrupt)
+    monkeypatch.setattr(parts, "why_unusable", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build_published(tmp_path / "data", folder=copy)
     assert not (tmp_path / "data").exists()
@@ -178,7 +179,7 @@ def test_an_interrupted_build_goes_on_where_it_was(copy: Path, tmp_path: Path, m
     changed = whole.people[int(min(done)[1:])]["name"]
     os.utime(copy / changed / "01.jpg", (1, 1))  # this person's part is made again
     decoded.clear()
-    monkeypatch.setattr(parts, "_decodes", lambda content: bool(decoded.append(content)) or decode(content))
+    monkeypatch.setattr(parts, "why_unusable", lambda content: decoded.append(content) or decode(content))
     build_published(tmp_path / "data", folder=copy)
     assert len(decoded) == 5 * (len(MANY) - len(done) + 1)
     assert tables(tmp_path / "data") == tables(whole.directory)
