@@ -1,6 +1,8 @@
 """The pixels of an encoded image as a viewer shows them: what every model is trained on and asked about."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -22,17 +24,25 @@ def as_seen(content: bytes) -> Image.Image:
         return image.convert("RGB")
 
 
+@contextmanager
+def truncation_refused() -> Iterator[None]:
+    """Let Pillow refuse what is cut off, also in a process of lmms-eval, which tells it to fill up with grey."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
 def why_unusable(content: bytes) -> str:
-    """Why these bytes are no image for a benchmark; empty where they are one, whole to the last row."""
-    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False  # lmms-eval sets it for all
+    """Why these bytes are no image for a benchmark; empty where they are one, whole if ``truncation_refused``."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             mode, (width, height) = image.mode, image.size
         as_seen(content)
     except Exception:  # Pillow's errors on broken files are of many kinds
         return UNDECODED
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
     if mode in ("I", "F"):
         return "an image of 32 bits a pixel, whose white the file does not say"
     if min(width, height) < LEAST_SIDE or max(width, height) > MOST_OBLONG * min(width, height):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
+from pebench_tasks.benchmark.pixels import truncation_refused
 from pebench_tasks.benchmark.published.columns import locate
 from pebench_tasks.benchmark.published.facts import find_facts, person_facts
 from pebench_tasks.benchmark.published.filenames import FileNames
@@ -50,6 +51,7 @@ class Understood(NamedTuple):
     facts: dict[str, Row]  # of people, by normalised name
 
 
+@truncation_refused()
 def build_published(
     out: Path,
     *,

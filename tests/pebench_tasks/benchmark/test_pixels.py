@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
-from pebench_tasks.benchmark.pixels import UNDECODED, as_seen, why_unusable
+from pebench_tasks.benchmark.pixels import UNDECODED, as_seen, truncation_refused, why_unusable
 
 Colour = tuple[int, int, int]
 WHITE, RED = (255, 255, 255), (255, 0, 0)
@@ -106,14 +106,5 @@ def test_plain_pixels_stay_to_the_last_bit() -> None:
     ],
 )  # fmt: skip
 def test_what_no_model_can_be_shown_is_said(content: bytes, why: str) -> None:
-    assert why in why_unusable(content)
-
-
-def test_a_cut_image_is_none_even_where_pillow_was_told_to_be_lenient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is in every process that has imported lmms-eval's tasks."""
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    whole = io.BytesIO()
-    Image.effect_noise((64, 64), 50).save(whole, "PNG")
-    assert why_unusable(whole.getvalue()) == ""
-    assert "cannot be decoded" in why_unusable(whole.getvalue()[:-600])
-    assert ImageFile.LOAD_TRUNCATED_IMAGES
+    with truncation_refused():
+        assert why in why_unusable(content)

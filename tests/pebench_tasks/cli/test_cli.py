@@ -133,3 +133,14 @@ def test_commands_of_another_package_are_beside_ours(monkeypatch: pytest.MonkeyP
 def test_our_commands_do_not_look_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pebench_tasks.cli.entry_points", None)
     assert run("pebench mark --help").code == run("pebench data --help").code == 0
+
+
+def test_a_settings_folder_that_cannot_be_written_is_named_with_the_way_out(
+    benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    assert main(["data", "use", str(benchmark.directory)]) == 1
+    said = capsys.readouterr().err
+    assert "settings.json cannot be written (Not a directory)" in said
+    assert f"export PEBENCH_DATA={benchmark.directory}" in said

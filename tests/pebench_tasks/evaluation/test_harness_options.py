@@ -12,6 +12,7 @@ from pebench_tasks.evaluation.datasets_folder import VARIABLE
 
 def select(tasks: list[str]) -> None:
     """What the command does first, and a program that calls ``simple_evaluate`` does not."""
+    import lmms_eval.models  # noqa: F401, it loads the plugin
     from lmms_eval.tasks import TaskManager
 
     TaskManager(include_defaults=False, model_name="pebench_hf").match_tasks(tasks)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 from replica import EVENTS, FULL, PEOPLE, make_images, picture, write_table
 from rich.console import Console
 
@@ -109,9 +109,10 @@ def test_a_folder_that_is_no_benchmark_is_left_alone(copy: Path, tmp_path: Path)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_a_corrupt_image_is_skipped_and_reported(copy: Path, tmp_path: Path) -> None:
+def test_a_corrupt_image_is_skipped_and_reported(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = copy / "Dana Lee" / "02.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval sets it
     (copy / "Jo Klein" / "03.jpg").write_text("<html>not found</html>")
     (copy / "Gus Hill" / "04.jpg").write_bytes(picture("other", ".png"))  # decodes, whatever it is called
     output = io.StringIO()
