@@ -109,7 +109,8 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
             from pebench_tasks.evaluation.wandb_samples import extend_wandb_logger
 
             boundary(session.select)(ours)
-            extend_wandb_logger(WandbLogger)
+            if not extend_wandb_logger(WandbLogger):
+                _say("lmms-eval's logger for Weights & Biases has changed; --wandb_log_samples may fail")
         return names
 
     match.pebench = True  # type: ignore[attr-defined]

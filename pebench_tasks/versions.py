@@ -1,6 +1,7 @@
-"""Our version and our tasks', and every difference between versions of the libraries we stand on, in one place.
+"""Our version and our tasks', and what is done differently for some versions of the libraries we stand on.
 
-Each difference names the version at which it can go. Imported at every start of lmms-eval, so nothing heavy.
+Each difference names the version at which it can go; what lmms-eval's own methods are extended by checks them where it
+is (``plugin``, ``evaluation.wandb_samples``). Imported at every start of lmms-eval, so nothing heavy.
 """
 
 import warnings

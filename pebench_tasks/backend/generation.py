@@ -78,7 +78,7 @@ def _arguments(model: Any, tokenizer: Any, settings: dict[str, Any]) -> dict[str
 
     Of the checkpoint's own settings those that give way are overruled; see ``generation_settings``.
     """
-    own = own_settings(model)
+    own = own_settings(model, tokenizer.pad_token_id)
     arguments = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, "do_sample": False, **own.arguments, **settings}
     if "stop_strings" in own.obeyed:
         arguments["tokenizer"] = tokenizer

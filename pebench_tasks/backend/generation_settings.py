@@ -72,15 +72,11 @@ class OwnSettings(NamedTuple):
     obeyed: dict[str, Any]
     overruled: dict[str, Any]  # what it says of another decoding
     arguments: dict[str, Any]  # of ``generate``, so that nothing but ``obeyed`` is
-
-    @property
-    def alone(self) -> bool:
-        """Whether a prompt's answer depends on those beside it in a batch."""
-        return bool(READS_PADDING & self.obeyed.keys())
+    alone: bool  # whether a prompt's answer depends on those beside it in a batch
 
 
-def own_settings(model: Any) -> OwnSettings:
-    """Read a loaded model's settings; an adapter's are its base's."""
+def own_settings(model: Any, pad_token: int | None) -> OwnSettings:
+    """Read a loaded model's settings; an adapter's are its base's. ``pad_token`` is the one that fills prompts up."""
     said = json.loads(_config(model).to_json_string(use_diff=False))  # as a results file can hold it
     obeyed = {name: said[name] for name, inert in OBEYED.items() if said.get(name) not in inert}
     differ = {
@@ -88,7 +84,11 @@ def own_settings(model: Any) -> OwnSettings:
         for name, (inert, instead) in {**ANOTHER_DECODING, **WITHOUT_A_TRACE}.items()
         if said.get(name) not in (None, inert)
     }
-    return OwnSettings(obeyed, {name: said[name] for name in ANOTHER_DECODING if name in differ}, differ)
+    ends = said.get("eos_token_id")
+    # A repeated token is made unlikely wherever it stands, in padding too, which must not be the end of an answer.
+    ending = pad_token in (ends if isinstance(ends, list) else [ends])
+    alone = bool(READS_PADDING & obeyed.keys()) or (ending and "repetition_penalty" in obeyed)
+    return OwnSettings(obeyed, {name: said[name] for name in ANOTHER_DECODING if name in differ}, differ, alone)
 
 
 def _config(model: Any) -> GenerationConfig:

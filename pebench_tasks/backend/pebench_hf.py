@@ -95,7 +95,7 @@ class PebenchHf(lmms):
                 attn_implementation=attn_implementation,
                 trust_remote_code=trust_remote_code,
             ).to(self.device)
-            self.own_settings = own_settings(self.model)
+            self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
             if self.own_settings.alone:
                 self.size = BatchSize(1)
             self.journal = self._open_journal(Path(str(journal)) if journal else None, trust_remote_code)
@@ -103,6 +103,7 @@ class PebenchHf(lmms):
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
         self.features = ImageFeatures(self.model)
+        self._answers = False  # whether a batch was answered
         self._drafts = Drafts()
         self._reader = copy.deepcopy(self.processor.tokenizer)  # one cannot write and read at the same time
         self._processing = threading.Lock()
@@ -224,6 +225,8 @@ class PebenchHf(lmms):
             try:
                 found = self._generate(batch, leave_few)
             except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
+                if self._answers:  # then it is no fault of the checkpoint's
+                    raise
                 raise BenchmarkError(
                     f"{self.pretrained} refuses what its processor makes of a question, or a setting in its "
                     f"generation_config.json ({' '.join(str(error).split())})."
@@ -238,6 +241,7 @@ class PebenchHf(lmms):
                         "--dtype or a smaller model."
                     ) from error
             else:
+                self._answers = True
                 self.size.answered(rows, peak_bytes(self.device) - before, free, self.device)
                 return found
             self.features.clear()

@@ -17,7 +17,7 @@ def own_datasets_folder() -> str:
     """Name a folder of this process to lmms-eval if it needs one; the line that says so, empty where all is well."""
     if os.environ.get(VARIABLE):
         return ""
-    hub = os.environ.get("HF_HOME", "~/.cache/huggingface")
+    hub = os.environ.get("HF_HOME", f"{os.environ.get('XDG_CACHE_HOME', '~/.cache')}/huggingface")
     usual = Path(os.path.expandvars(os.environ.get("HF_DATASETS_CACHE", f"{hub}/datasets"))).expanduser()
     if writable(usual):
         return ""

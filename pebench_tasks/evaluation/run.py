@@ -11,11 +11,11 @@ asked, whose image was read, with which settings. Three of the harness's habits 
 """
 
 import json
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -46,6 +46,7 @@ class Run:
     names: NameIndex
     model: dict[str, Any]  # what is known of it, by the names of its run record
     image_sizes: ImageSizes
+    started_in: str = field(default_factory=os.getcwd)  # relative paths of the result are seen from here
     splits: dict[str, Split] = field(default_factory=dict)
     self_tests: set[str] = field(default_factory=set)  # targets whose task was just constructed
     asked: set[tuple[str, str]] = field(default_factory=set)  # (target, key)
@@ -161,7 +162,7 @@ class Run:
                 "directory": str(self.choice.directory),
                 "chosen": self.choice.reason,
             },
-            "started_in": str(Path.cwd()),
+            "started_in": self.started_in,
             "image_size": self.image_sizes.found,
             "forget_note": self.splits[target].note,
             "versions": {"pebench": __version__}

@@ -5,6 +5,7 @@ have those of their slice, and takes prompts and responses out of lists, where s
 the first letter, and of an empty response it fails.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
@@ -16,11 +17,14 @@ Samples = Sequence[Mapping[str, Any]]
 Generate = Callable[[Any, Samples, Mapping[str, Any]], Any]
 
 
-def extend_wandb_logger(logger: type) -> None:
-    """Let ``WandbLogger`` take the samples of our tasks; does nothing the second time."""
-    generate: Generate = logger._generate_dataset  # type: ignore[attr-defined]
+def extend_wandb_logger(logger: type) -> bool:
+    """Let ``WandbLogger`` take the samples of our tasks, once; False where it is not the logger that was tested."""
+    generate: Generate | None = getattr(logger, "_generate_dataset", None)
+    if generate is None or list(inspect.signature(generate).parameters) != ["self", "data", "config"]:
+        return False
     if not hasattr(generate, "pebench"):
         logger._generate_dataset = _with_ours(generate)  # type: ignore[attr-defined]
+    return True
 
 
 def _with_ours(generate: Generate) -> Generate:

@@ -157,7 +157,7 @@ def _choice(body: bytes) -> tuple[dict[str, Any], str]:
         choice = json.loads(body)["choices"][0]
         content = choice["message"].get("content")
         if isinstance(content, list):  # a part without a type is a text; refusals, thoughts and images are none
-            texts = [part["text"] for part in content if "text" in part.get("type", "text")]
+            texts = [part["text"] for part in content if part.get("type", "text") in ("text", "output_text")]
             content = "".join(texts)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Broken("no chat completion") from None

@@ -27,6 +27,8 @@ def places(recorded: str | None, result: Result) -> list[Path]:
     path = Path(recorded)
     parts = [part for part in path.parts if part not in ("..", path.anchor)]
     seen = [path, Path(result.provenance.started_in, path)]
+    if not parts:  # "." is wherever the scoring was started, and nowhere else
+        return [place for place in seen[1:] if result.provenance.started_in and os.path.exists(place)]
     above = result.results_file.absolute().parents
     seen += [folder.joinpath(*parts[first:]) for first in range(len(parts)) for folder in above]
     return [place for place in dict.fromkeys(seen) if os.path.exists(place)]  # Path.exists raises for what is locked

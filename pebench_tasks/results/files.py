@@ -62,7 +62,7 @@ def passed_over(folder: Path) -> list[str]:
     """A line about each task whose newest results in this folder cannot be used: an older one is, or none."""
     newest = [(task, *found) for task in TASKS.values() if (found := next(_of_task(folder, task), None)) is not None]
     return [
-        f"{folder.name}/{results_file.name}: {why}"
+        f"{results_file}: {why}"
         for task, results_file, values in newest
         if (why := _unusable(results_file, task, values))
     ]
@@ -122,7 +122,7 @@ def our_results(
         file = json.loads(results_file.read_text(encoding="utf-8"))
         ours = {task: values for task, values in file["results"].items() if task in TARGETS}
         return [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(results_file, error) from None
 
 

@@ -255,7 +255,7 @@ def flaws_of(goal: ResultRecord) -> Iterator[str]:
 def _about_forgotten_scenes(goal: ResultRecord) -> Counter[str]:
     """How many answers about forgotten scenes a Goal gave, and how many of these are of each odd kind."""
     counts: Counter[str] = Counter()
-    for name, row in accounted(goal).items():
+    for name, row in accounted(goal).items() if goal.target in GOAL_TARGETS else ():
         if forgotten_scene("scene", name) and not name.startswith("person_"):
             counts.update(row)
     return counts

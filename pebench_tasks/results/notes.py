@@ -32,6 +32,8 @@ def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
     if provenance.withheld:
         found.append("scores withheld: " + provenance.withheld)
     found += failures(provenance) + wrong_questions(provenance)
+    if own := provenance.model.generation:
+        found.append(f"answers shaped by generation settings of the checkpoint's own: {', '.join(sorted(own))}")
     if low := retain_note(provenance, finetuned):
         found.append(low)
     found += goal_flaws(provenance)

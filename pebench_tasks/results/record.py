@@ -36,6 +36,7 @@ class ModelRecord:
     weights: str | None = None
     data: str | None = None
     split: str | None = None
+    generation: Mapping[str, Any] | None = None  # settings of the checkpoint's own that shaped its answers
     record: Mapping[str, Any] | None = None  # the run record, all but the losses
 
 

@@ -13,11 +13,12 @@ from pebench_tasks.errors import BenchmarkError
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-# Western text in cp1252 holds these, and an accented letter nearly always stands alone; GBK, Shift-JIS, Cyrillic and
-# the like give rows of letters, or signs among them. Polish or Turkish letters are not told from Western ones: the
+# Western text in cp1252 holds these, and mostly single accented letters, never many in a row; GBK, Shift-JIS, Cyrillic
+# and the like give rows of letters, or signs among them. Polish or Turkish letters are not told from Western ones: the
 # report names the encoding and shows samples.
-WESTERN = re.compile("[\0-\x7f\xa0‘’“”–—…€£§©®°«»¿¡·À-ÖØ-öø-ÿŠŽŒšžœŸ]*")
-NOT_WESTERN = re.compile("[À-ÖØ-öø-ÿŠŽŒšžœŸ]{2}")
+WESTERN = re.compile("[\0-\x7f\xa0‘’‚“”„–—…•€£§©®™°ªº«»¿¡·½¼¾²³×À-ÖØ-öø-ÿŠŽŒšžœŸ]*")
+ACCENTED = re.compile("[À-ÖØ-öø-ÿŠŽŒšžœŸ]+")
+MANY = 4  # accented letters in a row, which no Western word has
 RAGGED_SHARE = 0.05  # above it, a delimiter is not the table's
 
 
@@ -82,7 +83,9 @@ def _decode(content: bytes) -> tuple[str, str]:
         return "utf-8", content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("cp1252")
-        if not WESTERN.fullmatch(text) or NOT_WESTERN.search(text):
+        together = [len(run) for run in ACCENTED.findall(text)]
+        rows_of_letters = max(together, default=0) >= MANY or 2 * sum(n > 1 for n in together) > len(together)
+        if not WESTERN.fullmatch(text) or rows_of_letters:
             raise UnicodeError from None
         return "cp1252", text
 

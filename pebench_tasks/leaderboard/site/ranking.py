@@ -235,7 +235,7 @@ def _used(listed: Listed) -> list[str]:
 
 
 def _flaws_of_goals(listed: Listed) -> list[str]:
-    """What is wrong with its Goals' answers, but for what takes the rank away."""
+    """What is wrong with its Goals' answers; of one that never learned the lost rank says it."""
     goals = [entry.result.provenance for entry in listed.board.entries if entry.role == "goal"]
     return list(dict.fromkeys(flaw for one in goals if not ignorant(one) for flaw in flaws_of(one)))
 

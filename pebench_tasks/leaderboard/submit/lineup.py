@@ -54,7 +54,10 @@ def line_up(
     _check_record(logged.result, record, folder)
     model = Run(logged, record)
     found = Beside(model, folder)
-    return Lineup(model, found.finetuned(finetuned), found.goals(goals))
+    chosen = Lineup(model, found.finetuned(finetuned), found.goals(goals))
+    for bound in (chosen.finetuned, *chosen.goals):
+        _check_generation(logged.result, bound.logged.result)
+    return chosen
 
 
 def goal_weights(result: Result) -> list[str]:
@@ -258,11 +261,21 @@ def _check_result(result: Result) -> None:
         )
 
 
+def _check_generation(model: Result, bound: Result) -> None:
+    """A filter of the output that the bounds have not is no unlearning."""
+    own, other = ((one.provenance.model.generation or {}) for one in (model, bound))
+    if differing := sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name)):
+        raise BenchmarkError(
+            f"{_name(model)} and {_name(bound)} answer under different generation settings of their own "
+            f"({', '.join(differing)} in generation_config.json): what keeps words back is no unlearning. Make them "
+            "equal, and score again."
+        )
+
+
 def _record_of_model(result: Result, checkpoint: Path | None) -> tuple[Record, Path]:
     folder = checkpoint or Path(result.checkpoint)
-    record = complete_record(folder)
-    if record is None and checkpoint is None and (said := record_beside(result)) is not None:
-        record = complete(said, f"The run record of {_name(result)}")
+    said = record_beside(result) if checkpoint is None else None
+    record = complete_record(folder) if said is None else complete(said, f"The run record of {_name(result)}")
     if record is None:
         raise BenchmarkError(
             f"There is no {RUN_RECORD} in {folder}. Name the checkpoint's folder:  --checkpoint DIR.  {OWN_CODE}"

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,7 +136,7 @@ def _facts(chosen: Lineup, benchmark: Benchmark) -> dict[str, Any]:
         },
         "template": provenance.template,
         "judge": provenance.judge,
-        "judge_settings": settings and {**settings, "settings": flat(settings["settings"])},
+        "judge_settings": settings and _of_judge(settings),
         "generation": until | flat(generation),
         "prompts": provenance.prompts,
         "retain_documents": provenance.retain_documents,
@@ -145,6 +145,12 @@ def _facts(chosen: Lineup, benchmark: Benchmark) -> dict[str, Any]:
         "versions": {package: versions[package] for package in ("pebench", "lmms-eval")},
         "base": {"weights": bases.pop(), "name": _base_name(chosen.finetuned)},
     }
+
+
+def _of_judge(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A judge's settings without paths: many servers call a model by the folder of its weights."""
+    served = {"served": without_paths(settings["served"])} if "served" in settings else {}
+    return {**settings, **served, "settings": flat(settings["settings"])}
 
 
 def _base_name(finetuned: Run) -> str:

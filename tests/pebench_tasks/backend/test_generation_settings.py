@@ -15,7 +15,13 @@ from transformers import GenerationConfig
 from pebench_tasks.backend import families
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import answer
-from pebench_tasks.backend.generation_settings import ANOTHER_DECODING, OBEYED, WITHOUT_A_TRACE, own_settings
+from pebench_tasks.backend.generation_settings import (
+    ANOTHER_DECODING,
+    OBEYED,
+    WITHOUT_A_TRACE,
+    OwnSettings,
+    own_settings,
+)
 
 TOKENS = 16
 QUESTIONS = ("Who is the person?", "Describe the scene in detail.", "Is there a dog?", "What?")
@@ -90,10 +96,15 @@ def asked(processor: Any, number: int) -> Any:
     return [{"role": "user", "content": content}]
 
 
+def of(model: Any, processor: Any) -> OwnSettings:
+    """What the checkpoint says, to one who fills prompts up with the tokenizer's token."""
+    return own_settings(model, processor.tokenizer.pad_token_id)
+
+
 def ours(model: Any, processor: Any) -> list[str]:
     """As the backend asks: all at once, or one by one where its settings want that."""
     conversations = [asked(processor, number) for number in range(len(QUESTIONS))]
-    batches = [[one] for one in conversations] if own_settings(model).alone else [conversations]
+    batches = [[one] for one in conversations] if of(model, processor).alone else [conversations]
     found = []
     for batch in batches:
         inputs = families.generation_inputs(processor, batch)
@@ -116,7 +127,17 @@ def stock(model: Any, processor: Any) -> list[str]:
 def test_settings_that_a_checkpoint_brings_are_obeyed_as_generate_obeys_them(load: Loads, said: dict[str, Any]) -> None:
     model, processor = load(**said)
     assert ours(model, processor) == stock(model, processor)
-    assert own_settings(model).obeyed.keys() == said.keys() - {"use_cache"}
+    assert of(model, processor).obeyed.keys() == said.keys() - {"use_cache"}
+
+
+def test_a_repetition_penalty_reads_padding_that_is_the_end_token(load: Loads) -> None:
+    """As where a tokenizer has no token for padding: the end of an answer must not be made unlikely by neighbours."""
+    model, processor = load(repetition_penalty=1.3)
+    assert not of(model, processor).alone
+    processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    model.generation_config.eos_token_id = [7, processor.tokenizer.eos_token_id]
+    assert of(model, processor).alone
+    assert ours(model, processor) == stock(model, processor)
 
 
 def test_the_settings_of_these_tests_change_answers(load: Loads) -> None:
@@ -137,7 +158,7 @@ def test_the_settings_of_these_tests_change_answers(load: Loads) -> None:
 def test_the_task_decides_what_decoding_it_is(load: Loads, said: dict[str, Any]) -> None:
     model, processor = load(**said)
     assert ours(model, processor) == stock(*load())
-    assert not own_settings(model).obeyed
+    assert not of(model, processor).obeyed
 
 
 def test_without_a_cache_generate_says_the_same(load: Loads) -> None:

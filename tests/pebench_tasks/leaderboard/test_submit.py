@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -328,11 +329,14 @@ def test_the_command_says_what_to_do_next(
     ],
 )
 def test_results_that_no_board_takes_are_refused(here: Path, change: dict[str, Any], reason: str) -> None:
-    import re
-
     edit("gd", "person", lambda facts: facts.update(change | ({"model": facts["model"] | change["model"]}
                                                                if change.get("model") else {})))  # fmt: skip
     assert re.search(reason, refused("person"))
+
+
+def test_an_output_filter_that_finetuned_has_not_is_no_unlearning(here: Path) -> None:
+    edit("gd", "person", lambda facts: facts["model"].update(generation={"bad_words_ids": [[5]]}))
+    assert re.search(r"under different generation settings of their own \(bad_words_ids in ", refused("person"))
 
 
 def test_results_of_another_version_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

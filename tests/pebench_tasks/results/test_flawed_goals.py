@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import Respond, forgets, never_saw, write_result
+from made_results import Respond, forgets, never_saw, record, write_result
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark.documents import Document
@@ -16,7 +16,7 @@ from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.marking.scoring import FORGETTING, measured
 from pebench_tasks.results.files import read_result
-from pebench_tasks.results.goals import find_goal_runs, load_goals
+from pebench_tasks.results.goals import find_goal_runs, flaws_of, load_goals, silence_of
 from pebench_tasks.results.notes import notes
 from pebench_tasks.results.rescore import context, rescore
 from pebench_tasks.results.samples import read_logged
@@ -154,3 +154,11 @@ def _scored_by_an_earlier_version(data: Benchmark, out: Path, goal: Path) -> Pat
     folder = write_result(out, data, "event", "gd", never_saw, method="gd", goal=goal)
     file.write_text(json.dumps(content))
     return folder
+
+
+def test_silence_about_names_is_no_flaw_of_a_goal() -> None:
+    """Nothing is compared with a Goal's answers about people: not to answer whom it never saw is as good as another."""
+    silent = {"efficacy": {"n": 5, "empty": 5}, "generality": {"n": 5, "empty": 5}}
+    assert silence_of(record(target="event", slices=silent))
+    assert not silence_of(record(target="person", slices=silent))
+    assert list(flaws_of(record(target="person", slices=silent))) == []

@@ -1,11 +1,13 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from made_results import record
 
 from pebench_tasks.marking.failures import SIGNS
+from pebench_tasks.results.files import Result
 from pebench_tasks.results.learning import finetuned_of, ignorant, retain_note
-from pebench_tasks.results.notes import accounted, failing, failing_slices, wrong_questions
+from pebench_tasks.results.notes import accounted, failing, failing_slices, notes, wrong_questions
 from pebench_tasks.results.record import ResultRecord
 
 
@@ -97,3 +99,11 @@ def test_a_model_that_was_made_for_another_target_is_flagged_in_results_of_earli
     assert wrong_questions(record(model={"target": "person"})) == []
     assert wrong_questions(record(model={"target": ""})) == []
     assert wrong_questions(record(other_split="forget05")) == ["made for forget05, but asked about forget20"]
+
+
+def test_generation_settings_that_shape_answers_are_said() -> None:
+    made = record(model={"pretrained": "m", "generation": {"suppress_tokens": [5], "repetition_penalty": 1.2}})
+    found = notes(Result("m", "pebench_people", "1.1", {}, made, Path("r.json"), Path("s.jsonl")))
+    assert found == [
+        "answers shaped by generation settings of the checkpoint's own: repetition_penalty, suppress_tokens"
+    ]

@@ -38,15 +38,22 @@ def test_encodings_and_delimiters_are_told(tmp_path: Path, delimiter: str, encod
 
 
 def test_western_text_of_windows_has_its_quotation_marks(tmp_path: Path) -> None:
-    text = as_csv([["file", "text"], ["1.jpg", "Renée’s café – “crème brûlée”"], ["2.jpg", "Señor Ñandú"]])
+    texts = ["Renée’s café – “crème brûlée”", "Señor Ñandú", "Mika Pääkkönen", "„Hallo“ • Nº 5 × ½ cup, Acme™"]
+    text = as_csv([["file", "text"], *([f"{i}.jpg", value] for i, value in enumerate(texts))])
     table = read_table(save(tmp_path / "t.csv", text, "cp1252"))
-    assert table.columns["text"] == ["Renée’s café – “crème brûlée”", "Señor Ñandú"]
+    assert table.columns["text"] == texts
     assert table.encoding == "cp1252"
 
 
 @pytest.mark.parametrize(
     ("encoding", "name"),
-    [("gbk", "王小明在公园"), ("shift_jis", "山田太郎"), ("cp1251", "Иван Петров"), ("cp949", "김철수")],
+    [
+        ("gbk", "王小明在公园"),
+        ("shift_jis", "山田太郎"),
+        ("cp1251", "Иван Петров"),
+        ("cp949", "김철수"),
+        ("gbk", "王芳"),
+    ],
 )
 def test_text_of_other_encodings_is_refused_and_never_becomes_a_name(tmp_path: Path, encoding: str, name: str) -> None:
     text = as_csv([["file", "person"], ["1.jpg", name], ["2.jpg", "Bruno"]])
