@@ -63,7 +63,10 @@ def write_report(
     tables = boards([one.after.result for task in collected.values() for one in task.results])
     views = [view(board, forgotten=forgotten_names(board, collected[board.task].found)) for board in tables]
     lead = _lead(tables)
-    unused = [line for path in paths for folder in result_folders(Path(path)) for line in passed_over(folder)]
+    folders = [folder for path in paths for folder in result_folders(Path(path))]
+    unused = [
+        f"{file.absolute().parent.name}/{file.name}: {why}" for folder in folders for file, why in passed_over(folder)
+    ]
     differing = unused + [line for board in tables for line in differences(board, collected[board.task])]
     lost = unrecorded(tables)
     command = _command(paths, data, goal, samples, thumbnail, title)

@@ -58,13 +58,11 @@ def read_result(folder: Path, task: str) -> Result | None:
     return None
 
 
-def passed_over(folder: Path) -> list[str]:
-    """A line about each task whose newest results in this folder cannot be used: an older one is, or none."""
+def passed_over(folder: Path) -> list[tuple[Path, str]]:
+    """Of each task whose newest results in this folder cannot be used, the file and why: an older one is, or none."""
     newest = [(task, *found) for task in TASKS.values() if (found := next(_of_task(folder, task), None)) is not None]
     return [
-        f"{results_file}: {why}"
-        for task, results_file, values in newest
-        if (why := _unusable(results_file, task, values))
+        (results_file, why) for task, results_file, values in newest if (why := _unusable(results_file, task, values))
     ]
 
 

@@ -41,7 +41,7 @@ def read_logged(path: Path | str) -> list[Logged]:
     if path.is_dir():
         results = [result for task in TASKS.values() if (result := read_result(path, task)) is not None]
         if not results and (unused := passed_over(path)):
-            raise BenchmarkError(unused[0])
+            raise BenchmarkError("{}: {}".format(*unused[0]))
         if not results:
             files = (file for depth in range(1, 4) for file in path.glob("*/" * depth + "*_results.json"))
             below = sorted({str(file.parent.relative_to(path)) for file in files})

@@ -78,8 +78,8 @@ def find_results(paths: Iterable[Path | str]) -> list[Result]:
         folders = result_folders(path)
         if folders and folders != [path]:
             ours = [result for folder in folders for result in _of_folder(folder)]
-            if not ours and (unused := [line for folder in folders for line in passed_over(folder)]):
-                raise BenchmarkError(unused[0])
+            if not ours and (unused := [one for folder in folders for one in passed_over(folder)]):
+                raise BenchmarkError("{}: {}".format(*unused[0]))
             if not ours:
                 raise BenchmarkError(
                     f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "

@@ -12,8 +12,8 @@ from pebench_tasks.evaluation.datasets_folder import VARIABLE, own_datasets_fold
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_HOME", "HF_DATASETS_CACHE", VARIABLE):
         monkeypatch.setenv(name, "")
-    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
-        monkeypatch.delenv(name)
+    for name in ("HF_HOME", "HF_DATASETS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_a_home_that_can_be_written_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_a_home_that_can_be_written_is_used(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("variable", ["HOME", "HF_HOME", "HF_DATASETS_CACHE"])
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_DATASETS_CACHE"])
 def test_another_folder_is_named_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(variable, str(tmp_path / "file" / "below"))
