@@ -36,11 +36,12 @@ def documents(
     slices: dict[str, list[Document]] = {}
     for concept in CONCEPTS if target == "joint" else (target,):
         prefix = f"{concept}_" if target == "joint" else ""
-        for name, keys in _images(concept, split, retain_all).items():
+        images = _images(concept, split, retain_all)
+        for name, keys in images.items():
             slices[prefix + name] = [asker.about(concept, prefix + name, key) for key in keys]
         if target != "joint":
             (other,) = set(CONCEPTS) - {concept}
-            slices["scope"] = [asker.about(other, "scope", key) for key in _forgets(concept, split.train, split)]
+            slices["scope"] = [asker.about(other, "scope", key) for key in images["efficacy"]]
         slices[f"{prefix}real"] = _about_figures(benchmark, asker, concept, f"{prefix}real", known)
     slices["world"] = _about_objects(benchmark, asker, world_all)
     if short := [name for name, rows in slices.items() if not rows and measured(name) not in ("real", "world")]:

@@ -16,6 +16,8 @@ from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import failing, goal_flaws
 from pebench_tasks.results.record import ResultRecord
 
+NO_MORE_THAN_HALF = "Efficacy and Generality stop near a half, whatever a model has forgotten"  # with a flawed Goal
+
 
 def say(line: str) -> None:
     """Print one line; of several processes the first one does."""
@@ -36,10 +38,7 @@ def flawed_goal_lines(runs: Iterable[GoalRun]) -> Iterator[str]:
     """What is said of Goals that are no good measure, before a model is scored with them."""
     for run in runs:
         for flaw in run.flaws:
-            yield (
-                f"FLAWED GOAL in {run.results_file}: {flaw}. Near it lies whatever is as poor; Efficacy and Generality "
-                "stop near a half, whatever a model has forgotten."
-            )
+            yield (f"FLAWED GOAL in {run.results_file}: {flaw}. Near it lies whatever is as poor; {NO_MORE_THAN_HALF}.")
 
 
 def wrong_questions_line(pretrained: str, target: str, forget: str, other_target: str, other_split: str) -> str:
@@ -84,4 +83,4 @@ def warn(result: ResultRecord, judge_stopped: str) -> None:
         instead = "Its forgetting scores mean nothing. Compare Real, World and scene descriptions instead."
         say(f"{result.task}: {low}." + (f" {instead}" if ignorant(result) else ""))
     for flaw in goal_flaws(result):
-        say(f"{result.task}: {flaw}. Efficacy and Generality stop near a half, whatever a model has forgotten.")
+        say(f"{result.task}: {flaw}. {NO_MORE_THAN_HALF}.")

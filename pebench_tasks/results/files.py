@@ -1,7 +1,7 @@
 """The results files that lmms-eval writes, read back: one task's figures for one model."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,13 @@ def passed_over(folder: Path) -> list[tuple[Path, str]]:
     return [
         (results_file, why) for task, results_file, values in newest if (why := _unusable(results_file, task, values))
     ]
+
+
+def refuse_passed_over(folders: Iterable[Path]) -> None:
+    """Raise ``BenchmarkError`` where the newest results of one of these folders cannot be used, and say why."""
+    for folder in folders:
+        for results_file, why in passed_over(folder):
+            raise BenchmarkError(f"{results_file}: {why}")
 
 
 def _of_task(folder: Path, task: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.scoring import TRUTH_ONLY
-from pebench_tasks.results.files import PREDICTED, TASKS, Result, passed_over, read_result, read_results_file
+from pebench_tasks.results.files import PREDICTED, TASKS, Result, read_result, read_results_file, refuse_passed_over
 from pebench_tasks.results.record import ResultRecord
 
 OURS = "is not a sample of ours"
@@ -40,9 +40,8 @@ def read_logged(path: Path | str) -> list[Logged]:
     path = Path(path)
     if path.is_dir():
         results = [result for task in TASKS.values() if (result := read_result(path, task)) is not None]
-        if not results and (unused := passed_over(path)):
-            raise BenchmarkError("{}: {}".format(*unused[0]))
         if not results:
+            refuse_passed_over([path])
             files = (file for depth in range(1, 4) for file in path.glob("*/" * depth + "*_results.json"))
             below = sorted({str(file.parent.relative_to(path)) for file in files})
             there = f" Below it there are {', '.join(below[:9])}: name one of those." if below else ""

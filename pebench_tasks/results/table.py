@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
-from pebench_tasks.results.files import TASKS, Result, passed_over, read_result, read_results_file, reading
+from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file, reading, refuse_passed_over
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged
 
@@ -78,9 +78,8 @@ def find_results(paths: Iterable[Path | str]) -> list[Result]:
         folders = result_folders(path)
         if folders and folders != [path]:
             ours = [result for folder in folders for result in _of_folder(folder)]
-            if not ours and (unused := [one for folder in folders for one in passed_over(folder)]):
-                raise BenchmarkError("{}: {}".format(*unused[0]))
             if not ours:
+                refuse_passed_over(folders)
                 raise BenchmarkError(
                     f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
                     "lmms-eval wrote with --log_samples."
