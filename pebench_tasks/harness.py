@@ -10,6 +10,8 @@ import datasets
 from PIL import Image
 
 from pebench_tasks.benchmark.documents import Document
+from pebench_tasks.evaluation.announce import say
+from pebench_tasks.evaluation.harness_call import extend_evaluate
 from pebench_tasks.evaluation.session import boundary, session
 
 
@@ -30,6 +32,10 @@ def joint(placeholder: datasets.Dataset) -> datasets.Dataset:
 
 @boundary
 def _dataset(target: str) -> datasets.Dataset:
+    from lmms_eval import evaluator  # has loaded this module; who only lists tasks need not load torch
+
+    if not extend_evaluate(evaluator):
+        say("lmms-eval's evaluate has changed: whether answers were cut is not known")
     return datasets.Dataset.from_list(session.begin(target))
 
 

@@ -26,13 +26,13 @@ from pebench_tasks.files import write_whole
 from pebench_tasks.results.paper import published_rows
 from unlearn.protocol import graph, stages
 from unlearn.protocol.graph import SINGLE, Scored, Setting, Training, console
-from unlearn.protocol.rows import METRICS, Row, by_concept, percent
+from unlearn.protocol.rows import METRICS, PARTIAL, Row, by_concept, partial_cells, percent
 
 METHODS = ("po", "ga", "gd", "kl", "siu", "dpo", "npo", "simnpo", "rmu")  # the paper's, in its order, then ours
 JOINT = (("gd", ""), ("gd", "bgd"), ("kl", ""), ("kl", "bgd"))
 TARGETS = ("person", "event", "joint person", "joint event")
 CHOSEN_ON = "5 to 7"
-COLUMNS = ("seed", "method", "target", *METRICS, "distance")
+COLUMNS = ("seed", "method", "target", *METRICS, "distance", *PARTIAL)
 Cell = tuple[str, str, str]  # method, target, metric
 Figures = Mapping[Cell, float]
 
@@ -172,8 +172,9 @@ def _write(rows: Mapping[int, Sequence[Row]], options: argparse.Namespace) -> No
     writer.writerow(COLUMNS)
     for seed, of_seed in rows.items():
         for row in of_seed:
+            figures = (row.figures.get(m, "") for m in METRICS)
             distance = "" if row.distance is None else row.distance
-            writer.writerow([seed, row.method, row.target, *(row.figures.get(m, "") for m in METRICS), distance])
+            writer.writerow([seed, row.method, row.target, *figures, distance, *partial_cells(row)])
     write_whole(options.out / "table1.csv", text.getvalue())
     write_whole(options.out / "table1.md", report(rows, paper_figures(), forget_name(options.forget)))
 
@@ -205,27 +206,30 @@ def report(rows: Mapping[int, Sequence[Row]], paper: Figures, forget: str) -> st
         "the paper's figure for LLaVA-1.5-7B on its own 200 x 40 images. The sizes are not comparable; which method",
         "leads, and what pays for it, is compared at the end. Event Efficacy here is the lexical score, the paper's is",
         f"G-Eval. The methods' recipes were chosen on seeds {CHOSEN_ON}, which are not reported: of a few settings,",
-        "the one that came nearest to the Goal model.",
+        "the one that came nearest to the Goal model. Partial: answers about forgotten people, on the images of",
+        "Efficacy and Generality together, that give the first name or the surname alone; they count as forgotten.",
         "",
     ]
-    distances = {
-        (row.method, row.target): [r.distance for of in rows.values() for r in of if _same(r, row)]
+    alike = {
+        (row.method, row.target): [r for of in rows.values() for r in of if _same(r, row)]
         for of_seed in rows.values()
         for row in of_seed
     }
     for target in TARGETS:
         methods = dict.fromkeys(row.method for of_seed in rows.values() for row in of_seed if row.target == target)
         metrics = [m for m in METRICS if any((method, target, m) in f for f in seeds.values() for method in methods)]
-        title = [f"{m} %" if m in percent(target) else m for m in metrics]
-        lines += [f"## Target: {target}", "", "| method | " + " | ".join([*title, "distance to Goal"]) + " |"]
-        lines.append("| --- |" + " ---: |" * (len(metrics) + 1))
+        names = ["partial"] if any(row.partial for method in methods for row in alike[method, target]) else []
+        title = [*(f"{m} %" if m in percent(target) else m for m in metrics), "distance to Goal", *names]
+        lines += [f"## Target: {target}", "", "| method | " + " | ".join(title) + " |"]
+        lines.append("| --- |" + " ---: |" * len(title))
         for method in methods:
             cells = [_cell([f[method, target, m] for f in seeds.values() if (method, target, m) in f]) for m in metrics]
-            cells.append(_cell([d for d in distances[method, target] if d is not None]))
+            cells.append(_cell([row.distance for row in alike[method, target] if row.distance is not None]))
+            cells += [_cell([sum(row.partial.values()) for row in alike[method, target]]) for _ in names]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
             if any((method, target, m) in paper for m in metrics):
                 theirs = [f"*{paper[method, target, m]:.2f}*" if (method, target, m) in paper else "" for m in metrics]
-                lines.append("| *paper* | " + " | ".join([*theirs, ""]) + " |")
+                lines.append("| *paper* | " + " | ".join([*theirs, "", *("" for _ in names)]) + " |")
         lines.append("")
     return "\n".join([*lines, *_orderings(seeds, paper)])
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
-from safetensors import SafetensorError
 from torch.nn.functional import pad
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
@@ -26,6 +24,7 @@ from transformers import (
 )
 
 from pebench_tasks.backend import chat
+from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.backend.end_tokens import end_no_prompt
 from pebench_tasks.backend.weights import check_adapter_keys, check_files, check_keys
@@ -193,12 +192,6 @@ def generation_inputs(processor: ProcessorMixin, messages: Sequence[Sequence[dic
 
 # Loading
 
-# What the libraries raise for files that are damaged, missing or of another kind.
-UNLOADABLE = (
-    OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, SafetensorError,
-    StrictDataclassError,
-)  # fmt: skip
-
 
 def auto_class(config: PretrainedConfig) -> Any:
     """The class of transformers that loads the model of a configuration."""
@@ -239,7 +232,9 @@ def load_model(
             f"The model in {name} cannot be loaded: a pickle in it is damaged or holds more than tensors, and "
             "could run any code. Save the weights as safetensors."
         ) from error
-    except UNLOADABLE as error:
+    except Exception as error:
+        if not raised_by_libraries(error):
+            raise
         raise BenchmarkError(f"The model in {name} cannot be loaded: {' '.join(str(error).split())}") from error
     check_keys(base or name, loading["missing_keys"], loading["unexpected_keys"])
     return model
@@ -266,7 +261,9 @@ def load_processor(name: str, trust_remote_code: bool = False) -> ProcessorMixin
     source = base if base and not any((Path(name) / file).is_file() for file in PROCESSOR_FILES) else name
     try:
         processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
-    except UNLOADABLE as error:
+    except Exception as error:
+        if not raised_by_libraries(error):
+            raise
         raise BenchmarkError(f"The processor in {source} cannot be loaded: {' '.join(str(error).split())}") from error
     if not isinstance(processor, ProcessorMixin):
         raise BenchmarkError(

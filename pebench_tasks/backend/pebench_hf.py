@@ -37,6 +37,7 @@ from pebench_tasks.backend.batch_size import (
     release_memory,
     reset_peak,
 )
+from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import Answer, answer
@@ -59,6 +60,7 @@ class PebenchHf(lmms):
     """One implementation for every family; see the module's docstring for what it promises."""
 
     is_simple = False
+    counts_each = True  # the numbers of tokens are those of each answer, in a batch too
 
     def __init__(
         self,
@@ -225,11 +227,11 @@ class PebenchHf(lmms):
             try:
                 found = self._generate(batch, leave_few)
             except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
-                if self._answers:  # then it is no fault of the checkpoint's
+                if self._answers or not raised_by_libraries(error):  # then it is no fault of the checkpoint's
                     raise
                 raise BenchmarkError(
-                    f"{self.pretrained} refuses what its processor makes of a question, or a setting in its "
-                    f"generation_config.json ({' '.join(str(error).split())})."
+                    f"{self.pretrained} refuses what its processor makes of a question, or a generation setting "
+                    f"(of its generation_config.json, of --gen_kwargs): {' '.join(str(error).split())}"
                 ) from error
             except Exception as error:
                 if not is_out_of_memory(error):

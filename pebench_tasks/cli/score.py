@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
     parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
     parser.add_argument("--real-known", type=Path, metavar="FILE", help="only figures on this list (pebench real)")
-    parser.add_argument("--judge", metavar="NAME", help="who marks scenes: lexical or openai:MODEL (PEBENCH_JUDGE)")
+    parser.add_argument(
+        "--judge", metavar="NAME", help="what marks scenes: lexical, embedding:DIR or openai:MODEL (PEBENCH_JUDGE)"
+    )
     parser.add_argument(
         "--max-judge-calls",
         type=_count,
@@ -46,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents of a task, to try it out")
+    parser.add_argument(
+        "--max_new_tokens", type=_count, metavar="N",
+        help="longest answer, thoughts included (default: the task's); the same for all that is compared",
+    )  # fmt: skip
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that a checkpoint brings along")
 
 
@@ -69,6 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         dtype=arguments.dtype,
         limit=arguments.limit,
+        max_new_tokens=arguments.max_new_tokens,
         trust_remote_code=arguments.trust_remote_code,
     )
     if results:  # under torchrun the first process has them all

@@ -9,11 +9,10 @@ from tqdm import tqdm
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.evaluation.choice import Choice
-from pebench_tasks.marking import scoring
 from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.results.goals import GoalRun
 from pebench_tasks.results.learning import ignorant, retain_note
-from pebench_tasks.results.notes import failing, goal_flaws
+from pebench_tasks.results.notes import failing, goal_flaws, missing_answers
 from pebench_tasks.results.record import ResultRecord
 
 NO_MORE_THAN_HALF = "Efficacy and Generality stop near a half, whatever a model has forgotten"  # with a flawed Goal
@@ -30,7 +29,7 @@ def choice_line(choice: Choice, benchmark: Benchmark) -> str:
     return (
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
         f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}; "
-        f"judge: {choice.judge.fingerprint if choice.judge else scoring.LEXICAL}"
+        f"judge: {choice.marked_by}"
     )
 
 
@@ -60,6 +59,8 @@ def warn(result: ResultRecord, judge_stopped: str) -> None:
     for one in failing(result):
         share = f"{one.responses} of {one.n}" if one.n else "most"
         say(f"{result.task}, {one.slice_name}: {share} responses {one.sign.said}")
+    for line in missing_answers(result):
+        say(f"{result.task}: {line}")
     if note := resolution_note(result.image_size):
         say(f"{result.task}: WRONG IMAGE SIZE: {note}.")
     if result.judge_failures:

@@ -43,6 +43,7 @@ def evaluate(
     device: str | None = None,
     dtype: str = "auto",
     limit: int | None = None,
+    max_new_tokens: int | None = None,
     trust_remote_code: bool = False,
 ) -> list[Result]:
     """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
@@ -51,9 +52,9 @@ def evaluate(
     that was made for none (Finetuned, a model without a record) on people and events.
     ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
     stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
-    environment's choice. The files are the command's, in a folder of the checkpoint's
-    name below ``output_path``. Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that
-    fails.
+    environment's choice. ``max_new_tokens`` allows answers of another length than the task's; results of different
+    lengths do not compare. The files are the command's, in a folder of the checkpoint's name below ``output_path``.
+    Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that fails.
     """
     if unknown := [target for target in targets or () if target not in TASKS]:
         raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
@@ -93,6 +94,7 @@ def evaluate(
                 batch_size=batch_size,
                 device=device,
                 limit=limit,
+                max_new_tokens=max_new_tokens,
                 trust_remote_code=trust_remote_code,
             )
     return results

@@ -36,6 +36,7 @@ def score_checkpoint(
     batch_size: int | str,
     device: str | None,
     limit: int | None,
+    max_new_tokens: int | None,
     trust_remote_code: bool,
 ) -> list[Result]:
     """Answer, mark and write; one ``Result`` a task, none in a process of torchrun that is not the first.
@@ -61,6 +62,7 @@ def score_checkpoint(
         batch_size=batch_size,
         device=device,
         limit=limit,
+        gen_kwargs=None if max_new_tokens is None else f"max_new_tokens={max_new_tokens}",
         log_samples=True,
         evaluation_tracker=tracker,
         task_manager=manager,

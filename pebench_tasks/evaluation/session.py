@@ -69,7 +69,11 @@ class Session:
         assert choice is not None
         benchmark = shared_benchmark(choice.directory)
         self._announce(choice_line(choice, benchmark))
-        for target in {TARGETS[name] for name in task_names if name in TARGETS}:
+        if choice.embedding is not None:  # loads the model: what is wrong with it is said before hours of generation
+            choice.embedding.facts(benchmark.events)
+        targets = sorted({TARGETS[name] for name in task_names if name in TARGETS})
+        choice.check_places(next((target for target in targets if target in GOAL_TARGETS), GOAL_TARGETS[0]))
+        for target in targets:
             rows = choice.documents(benchmark, target)
             if target in GOAL_TARGETS and choice.goal is not None:
                 wanted = comparable({**rows[0], "generation": None, "prompts": None}, base=None)
@@ -106,6 +110,7 @@ class Session:
 
     def _new_run(self) -> Run:
         choice = self._choice or choose()  # a harness without our plugin selects no tasks
+        choice.check_places()
         benchmark = shared_benchmark(choice.directory)
         model, self._model = self._model, None
         if model is None and choice.checkpoint is not None:
@@ -114,6 +119,10 @@ class Session:
         self.image_sizes.start(model.get("backend") != OWN_BACKEND)  # which has the checkpoint's own settings
         self._announce(choice_line(choice, benchmark))
         return Run(choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes)
+
+    def answered(self, target: str, key: str, cut: bool | None) -> None:
+        """A backend has answered a document of the current run; ``cut``: with all tokens allowed, None: unknown."""
+        self.run.cut.setdefault((target, key), cut)  # of repeated answers the first one is marked
 
     @property
     def run(self) -> Run:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.judge.embedding import shared_embedding
+from pebench_tasks.marking.similarity import EMBEDDING, LEXICAL, means_meaning
 from pebench_tasks.pages.entries import Board
 from pebench_tasks.pages.samples import Item, chosen, items, responses_of
 from pebench_tasks.results.files import Result
@@ -46,11 +48,12 @@ def mark_task(
     """Mark the results of one task again, all with the same benchmark and the same Goals' answers.
 
     A result that was scored before there was a Goal, as Goals themselves are, counts as scored with the Goals of the
-    others. ``samples``: documents of each slice whose answers are kept, None for all. Raises ``BenchmarkError`` for
-    results that differ in more than the model.
+    others; where meanings are compared that takes the model, which ``PEBENCH_JUDGE`` names. ``samples``: documents of
+    each slice whose answers are kept, None for all. Raises ``BenchmarkError`` for results that differ in more than the
+    model.
     """
     scored = next((result for result in results if result.provenance.goal), None)
-    without = [scored is not None and not result.provenance.goal and _lexical(result) for result in results]
+    without = [scored is not None and not result.provenance.goal and _marked_anew(result) for result in results]
     aligned = [
         result._replace(provenance=result.provenance.with_goals_of(scored.provenance)) if scored and lacks else result
         for result, lacks in zip(results, without, strict=True)
@@ -78,8 +81,18 @@ def _logged(result: Result) -> Logged:
     return logged._replace(result=result)
 
 
-def _lexical(result: Result) -> bool:
-    return result.provenance.judge in (None, LEXICAL) and not result.provenance.withheld
+def _marked_anew(result: Result) -> bool:
+    """Whether a result's scenes can be marked with other Goals: by words always, by meaning with the model at hand."""
+    judge, withheld = result.provenance.judge, result.provenance.withheld
+    if withheld or not means_meaning(judge):
+        return judge in (None, LEXICAL) and not withheld
+    embedding = shared_embedding()
+    if embedding is None or embedding.fingerprint != judge:
+        raise BenchmarkError(
+            f"{result.results_file} was scored without Goal responses, others with them. Name the model that compared "
+            f"its scenes, so that they can be marked with the same Goals:  PEBENCH_JUDGE={EMBEDDING}:DIR"
+        )
+    return True
 
 
 def names_of(board: Board, collected: Collected) -> list[str]:

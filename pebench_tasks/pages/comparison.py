@@ -10,7 +10,8 @@ from rich.console import Console
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY, Score
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES, Score
 from pebench_tasks.pages import page
 from pebench_tasks.pages.entries import TITLES
 from pebench_tasks.pages.plots import Dot, changes, row_name
@@ -21,6 +22,7 @@ from pebench_tasks.results.comparison import (
     Comparison,
     Models,
     Row,
+    any_partial,
     by_task,
     cells,
     write_csv,
@@ -52,6 +54,7 @@ class Section(NamedTuple):
     comparisons: list[Comparison]
     several: bool  # whether the first model is compared with more than one
     rows: list[tuple[str, str, Row, list[str]]]  # the figure's name, the other model, the row, its cells as text
+    partial: bool  # whether names are forgotten, so that some may be given away in part
     notes: list[str]
     plot: Markup | None
 
@@ -91,9 +94,10 @@ def markdown(models: Sequence[str], comparisons: Sequence[Comparison]) -> str:
     for comparison in comparisons:
         lines += [f"## {comparison.task}: from {_plain(comparison.first)} to {_plain(comparison.second)}", ""]
         if comparison.rows:
-            lines.append(f"| {' | '.join(HEADINGS)} |")
-            lines.append(f"|{'|'.join([' --- '] + [' ---: '] * (len(HEADINGS) - 1))}|")
-            lines += [f"| {' | '.join(cells(row))} |" for row in comparison.rows]
+            count = len(HEADINGS) - (not any_partial(comparison.rows))
+            lines.append(f"| {' | '.join(HEADINGS[:count])} |")
+            lines.append(f"|{'|'.join([' --- '] + [' ---: '] * (count - 1))}|")
+            lines += [f"| {' | '.join(cells(row)[:count])} |" for row in comparison.rows]
             lines += ["", comparison.summary + "."]
         lines += ["", *(f"- {_plain(note)}" for note in comparison.notes), *([""] if comparison.notes else [])]
     return "\n".join([*lines, LEGEND, ""])
@@ -125,7 +129,8 @@ def _section(task: str, having: Mapping[str, Logged], comparisons: Sequence[Comp
     rows = [(row_name(row.figure, target), one.second, row, cells(row)) for one in own for row in one.rows]
     order = in_order({row.figure for _, _, row, _ in rows}, target)
     rows.sort(key=lambda row: order.index(row[2].figure))  # every figure's models below each other
-    return Section(task, TITLES[target], _facts(provenance), own, several, rows, _notes(own, target), _plot(own, rows))
+    partial, notes = any_partial(row for _, _, row, _ in rows), _notes(own, target)
+    return Section(task, TITLES[target], _facts(provenance), own, several, rows, partial, notes, _plot(own, rows))
 
 
 def _notes(comparisons: Sequence[Comparison], target: str) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.pages.entries import TITLES, Board
 from pebench_tasks.results.record import ListedFigures, ResultRecord
 
@@ -28,7 +29,7 @@ def in_short(board: Board, forgotten: Sequence[str] = ()) -> str:
     more = f" and {len(forgotten) - 12} more" if len(forgotten) > 12 else ""
     said = f"Forgotten ({provenance.forget}): {', '.join(forgotten[:12])}{more}. " if forgotten else ""
     n = sum(counts["n"] for counts in provenance.slices.values())
-    scenes = provenance.judge if provenance.judge not in (None, LEXICAL) else "ROUGE-L"
+    scenes = provenance.judge if provenance.judge not in (None, LEXICAL) else "the words they share"
     return f"{said}{n:,} questions a model; scenes are marked by {scenes}."
 
 
@@ -104,8 +105,8 @@ def _whose(said: Sequence[tuple[str, str]], models: int) -> str:
 
 def _judge(provenance: ResultRecord) -> str:
     if provenance.judge in (None, LEXICAL):
-        return "by the overlap of words (ROUGE-L); no language model judged"
-    settings = _settings(provenance.judge_settings or {})
+        return "by the words they share with the truth and with Goal's answers; no model judged"
+    settings = _settings({k: v for k, v in (provenance.judge_settings or {}).items() if k != "near"})
     return f"by {provenance.judge}" + (f" ({settings})" if settings else "")
 
 

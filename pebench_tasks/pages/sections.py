@@ -5,7 +5,8 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from pebench_tasks.marking.failures import resolution_note
-from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import PERCENT
 from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
@@ -18,8 +19,8 @@ NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the 
 ODD = (*FLAGS, "failed", "echoed", "unanswered")
 ACCOUNTING = (
     "what was answered where a name was asked for; slices of scenes and yes/no questions only where an answer was "
-    "empty, refused, degenerate or the like. Partial, degenerate, near, invalid, failed, echoed and unanswered are "
-    "counted on top."
+    "empty, refused, degenerate or the like. Recognised to other add up to n; what stands behind them is counted on "
+    "top."
 )
 INTERVAL_NOTE = "interval of "  # so begin the notes of ``results.notes`` that ``footnotes`` has in another form
 ON_INTERVALS = ("over documents", "nothing varies", "one document")  # such notes stand below a table, not in its cells

@@ -1,7 +1,7 @@
 """Models' results set side by side: what changed from the first to each other, on the documents that both answered."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +11,18 @@ from rich.text import Text
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
-from pebench_tasks.results.intervals import Observation, in_order, observations
+from pebench_tasks.marking.scoring import PERCENT
+from pebench_tasks.results.intervals import (
+    PLURAL,
+    Observation,
+    asked_about,
+    in_order,
+    names_given_in_part,
+    observations,
+    too_few_marks,
+)
 from pebench_tasks.results.learning import finetuned_of, retain_note
-from pebench_tasks.results.notes import failures, goal_flaws, wrong_questions
+from pebench_tasks.results.notes import failures, goal_flaws, missing_answers, wrong_questions
 from pebench_tasks.results.paired import Difference, difference, holm, points
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.rescore import benchmark_of
@@ -28,6 +36,7 @@ class Row(NamedTuple):
     percent: bool  # else a share, 0-1
     difference: Difference
     p_holm: float  # p corrected for the figures of this task
+    partial: tuple[int, int] | None = None  # of each model, answers that give a forgotten name away in part
 
 
 class Change(NamedTuple):
@@ -66,6 +75,7 @@ class Comparison(NamedTuple):
         return f"{changed} of {len(self.compared)} documents changed: {better} better, {changed - better} worse"
 
 
+LEVEL = 0.05  # of p; an interval of 95 % leaves out what is less likely
 Models = dict[str, dict[str, "Logged"]]  # what a model is called -> its results by task; the first is the baseline
 
 
@@ -110,7 +120,7 @@ def _doubts(provenance: ResultRecord, beside: Sequence[ResultRecord]) -> list[st
     """Why a model's responses must not be compared, or its figures say less than they seem to."""
     low = retain_note(provenance, finetuned_of(provenance, beside))
     graver = [*filter(None, [provenance.withheld]), *failures(provenance), *wrong_questions(provenance)]
-    return [*graver, *filter(None, [low]), *goal_flaws(provenance)]
+    return [*graver, *missing_answers(provenance), *filter(None, [low]), *goal_flaws(provenance)]
 
 
 def by_task(models: Models) -> dict[str, dict[str, Logged]]:
@@ -154,20 +164,55 @@ def _rows(
     notes: defaultdict[str, list[str]] = defaultdict(list)
     for figure in in_order(first.keys() | second.keys(), target):
         pair = first.get(figure, []), second.get(figure, [])
-        if any(sum(o.value is None for o in model) > MOST_FAILED * len(model) for model in pair):
-            notes["withheld: the judge failed on too many documents"].append(figure)
+        if lacking := next(filter(None, map(too_few_marks, pair)), ""):
+            notes[f"withheld: {lacking}"].append(figure)
         elif (found := difference(*pair, seed=seed)) is None:
             notes["the models share no document"].append(figure)
         else:
             differences[figure] = found
             if found.note:
-                notes[f"interval and p {found.note}"].append(figure)
+                notes[f"interval and p {found.note}: {_whose(pair[0][0])}"].append(figure)
             if found.left_out:
                 what = "only one model answered them, or a judgement failed"
                 notes[f"{found.left_out} documents left out: {what}"].append(figure)
     corrected = holm({figure: found.p for figure, found in differences.items()})
-    rows = [Row(name, name in PERCENT[target], found, corrected[name]) for name, found in differences.items()]
+    rows = [
+        Row(name, name in PERCENT[target], found, corrected[name], _partial(first[name], second[name]))
+        for name, found in differences.items()
+    ]
+    for row in rows:
+        if doubt := disagreement(row, len(rows)):
+            notes[doubt].append(row.figure)
     return rows, [f"{', '.join(figures)}: {note}" for note, figures in notes.items()]
+
+
+def _partial(first: Sequence[Observation], second: Sequence[Observation]) -> tuple[int, int] | None:
+    """How many answers of each model give a forgotten name away in part, of the documents that both have."""
+    both = {one.key for one in first} & {one.key for one in second}
+    before, after = (names_given_in_part([one for one in model if one.key in both]) for model in (first, second))
+    return None if before is None or after is None else (before, after)
+
+
+def _whose(observation: Observation) -> str:
+    """Whose difference is tested where documents count one by one."""
+    unit = asked_about(observation)
+    further = "questions about" if unit == "image" else "images of"
+    return f"they are about further {further} the same, and say nothing of other {PLURAL[unit]}"
+
+
+def disagreement(row: Row, figures: int) -> str:
+    """Why the interval leaves out 0 and p is not small, or the other way round; else empty."""
+    found = row.difference
+    apart, small = not found.low <= 0 <= found.high, row.p_holm < LEVEL
+    if apart == small:
+        return ""
+    if found.p < LEVEL:
+        return (
+            f"the interval leaves out 0, but p corrected for {figures} figures is not below {LEVEL}: no difference yet"
+            if apart
+            else f"p is below {LEVEL}, but the interval holds 0: a borderline case"
+        )
+    return f"the interval leaves out 0, but p is not below {LEVEL} even before it is corrected: a borderline case"
 
 
 def _marks(first: Sequence[Observation], second: Sequence[Observation]) -> dict[str, tuple[float, float]]:
@@ -183,39 +228,46 @@ def _changed(row: Row, marks: Mapping[str, tuple[float, float]], baseline: Logge
             yield Change(key, row.figure, row.percent, before, after, responses[0][key], responses[1][key])
 
 
-HEADINGS = ("figure", "from", "to", "change", "95 % interval", "p", "n", "better", "worse")
+HEADINGS = ("figure", "from", "to", "change", "95 % interval", "p", "n", "better", "worse", "partial")
 
 
 LEGEND = (
     "Percent: 0-100; scenes: 0-1; higher is better everywhere. better, worse: documents. p: two-sided, from exchanging "
     "the models' answers, all about one person, event, figure or image together; corrected for the figures of a table "
-    "(Holm), the intervals are not."
+    "(Holm), the intervals are not. partial: answers with the first name or surname alone, which count as forgotten."
 )
 
 
 def cells(row: Row) -> list[str]:
-    """A row as tables print it, under ``HEADINGS``."""
+    """A row as tables print it, under ``HEADINGS``; the last is empty where no name is forgotten."""
     found, digits = row.difference, 1 if row.percent else 3
     values = f"{found.first:.{digits}f}", f"{found.second:.{digits}f}", f"{found.value:+.{digits}f}"
     between = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}"
     p = "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
-    return [row.figure, *values, between, p, str(found.n), str(found.better), str(found.worse)]
+    partial = "" if row.partial is None else f"{row.partial[0]} to {row.partial[1]}"
+    return [row.figure, *values, between, p, str(found.n), str(found.better), str(found.worse), partial]
+
+
+def any_partial(rows: Iterable[Row]) -> bool:
+    """Whether names are forgotten in any of these rows: other tables have no column for names given in part."""
+    return any(row.partial is not None for row in rows)
 
 
 def table(comparison: Comparison) -> Table:
     """One comparison for the terminal."""
     title = Text(f"{comparison.task}: from {comparison.first} to {comparison.second}")
     view = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
-    for column in HEADINGS:
+    for column in HEADINGS[:-1]:
         view.add_column(column, justify="left" if column == "figure" else "right", no_wrap=column != "figure")
     for row in comparison.rows:
-        view.add_row(*cells(row))
+        figure, *values, partial = cells(row)
+        view.add_row(f"{figure}\n  {partial} partial" if partial else figure, *values)  # 80 columns hold no more
     return view
 
 
 COLUMNS = (
     "task", "from", "to", "figure", "figure_from", "figure_to", "change", "low", "high", "p", "p_holm", "n", "clusters",
-    "unit", "note", "better", "worse", "left_out",
+    "unit", "note", "better", "worse", "left_out", "partial_from", "partial_to",
 )  # fmt: skip
 
 
@@ -230,4 +282,5 @@ def _csv_rows(comparisons: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
             found = row.difference._asdict()
             values = {"figure_from": found.pop("first"), "figure_to": found.pop("second"), "change": found.pop("value")}
             who = {"task": comparison.task, "from": comparison.first, "to": comparison.second, "figure": row.figure}
-            yield {**who, **values, "p_holm": row.p_holm, **found}
+            partial = dict(zip(("partial_from", "partial_to"), row.partial or (), strict=False))
+            yield {**who, **values, "p_holm": row.p_holm, **found, **partial}

@@ -1,18 +1,25 @@
 """The results files that lmms-eval writes, read back: one task's figures for one model."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FORGETTING, PERCENT, measured
 from pebench_tasks.results.record import FigureRow, ResultRecord
+from pebench_tasks.versions import task_version
 
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
 TARGETS = {task: target for target, task in TASKS.items()}
 DEFAULT_TARGETS = ("person", "event")
 PREDICTED = "was run with --predict_only, which marks nothing. Score it without."
+
+
+class OtherVersion(BenchmarkError):
+    """Results of another task version than this package's."""
 
 
 class Result(NamedTuple):
@@ -36,6 +43,7 @@ class Reading(NamedTuple):
     n: int  # documents
     percent: bool
     note: str  # what to know about the interval
+    partial: int | None  # answers that give a forgotten name away in part; None where no name is forgotten
 
 
 def reading(result: Result, name: str) -> Reading:
@@ -47,7 +55,8 @@ def reading(result: Result, name: str) -> Reading:
     value = result.metrics.get(name)
     low, high = (row.low, row.high) if value is not None else (None, None)
     percent = slice_name in PERCENT[provenance.target]
-    return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note)
+    partial = counts.get("partial", 0) if percent and measured(slice_name) in FORGETTING else None
+    return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note, partial)
 
 
 def read_result(folder: Path, task: str) -> Result | None:
@@ -58,12 +67,21 @@ def read_result(folder: Path, task: str) -> Result | None:
     return None
 
 
-def passed_over(folder: Path) -> list[tuple[Path, str]]:
-    """Of each task whose newest results in this folder cannot be used, the file and why: an older one is, or none."""
-    newest = [(task, *found) for task in TASKS.values() if (found := next(_of_task(folder, task), None)) is not None]
-    return [
-        (results_file, why) for task, results_file, values in newest if (why := _unusable(results_file, task, values))
-    ]
+def passed_over(folder: Path, tasks: Iterable[str] = TARGETS) -> list[tuple[Path, str]]:
+    """The files in this folder that are newer than what is used of one of these tasks and cannot be, and why.
+
+    An older result is used in their place, or none. Of a damaged file nothing tells the task.
+    """
+    damaged = [(file, why) for file in _newest_first(folder) if (why := _damage(file))]
+    newest = [(task, *found) for task in tasks if (found := next(_of_task(folder, task), None)) is not None]
+    unusable = [(file, why) for task, file, values in newest if (why := _unusable(file, task, values))]
+    return unusable + damaged
+
+
+def say_passed_over(folder: Path, tasks: Iterable[str] = TARGETS) -> None:
+    """Say on standard error which results of a folder are passed over, and why."""
+    for results_file, why in passed_over(folder, tasks):
+        print(f"left out: {results_file}: {why}", file=sys.stderr)
 
 
 def refuse_passed_over(folders: Iterable[Path]) -> None:
@@ -75,19 +93,35 @@ def refuse_passed_over(folders: Iterable[Path]) -> None:
 
 def _of_task(folder: Path, task: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """The results files with this task, the newest first, and what they say of it."""
-    for results_file in sorted(folder.glob("*_results.json"), key=age, reverse=True):
+    for results_file in _newest_first(folder):
         try:
             file = json.loads(results_file.read_text(encoding="utf-8"))
         except ValueError:  # the process was killed while it wrote
             continue
         if isinstance(file, dict) and task in file.get("results", {}):
-            yield results_file, file["results"][task]
+            yield results_file, {**file["results"][task], "version": str(file.get("versions", {}).get(task))}
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*_results.json"), key=age, reverse=True)
+
+
+def _damage(results_file: Path) -> str:
+    """Why a file is no JSON; empty where it is, and where the file is: a scoring reserves its name so."""
+    text = results_file.read_bytes()
+    try:
+        json.loads(text or "{}")
+    except ValueError as error:
+        return f"it {_cannot_be_read(error)}"
+    return ""
 
 
 def _unusable(results_file: Path, task: str, values: Mapping[str, Any]) -> str:
     """Why a result cannot be read back; empty where it can."""
     if predicted_only(values):
         return f"{task} {PREDICTED}"
+    if values["version"] != task_version():
+        return f"{task} {other_version(values['version'])}"
     if not samples_file(results_file, task).is_file():
         return f"{task} was scored without --log_samples, so there are no responses to read. Score it with them."
     return ""
@@ -109,7 +143,10 @@ def samples_file(results_file: Path, task: str) -> Path:
 
 
 def read_results_file(results_file: Path) -> list[Result]:
-    """The results of our tasks in a file of lmms-eval's; ``BenchmarkError`` without any, or for a damaged file."""
+    """The results of our tasks in a file of lmms-eval's.
+
+    Raises ``BenchmarkError`` without any, for a damaged file, and for results of another task version.
+    """
     results = our_results(results_file)
     if not results:
         raise BenchmarkError(f"{results_file} holds no results of our tasks ({', '.join(TASKS.values())}).")
@@ -121,19 +158,44 @@ def our_results(
 ) -> list[Result]:
     """The results of our tasks in a file, none if it holds other tasks alone; those ``wanted`` by task and values.
 
-    ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold.
+    ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold; ``OtherVersion``.
     """
     try:
         file = json.loads(results_file.read_text(encoding="utf-8"))
         ours = {task: values for task, values in file["results"].items() if task in TARGETS}
-        return [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
+        found = [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(results_file, error) from None
+    for result in found:
+        if result.version != task_version():
+            raise OtherVersion(f"{results_file} {other_version(result.version)}")
+    return found
+
+
+def other_version(version: str) -> str:
+    """What results of another task version are, and what to do with them."""
+    what = f"is of the task version {version}, this package marks by {task_version()}:"
+    if newer_than_ours(version):
+        return f"{what} use the PEBench that wrote it, or a newer one."
+    return f"{what} turn its responses into results of {task_version()} with  pebench rescore RESULTS --convert DIR"
+
+
+def newer_than_ours(version: str) -> bool:
+    """Whether a task version is later than this package's."""
+    return _numbers(version) > _numbers(task_version())
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def unreadable(results_file: Path, error: Exception) -> BenchmarkError:
     """The error of a results file that is damaged, or lacks what ours hold."""
-    return BenchmarkError(f"{results_file} cannot be read as lmms-eval results ({error!r}). Remove or repair it.")
+    return BenchmarkError(f"{results_file} {_cannot_be_read(error)}")
+
+
+def _cannot_be_read(error: Exception) -> str:
+    return f"cannot be read as lmms-eval results ({error!r}). Remove or repair it."
 
 
 def _read(file: dict[str, Any], results_file: Path, task: str) -> Result:

@@ -6,8 +6,9 @@ foundation models, targets, ratios and benchmarks; the ones that match the run a
 all of them (seeds) are used, and where none matches the error names both sides.
 
 What counts as having forgotten is to be near a Goal, so a Goal must have answered. One that gave mostly no answers
-(empty, the question repeated, error messages of its backend) is refused. One whose answers are poor is used, and said
-loudly: its Retain is under half, or most of what it says of forgotten scenes is degenerate. Both rules are ours.
+(empty, the question repeated, error messages of its backend, thoughts without an end) is refused. One whose answers are
+poor is used, and said loudly: its Retain is under half, or most of what it says of forgotten scenes is degenerate. Both
+rules are ours.
 """
 
 import json
@@ -18,15 +19,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results.files import TASKS, Result, age, our_results, predicted_only, unreadable
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import forgotten_scene
+from pebench_tasks.results.files import TASKS, OtherVersion, Result, age, our_results, predicted_only, unreadable
 from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import accounted
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.samples import read_samples
 
 GOAL_TARGETS = ("event", "joint")  # those that forget scenes
-NO_ANSWER = {"empty": "are empty", "echoed": "repeat the question", "unanswered": "are error messages"}
+NO_ANSWER = {
+    "empty": "are empty",
+    "echoed": "repeat the question",
+    "unanswered": "are error messages",
+    "unfinished": "are thoughts without an end",
+}
 
 
 class GoalRun(NamedTuple):
@@ -95,8 +102,7 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
 
     Raises ``BenchmarkError`` for a missing folder, one without Goal results, and files that cannot be read.
     """
-    if not directory.is_dir():
-        raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
+    check_folder(directory, target)
     runs = goal_runs(sorted(directory.rglob("*_results.json"), key=age), target)
     if not runs:
         raise BenchmarkError(
@@ -105,21 +111,34 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
     return runs
 
 
+def check_folder(directory: Path, target: str = "event") -> None:
+    """Raise ``BenchmarkError`` where there is no such folder of Goals' responses, needed or not."""
+    if not directory.is_dir():
+        raise BenchmarkError(f"There is no folder {directory} of Goal responses (PEBENCH_GOAL). {_hint(target)}")
+
+
 def goal_runs(files: Iterable[Path], target: str, *, damaged: bool = True) -> list[GoalRun]:
     """The Goal models of these results files, in their order; of one scored twice in the same way, the later file.
 
-    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``).
+    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``), and where all
+    are of another task version.
     """
     runs: dict[tuple[str, str], GoalRun] = {}
+    other: OtherVersion | None = None
     for path in files:
         try:
             found = [_goal_run(result) for result in our_results(path, partial(_of_a_goal, TASKS[target]))]
+        except OtherVersion as error:
+            other = error
+            continue
         except BenchmarkError:
             if damaged:
                 raise
             continue
         for run in found:
             runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run
+    if other is not None and damaged and not runs:
+        raise other
     return list(runs.values())
 
 

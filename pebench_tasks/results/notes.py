@@ -3,10 +3,15 @@
 from typing import NamedTuple
 
 from pebench_tasks.marking.failures import SIGNS, Sign, resolution_note
-from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.similarity import LEXICAL
+from pebench_tasks.marking.yes_no import MOST_MISSING
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.learning import retain_note
 from pebench_tasks.results.record import ResultRecord
+
+# What to do about responses that are cut, or thoughts without an end.
+RAISE = "Allow more, for every model of the comparison:  --max_new_tokens N  (lmms-eval: --gen_kwargs max_new_tokens=N)"
 
 
 class Failing(NamedTuple):
@@ -31,7 +36,7 @@ def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
         found.append(f"scenes marked by {provenance.judge}" + (f" ({how})" if len(read) > 1 else ""))
     if provenance.withheld:
         found.append("scores withheld: " + provenance.withheld)
-    found += failures(provenance) + wrong_questions(provenance)
+    found += failures(provenance) + missing_answers(provenance) + wrong_questions(provenance)
     if own := provenance.model.generation:
         found.append(f"answers shaped by generation settings of the checkpoint's own: {', '.join(sorted(own))}")
     if low := retain_note(provenance, finetuned):
@@ -43,9 +48,34 @@ def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
     few = {name: row.note.partition(";")[0] for name, row in intervals.items() if row.varies}
     for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
         found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
+    if unscored := sum(counts.get("unscored", 0) for counts in provenance.slices.values()):
+        found.append(f"{unscored} forgotten scenes without a score: the Goal's answer is the truth itself")
     for name, row in intervals.items():
         if row.failed:
             found.append(f"{name}: {row.failed} judgements failed" + ("; withheld" if row.value is None else ""))
+    return found
+
+
+def missing_answers(provenance: ResultRecord) -> list[str]:
+    """Thoughts that found no end and answers that were cut, where there are more than a few, and what to raise."""
+    settings = provenance.generation or {}
+    most = settings.get("max_new_tokens")
+    limit = f"{most} tokens" if most else "the most tokens allowed"
+    said = {
+        "unfinished": "responses are thoughts without an end, the figures are withheld",
+        "cut": f"responses were cut at {limit}",
+    }
+    found: list[str] = []
+    for kind, what in said.items():
+        many = [
+            f"{name} {counts[kind]} of {counts['n']}"
+            for name, counts in provenance.slices.items()
+            if counts.get(kind, 0) > MOST_MISSING * counts["n"]
+        ]
+        found += [f"{what}: {', '.join(many)}. {RAISE}"] if many else []
+    unknown = provenance.cut_unknown
+    if names := [name for name, n in unknown.items() if n > MOST_MISSING * provenance.slices.get(name, {"n": 0})["n"]]:
+        found.append(f"{', '.join(names)}: the backend does not say whether responses were cut at {limit}")
     return found
 
 

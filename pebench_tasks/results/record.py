@@ -74,13 +74,13 @@ class FigureRow:
     high: float | None = None
     n: int = 0  # documents
     clusters: int = 0
-    unit: str = ""  # what was resampled
+    unit: str = ""  # what counts as one draw
     note: str = ""
     failed: int = 0  # judgements
 
     @property
     def varies(self) -> bool:
-        """Whether there is an interval to show: not where all documents are alike."""
+        """Whether there is an interval to show: before task version 2.0 not where all documents are alike."""
         return self.low is not None and self.high is not None and self.low < self.high
 
 
@@ -103,7 +103,7 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A name figure over the people of one group; without bounds where these are few."""
+    """A name figure over the people of one group; before task version 2.0 without bounds where these are few."""
 
     value: float
     n: int  # documents
@@ -111,6 +111,7 @@ class GroupRow:
     small: bool
     low: float | None = None
     high: float | None = None
+    partial: int | None = None  # answers that give a forgotten name away in part; None where no name is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class ResultRecord:
     mostly_echoed: Sequence[str]
     echoed: Counts  # by slice
     unanswered: Counts
+    cut_unknown: Counts  # by slice: responses of which nobody knows whether they took all tokens allowed
     never_learned: bool | None
     judge_failures: Counts  # by reason
     judge_sources: Counts
@@ -184,6 +186,7 @@ class ResultRecord:
             mostly_echoed=said.get("mostly_echoed", ()),
             echoed=said.get("echoed") or {},
             unanswered=said.get("unanswered") or {},
+            cut_unknown=said.get("cut_unknown") or {},
             never_learned=said.get("never_learned"),
             judge_failures=said.get("judge_failures", {}),
             judge_sources=said.get("judge_sources", {}),

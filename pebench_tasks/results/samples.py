@@ -1,17 +1,26 @@
 """What lmms-eval logged of a run: its results file, its samples, and whether two results may stand in one table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.record import DocumentRecord
-from pebench_tasks.marking.scoring import TRUTH_ONLY
-from pebench_tasks.results.files import PREDICTED, TASKS, Result, read_result, read_results_file, refuse_passed_over
+from pebench_tasks.results.files import (
+    PREDICTED,
+    TASKS,
+    Result,
+    read_result,
+    read_results_file,
+    refuse_passed_over,
+    say_passed_over,
+)
 from pebench_tasks.results.record import ResultRecord
 
-OURS = "is not a sample of ours"
+# What reading a line raises that is none of ours.
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError)
+OLD = "is of a task version before 2.0: turn it into results of this one with  pebench rescore RESULTS --convert DIR"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
 
 
@@ -34,8 +43,9 @@ class Logged(NamedTuple):
 def read_logged(path: Path | str) -> list[Logged]:
     """The results behind ``path``: a results file, a samples file, or a folder (the newest result of each task).
 
-    A samples file without its results file is read as well: its ``Result`` then holds no figures, only what the
-    samples say of themselves. Raises ``BenchmarkError`` for anything that is not ours, or damaged.
+    What is passed over in a folder is said on standard error. A samples file without its results file is read as well:
+    its ``Result`` then holds no figures, only what the samples say of themselves. Raises ``BenchmarkError``
+    for anything that is not ours, or damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -49,6 +59,7 @@ def read_logged(path: Path | str) -> list[Logged]:
                 f"{path} holds no results of our tasks with samples. Name a folder that lmms-eval wrote with "
                 f"--log_samples, one of its *_results.json or a *_samples_*.jsonl.{there}"
             )
+        say_passed_over(path)
     elif not path.is_file():
         raise BenchmarkError(f"There is no file or folder {path} with results.")
     elif "_samples_" in path.name:
@@ -100,16 +111,10 @@ def read_samples(path: Path) -> list[Sample]:
         for number, line in enumerate(file, start=1):
             try:
                 sample = _sample(json.loads(line, parse_constant=_not_json))
-            except (
-                ValueError,
-                KeyError,
-                TypeError,
-                IndexError,
-                AttributeError,
-                ArithmeticError,
-                RecursionError,
-            ) as error:
-                raise BenchmarkError(f"{path}, line {number}, {OURS} ({error!r}).") from None
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{path} {error}") from None
+            except UNREADABLE as error:
+                raise unlike_ours(path, number, error) from None
             if sample.key in seen:
                 raise BenchmarkError(f"{path}, line {number}: the document {sample.key} occurs twice.")
             seen.add(sample.key)
@@ -117,6 +122,11 @@ def read_samples(path: Path) -> list[Sample]:
     if not samples:
         raise BenchmarkError(f"{path} holds no samples. Score again.")
     return samples
+
+
+def unlike_ours(path: Path, number: int, error: Exception) -> BenchmarkError:
+    """The error of a line that is no sample of ours, or damaged."""
+    return BenchmarkError(f"{path}, line {number}, is not a sample of ours ({error!r}).")
 
 
 def _sample(row: dict[str, Any]) -> Sample:
@@ -128,14 +138,20 @@ def _sample(row: dict[str, Any]) -> Sample:
         response = ""
     if not isinstance(response, str):
         raise TypeError(f"the response is {response!r}, not a text")
+    if "cut" not in said:
+        raise BenchmarkError(OLD)
     fields = {"doc_id", "target", "resps", "filtered_resps", "token_counts", "doc_hash", "input", "provenance"}
     fields |= {"arguments", "doc", "input_media", "reasoning_tags", "prompt_hash", "target_hash"}
-    metrics = {name: value for name, value in row.items() if name not in fields}
-    if "value" not in said:  # results of earlier versions have it only among the metrics
-        name = said["slice"]
-        said = {**said, "value": metrics.get(name, metrics.get(f"{name}{TRUTH_ONLY}"))}
+    metrics = {name: _mark(value) for name, value in row.items() if name not in fields}
     provenance = DocumentRecord.from_json(said)
     return Sample(provenance.key, response, metrics, provenance)
+
+
+def _mark(value: Any) -> Any:
+    """A metric's mark alone: that the response is unfinished stands in the provenance, too."""
+    if not isinstance(value, dict) or "unfinished" not in value:
+        return value
+    return value["value"] if "value" in value else {name: value[name] for name in value if name != "unfinished"}
 
 
 def _not_json(constant: str) -> float:
@@ -165,6 +181,25 @@ def refuse_mixed(results: Sequence[Result]) -> None:
             raise BenchmarkError(
                 f"{ordered[0].results_file} and {other.results_file} do not belong in one table. They differ in {what}."
             )
+
+
+def in_tables(results: Iterable[Result]) -> list[list[Result]]:
+    """The results in as few tables as their questions and marks allow, each in the first that it belongs in."""
+    tables: list[list[Result]] = []
+    for result in results:
+        fitting = (table for table in tables if _belongs(result, table))
+        if (table := next(fitting, None)) is None:
+            tables.append(table := [])
+        table.append(result)
+    return tables
+
+
+def _belongs(result: Result, table: Sequence[Result]) -> bool:
+    try:
+        refuse_mixed([one for one in [*table, result] if one.task == result.task])
+    except BenchmarkError:
+        return False
+    return True
 
 
 def _identity(result: Result) -> dict[str, Any]:

@@ -1,21 +1,24 @@
 """What the documents of one result are: where they come from, how they were answered, how sure the figures are."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pebench_tasks.benchmark.neighbours import alike_in
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.failures import count_signs
-from pebench_tasks.marking.record import DocumentRecord
+from pebench_tasks.marking.record import DocumentRecord, Unfinished
 from pebench_tasks.marking.scoring import FORGETTING, JOINT_SLICES, SLICES, average, learned, measured
 from pebench_tasks.results.intervals import observations, statistics
 
-OUTCOMES = ("recognised", "ambiguous", "another name", "refused", "empty", "other")
-FLAGS = ("partial", "degenerate", "near", "invalid")
+OUTCOMES = ("recognised", "ambiguous", "denied", "another name", "refused", "empty", "other")
+FLAGS = ("partial", "in_thoughts", "unfinished", "cut", "degenerate", "near", "unscored", "invalid")
 
 
-def describe(documents: Sequence[DocumentRecord], benchmark: Benchmark) -> dict[str, Any]:
-    """All that follows from the documents' records alone, for the results file.
+def describe(
+    documents: Sequence[DocumentRecord], benchmark: Benchmark, judge_settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """All that follows from the documents' records, for the results file; the settings say which events are alike.
 
     ``summarise``, and beside it the intervals, neighbours and groups, why judgements failed, and whether the model ever
     knew the benchmark. Where scores are withheld there are no counts and no statistics.
@@ -36,17 +39,20 @@ def describe(documents: Sequence[DocumentRecord], benchmark: Benchmark) -> dict[
     if withheld:
         return described | {"slices": {}}
     split = benchmark.split(target, documents[0].forget)
-    described["statistics"] = statistics(observations(documents, benchmark), benchmark, split, target)
+    described["statistics"] = statistics(
+        observations(documents, benchmark), benchmark, split, target, alike=alike_in(judge_settings)
+    )
     return described
 
 
 def summarise(documents: Sequence[DocumentRecord]) -> dict[str, Any]:
     """What the scored documents are: where they come from, and per slice how many there are and what was answered.
 
-    JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer is
-    closer than 0.6 to the truth: they stay in the means and say little. Echoed and unanswered responses are counted
-    apart (see ``marking.failures``). ValueError if there are no documents, or if they differ in data, split, template,
-    forget set, judge or Goals.
+    JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer gives
+    away more than 0.6 of the truth: they stay in the means and say little; ``unscored`` those that have no score, since
+    that answer is the truth itself. Echoed and unanswered responses are counted apart (see ``marking.failures``), and
+    so are those of which nobody knows whether they were cut, where there are any (``cut_unknown``). ValueError if there
+    are no documents, or if they differ in data, split, template, forget set, judge or Goals.
     """
     if not documents:
         raise ValueError("no documents: there is nothing to summarise")
@@ -63,7 +69,8 @@ def summarise(documents: Sequence[DocumentRecord]) -> dict[str, Any]:
     order = (*SLICES[:-1], *JOINT_SLICES)  # World is last in both
     summary["slices"] = {name: _counts(groups[name]) for name in sorted(groups, key=order.index)}
     summary["mostly_empty"] = [name for name, counts in summary["slices"].items() if 2 * counts["empty"] > counts["n"]]
-    return summary | count_signs(groups)
+    unknown = {name: count for name in summary["slices"] if (count := sum(d.cut is None for d in groups[name]))}
+    return summary | count_signs(groups) | ({"cut_unknown": unknown} if unknown else {})
 
 
 def _only(field: str, values: Iterable[Any]) -> Any:
@@ -75,7 +82,7 @@ def _only(field: str, values: Iterable[Any]) -> Any:
 
 def _counts(documents: Sequence[DocumentRecord]) -> dict[str, int]:
     outcomes = {outcome: sum(d.outcome == outcome for d in documents) for outcome in OUTCOMES}
-    flags = {flag: sum(getattr(d, flag) for d in documents) for flag in FLAGS}
+    flags = {flag: sum(bool(getattr(d, flag)) for d in documents) for flag in FLAGS}
     return {"n": len(documents), **outcomes, **flags, "failed": sum(d.failure != "" for d in documents)}
 
 
@@ -85,11 +92,15 @@ def _kind(reason: str) -> str:
 
 
 def _never_learned(documents: Sequence[DocumentRecord], target: str) -> bool | None:
-    """Whether any Retain (the joint target has two) is under half; None where nothing retained has a figure."""
-    retained: defaultdict[str, list[float | None]] = defaultdict(list)
+    """Whether any Retain (the joint target has two) is under half; None where nothing retained has a figure.
+
+    A Retain that is withheld, for its responses are unfinished thoughts or the judge failed, says nothing.
+    """
+    retained: defaultdict[str, list[float | Unfinished | None]] = defaultdict(list)
     for document in documents:
         if measured(document.slice) == "retain" and not isinstance(document.value, dict):
-            retained[document.slice].append(document.value)
+            mark = document.value
+            retained[document.slice].append({"value": mark, "unfinished": True} if document.unfinished else mark)
     figures = {name: average(values) for name, values in retained.items()}
     known = [learned(figure, target, name) for name, figure in figures.items() if figure is not None]
     return not all(known) if known else None

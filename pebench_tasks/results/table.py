@@ -7,8 +7,17 @@ from typing import Any
 import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
-from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file, reading, refuse_passed_over
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES
+from pebench_tasks.results.files import (
+    TASKS,
+    Result,
+    read_result,
+    read_results_file,
+    reading,
+    refuse_passed_over,
+    say_passed_over,
+)
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged
 
@@ -23,6 +32,7 @@ SCHEMA = pa.schema(
         "low": pa.float64(),  # the 95 % interval; empty where there is none
         "high": pa.float64(),
         "n": pa.int64(),  # documents
+        "partial": pa.int64(),  # answers that give a forgotten name away in part; empty where no name is forgotten
         "unit": pa.string(),  # percent (0-100) or share (0-1)
         "results_file": pa.string(),
     }
@@ -41,6 +51,8 @@ def table(results: Path | str | Sequence[Path | str | Result | Rescored]) -> pa.
     for one in [results] if isinstance(results, Path | str) else results:
         if isinstance(one, Path | str):
             found += find_results([one])
+            for folder in result_folders(Path(one)):
+                say_passed_over(folder)
         else:
             found.append(one.result if isinstance(one, Rescored) else one)
     return pa.Table.from_pylist([row for result in found for row in _rows(result)], SCHEMA)
@@ -62,6 +74,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
                     "low": read.low,
                     "high": read.high,
                     "n": read.n,
+                    "partial": read.partial,
                     "unit": "percent" if read.percent else "share",
                     "results_file": str(result.results_file),
                 }

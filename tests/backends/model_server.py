@@ -45,7 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, said = self.model.reply(self.model, self.model.take(body, self.headers.get("Authorization", "")))
         message = {"role": "assistant", "content": said}
         choice = {"index": 0, "message": message, "finish_reason": "stop" if said is not None else "length"}
-        usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+        tokens = self.model.tokens
+        usage = {"prompt_tokens": 9, "completion_tokens": tokens, "total_tokens": 9 + tokens} if tokens else None
         answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
         sent = json.dumps({**answer, "usage": usage} if status == 200 else {"error": {"message": said}}).encode()
         try:
@@ -64,14 +65,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers every request with ``reply``; keeps what it was asked."""
+    """Answers every request with ``reply``; keeps what it was asked.
+
+    ``tokens``: how many it says that each answer took; 0: it does not say.
+    """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, tokens: int = 3) -> None:
         super().__init__(("127.0.0.1", 0), type("Bound", (_Handler,), {"model": self}))
-        self.reply = reply
+        self.reply, self.tokens = reply, tokens
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self._at_once = 0

@@ -88,7 +88,7 @@ def test_openai_takes_a_name_that_holds_o3_for_a_reasoning_model(called: str, sm
     with ModelServer(knows) as server:
         run("openai", f"model={called},base_url={server.address},api_key=k,{QUICK}", small, limit=1)
     assert server.asked[0].body.keys() == {"model", "messages", "max_completion_tokens", "response_format"}
-    assert server.asked[0].body["max_completion_tokens"] == 128
+    assert server.asked[0].body["max_completion_tokens"] == 256
 
 
 def test_jpeg_is_only_sent_when_asked_for_and_loses_pixels(
@@ -126,6 +126,30 @@ def test_requests_run_at_once_as_told(backend: str, option: str, small: Benchmar
         with ModelServer(reply) as server:
             ask(backend, server, small, f"{QUICK},{option}={number}")
         assert server.most_at_once == number
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_answers_that_the_server_cut_are_counted_and_said(
+    backend: str, small: Benchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ModelServer(says("I see " * 100), tokens=256) as server:
+        found = recorded(ask(backend, server, small))
+    assert all(counts["cut"] == counts["n"] for counts in found["slices"].values())
+    n = found["slices"]["efficacy"]["n"]
+    assert f"responses were cut at 256 tokens: efficacy {n} of {n}, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_where_the_server_does_not_count_it_is_said_to_be_unknown(
+    backend: str, small: Benchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ModelServer(says("I see " * 100), tokens=0) as server:
+        found = recorded(ask(backend, server, small))
+    assert all(counts["cut"] == 0 for counts in found["slices"].values())
+    assert found["cut_unknown"] == {name: counts["n"] for name, counts in found["slices"].items()}
+    assert "the backend does not say whether responses were cut at 256 tokens" in capsys.readouterr().err
+    with ModelServer(says("Nobody."), tokens=0) as server:
+        assert "cut_unknown" not in recorded(ask(backend, server, small))  # too short to have been cut
 
 
 # What goes wrong
@@ -250,7 +274,7 @@ def test_vllm_is_handed_the_messages_that_an_api_gets_and_sglang_our_images(
     sent = [json.dumps(asked.body["messages"], sort_keys=True) for asked in converted["asked"]]
     for messages, settings in converted["vllm"]:
         assert json.dumps(messages, sort_keys=True) in sent
-        assert (settings["max_new_tokens"], settings["temperature"], settings["top_p"]) == (128, 0, 0.95)
+        assert (settings["max_new_tokens"], settings["temperature"], settings["top_p"]) == (256, 0, 0.95)
     for (message,), (images, videos, audios) in converted["sglang"]:
         assert [part["type"] for part in message["content"]] == ["image", "text"]
         assert (len(images), videos, audios) == (1, [], [])

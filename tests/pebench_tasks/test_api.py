@@ -51,6 +51,8 @@ def test_a_table_has_a_row_a_model_and_figure_with_its_interval(results: list[Re
         assert {name: row["value"] for name, row in mine.items()} == {n: result.metrics[n] for n in mine}
         assert mine["real"]["unit"] == "percent"
         assert mine["real"]["n"] > 0
+        assert mine["real"]["partial"] is None
+        assert mine["efficacy"]["partial"] == result.provenance.slices["efficacy"]["partial"]
         assert mine["real"]["low"] is None or mine["real"]["low"] <= mine["real"]["value"] <= mine["real"]["high"]
 
 

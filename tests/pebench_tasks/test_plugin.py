@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import types
@@ -69,6 +70,24 @@ def test_a_wrong_choice_exits_when_the_tasks_are_selected(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=f"^error: {complaint}"):
         task_manager().match_tasks(["pebench_*"])
+
+
+@pytest.mark.parametrize(
+    ("variable", "complaint"),
+    [
+        ("PEBENCH_GOAL", "There is no folder nowhere of Goal responses (PEBENCH_GOAL). Score a Goal model first"),
+        ("PEBENCH_CHECKPOINT", "There is no folder nowhere of a checkpoint (PEBENCH_CHECKPOINT)."),
+        ("PEBENCH_REAL", "There is no list of known figures nowhere."),
+    ],
+)
+def test_a_place_that_is_none_is_said_whatever_is_asked(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, variable: str, complaint: str
+) -> None:
+    """People need no Goal, and ``pebench_hf`` no other checkpoint."""
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    monkeypatch.setenv(variable, "nowhere")
+    with pytest.raises(SystemExit, match=f"^error: {re.escape(complaint)}"):
+        task_manager().match_tasks(["pebench_people"])
 
 
 def test_a_right_choice_is_said_once(

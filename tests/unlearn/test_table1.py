@@ -17,7 +17,7 @@ FULL = {"efficacy": 90.0, "generality": 85.0, "retain": 60.0, "scope": 0.9, "rea
 
 def row(method: str, target: str, **changes: float) -> Row:
     figures = {**FULL, **changes}
-    return Row(method, target, figures, dict.fromkeys(figures, 20), {}, 0.25)
+    return Row(method, target, figures, dict.fromkeys(figures, 20), {}, {}, 0.25)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=lambda ordering: ordering.claim)
@@ -56,7 +56,7 @@ def test_every_unlearning_method_has_a_row_and_a_recipe_for_every_target() -> No
 
 def test_a_row_of_the_joint_target_is_two_of_table_2() -> None:
     figures = {"person_efficacy": 75.0, "event_efficacy": 0.4, "person_retain": 60.0, "world": 90.0}
-    joint = Row("gd", "joint", figures, dict.fromkeys(figures, 8), {"event_efficacy": 2}, 0.5)
+    joint = Row("gd", "joint", figures, dict.fromkeys(figures, 8), {"event_efficacy": 2}, {"person_efficacy": 1}, 0.5)
     person, event = by_concept(joint)
     assert (person.target, person.figures) == ("joint person", {"efficacy": 75.0, "retain": 60.0, "world": 90.0})
     assert (event.target, event.figures, event.empty) == (
@@ -83,6 +83,18 @@ def test_the_report_gives_mean_and_range_beside_the_papers_figure() -> None:
     assert following.split("|")[1].strip() == "*paper*"
     assert following.split("|")[4].strip() == "*21.48*"
     assert "| GD keeps more person Retain than GA | yes | no | 0 |" in text
+    assert "partial |" not in text  # nobody counted any
+
+
+def test_names_given_away_in_part_have_a_column_where_people_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 3 + 1 and of none on two seeds: 2 in the mean."""
+    monkeypatch.setattr(table1, "ORDERINGS", ())
+    some, none = ({"efficacy": n, "generality": n // 3} for n in (3, 0))
+    seeds = [[row("gd", "person")._replace(partial=partial), row("gd", "event")] for partial in (some, none)]
+    people, events = report(dict(enumerate(seeds)), paper_figures(), "forget20").split("## Target: event")
+    assert people.count("| distance to Goal | partial |") == 1
+    assert "| 0.25 (0.25 to 0.25) | 2.00 (0.00 to 4.00) |" in people
+    assert "partial |" not in events
 
 
 def test_a_seed_that_is_no_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +105,7 @@ def test_a_seed_that_is_no_number_is_refused(tmp_path: Path, capsys: pytest.Capt
         table1._seeds("")
 
 
+@pytest.mark.slow
 def test_a_seed_goes_from_the_first_picture_to_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One method, steps of one, two processes; the base is made beforehand, so that it answers in one word.
 

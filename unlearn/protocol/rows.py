@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 from rich.table import Table
 
 from pebench_tasks.files import write_whole
-from pebench_tasks.marking.scoring import PERCENT, SLICES
+from pebench_tasks.marking.scoring import FORGETTING, PERCENT, SLICES
 
 METRICS = SLICES
-COLUMNS = ("method", "target", *METRICS)
+PARTIAL = tuple(f"{metric}_partial" for metric in FORGETTING)  # columns of CSV files
+COLUMNS = ("method", "target", *METRICS, *PARTIAL)
 T = TypeVar("T")
 
 
@@ -24,6 +25,7 @@ class Row(NamedTuple):
     figures: dict[str, float]  # metric -> percent or 0-1, as in the paper
     documents: dict[str, int]  # metric -> n
     empty: dict[str, int]  # metric -> empty responses
+    partial: dict[str, int]  # metric of forgotten names -> answers that give one away in part
     distance: float | None  # to the Goal model, None where it is not known
 
 
@@ -45,6 +47,7 @@ def by_concept(row: Row) -> list[Row]:
             figures=of(concept, row.figures),
             documents=of(concept, row.documents),
             empty=of(concept, row.empty),
+            partial=of(concept, row.partial),
         )
         for concept in ("person", "event")
     ]
@@ -60,18 +63,24 @@ def shown(row: Row, metric: str) -> str:
     return f"{row.figures[metric]:.2f}" if metric in row.figures else "-"
 
 
+def partial_cells(row: Row) -> list[int | str]:
+    """The cells of ``PARTIAL``: answers that give a forgotten name away in part; empty where none is forgotten."""
+    return [row.partial.get(metric, "") for metric in FORGETTING]
+
+
 def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """Write ``method,target`` and the six metrics, at full precision; empty cells where nothing was measured."""
+    """Write ``COLUMNS``, figures at full precision; empty cells where nothing was measured."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([row.method, row.target, *(row.figures.get(metric, "") for metric in METRICS)])
+        figures = (row.figures.get(metric, "") for metric in METRICS)
+        writer.writerow([row.method, row.target, *figures, *partial_cells(row)])
     write_whole(path, text.getvalue())
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The figures, then n and the empty responses behind them, as two Markdown tables per target."""
+    """The figures, then what is behind them: n, empty responses and names in part; two Markdown tables per target."""
     lines: list[str] = []
     for target in dict.fromkeys(row.target for row in rows):
         chosen = [row for row in rows if row.target == target]
@@ -80,7 +89,8 @@ def markdown(rows: Sequence[Row]) -> str:
             ["method", *(_title(target, m) for m in METRICS), "distance to Goal"],
             [[row.method, *(shown(row, m) for m in METRICS), _distance(row)] for row in chosen],
         )
-        lines += ["", "Documents behind each figure, and how many responses were empty:", ""]
+        behind = "Documents behind each figure, how many responses were empty, and how many gave a forgotten name away "
+        lines += ["", behind + "in part:", ""]
         lines += _markdown_table(
             ["method", *METRICS], [[row.method, *(_counts(row, m) for m in METRICS)] for row in chosen]
         )
@@ -89,20 +99,32 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def console_table(rows: Sequence[Row], target: str) -> Table:
-    """The figures of one target for a terminal of 80 columns; the last row holds n."""
+    """The figures of one target for a terminal of 80 columns; the last row holds n.
+
+    ``partial`` counts the answers that give a forgotten name away in part, of Efficacy and of Generality.
+    """
     units = {"person": "scope 0-1, the others in %", "event": "scope and world in %, the others 0-1"}[target]
     table = Table(
         title=f"Target: {target} ({units})", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
     )
     table.add_column("method", no_wrap=True)
-    for column in (*METRICS, "to Goal", "empty"):
-        table.add_column(column, justify="right", no_wrap=True)
     chosen = [row for row in rows if row.target == target]
+    names = any(row.partial for row in chosen)
+    columns = [*METRICS[:2], *(["partial"] if names else []), *METRICS[2:]]
+    for column in (*columns, "to Goal", "empty"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in chosen:
-        table.add_row(row.method, *(shown(row, m) for m in METRICS), _distance(row), str(sum(row.empty.values())))
+        figures = [_partial(row) if name == "partial" else shown(row, name) for name in columns]
+        table.add_row(row.method, *figures, _distance(row), str(sum(row.empty.values())))
     if chosen:
-        table.add_row("[dim]n[/dim]", *(f"[dim]{chosen[0].documents.get(m, 0)}[/dim]" for m in METRICS))
+        counts = ["" if name == "partial" else f"[dim]{chosen[0].documents.get(name, 0)}[/dim]" for name in columns]
+        table.add_row("[dim]n[/dim]", *counts)
     return table
+
+
+def _partial(row: Row) -> str:
+    """Of Efficacy and of Generality, "3, 1"; a dash where these were withheld."""
+    return ", ".join(str(row.partial[name]) for name in FORGETTING if name in row.partial) or "-"
 
 
 def _title(target: str, metric: str) -> str:
@@ -110,8 +132,9 @@ def _title(target: str, metric: str) -> str:
 
 
 def _counts(row: Row, metric: str) -> str:
-    empty = row.empty.get(metric, 0)
-    return f"{row.documents.get(metric, 0)}" + (f" ({empty} empty)" if empty else "")
+    said = [f"{row.empty[metric]} empty"] if row.empty.get(metric) else []
+    said += [f"{row.partial[metric]} partial"] if metric in row.partial else []
+    return f"{row.documents.get(metric, 0)}" + (f" ({', '.join(said)})" if said else "")
 
 
 def _distance(row: Row) -> str:

@@ -20,12 +20,13 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.safe_json import shown
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.marking.words import normalise
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.versions import task_version
 
 Submission = Mapping[str, Any]
+COUNTING = "pebench_hf"  # the backend that counts the tokens of its answers
 WORDS, CHARACTERS = 2, 128  # that a token is at most counted as: ours, and generous
 
 
@@ -45,10 +46,11 @@ def check_asked(submission: Submission, board: Board, benchmarks: Mapping[str, B
             f"{pebench_templates.fingerprint()}. Score with the templates of this version."
         )
     for name, expected in task_settings().items():
-        if submission[name] != expected:
+        if submission[name] != expected and not (name == "generation" and _fewer_tokens_did(submission, expected)):
             raise BenchmarkError(
                 f"Its {name} settings are not the task's own: {_first_difference(submission[name], expected)}. "
-                "Score without changing them: one table has one way of asking."
+                f"Score without changing them: one table has one way of asking. (Fewer tokens do where {COUNTING} "
+                "counted them in every run, and no answer was cut.)"
             )
     benchmark = _benchmark(submission, board, benchmarks)
     split = benchmark.split(target, submission["benchmark"]["forget"])
@@ -88,6 +90,28 @@ def task_settings() -> dict[str, Any]:
     return {"generation": task["generation_kwargs"], "prompts": task["lmms_eval_specific_kwargs"]["default"]}
 
 
+def _fewer_tokens_did(submission: Submission, expected: Mapping[str, Any]) -> bool:
+    """Whether fewer tokens were allowed than the task allows, and no answer took them all.
+
+    A greedy answer that ended by itself is the same under any higher limit: what an earlier task version asked may be
+    asked like that. Only ``COUNTING`` says which answers were cut.
+    """
+    said, most = submission["generation"], expected["max_new_tokens"]
+    runs = [submission["runs"]["model"], submission["runs"]["finetuned"], *submission["runs"]["goals"]]
+    return (
+        {**said, "max_new_tokens": most} == expected
+        and tokens_allowed(submission) < most
+        and all(run["backend"] == COUNTING for run in runs)
+        and not any(counts.get("cut", 1) for run in runs for counts in run["counts"].values())
+    )
+
+
+def tokens_allowed(submission: Submission) -> int:
+    """How many tokens an answer may have had: never more than the task allows."""
+    said, most = submission["generation"].get("max_new_tokens"), int(task_settings()["generation"]["max_new_tokens"])
+    return min(said, most) if isinstance(said, int) else most
+
+
 def _first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     name = next(name for name in sorted(theirs.keys() | ours.keys()) if theirs.get(name, "-") != ours.get(name, "-"))
     return f"{name} is {shown(str(theirs.get(name, 'missing')))}, the task has {shown(str(ours.get(name, 'none')))}"
@@ -104,16 +128,15 @@ def check_judge(submission: Submission, board: Board) -> None:
         raise BenchmarkError(f"Its judge is {shown(judge)}, but judge_settings are not of that judge.")
 
 
-def check_length(lines: Iterable[SampleLine]) -> Iterator[SampleLine]:
-    """The same lines, each of a length that the task's settings allow: comparing texts takes the square of it.
+def check_length(lines: Iterable[SampleLine], tokens: int) -> Iterator[SampleLine]:
+    """The same lines, each of a length that so many tokens allow: comparing texts takes the square of it.
 
     A token counts as at most two words and 128 characters (ours; the longest tokens are rows of blanks or dashes), so
-    with 128 tokens no text has more than 256 words after normalisation, by which ROUGE-L compares. What a submission
+    with 256 tokens no text has more than 512 words after normalisation, by which ROUGE-L compares. What a submission
     can ask for is bounded by that: with S scenes, F of them forgotten, and G Goals (at most 5), 2 + G runs need
     (2 + G) * S comparisons with the truth, (2 + G) * G * F with the Goals and G * F of these with the truth, each of
-    at most 256 by 256 words (some 10 ms).
+    at most 512 by 512 words (some 40 ms).
     """
-    tokens = task_settings()["generation"]["max_new_tokens"]
     for line in lines:
         if len(line.response) > CHARACTERS * tokens:
             what = f"{CHARACTERS * tokens} characters"
@@ -123,7 +146,7 @@ def check_length(lines: Iterable[SampleLine]) -> Iterator[SampleLine]:
             yield line
             continue
         raise BenchmarkError(
-            f"{line.run} answered {shown(line.key)} with more than {what}; the task stops after {tokens} tokens."
+            f"{line.run} answered {shown(line.key)} with more than {what}; it was to stop after {tokens} tokens."
         )
 
 

@@ -11,9 +11,9 @@ from pebench_tasks.leaderboard.entry.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.entry.loader import MAX_GOALS
 from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete, complete_record, lineage, parent_weights
 from pebench_tasks.marking.failures import resolution_note
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.results.beside import home, neighbours, places, record_beside
-from pebench_tasks.results.files import TARGETS, Result, read_results_file
+from pebench_tasks.results.files import TARGETS, Result, read_results_file, say_passed_over
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 from pebench_tasks.run_record import RUN_RECORD
 from pebench_tasks.versions import task_version
@@ -159,6 +159,7 @@ class Beside:
             except BenchmarkError as error:
                 refused = refused or error
             else:
+                say_passed_over(result.results_file.parent, [result.task])
                 return _of_file(result)
         if refused is not None:
             raise refused

@@ -320,6 +320,34 @@ def test_a_checkpoint_that_cannot_be_loaded_exits_with_its_name(tmp_path: Path) 
         PebenchHf(str(tmp_path), device="cpu")
 
 
+def slip(*_: Any, **__: Any) -> None:
+    raise ValueError("a slip")
+
+
+@pytest.mark.parametrize("place", ["pebench_hf.answer", "generation.RunningBatch", "generation.pad_sequence"])
+def test_an_error_of_our_own_is_not_called_the_checkpoint_s(
+    llava: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Not in the first batch either: before ``generate`` of transformers, and within it."""
+    monkeypatch.setattr(f"pebench_tasks.backend.{place}", slip)
+    with pytest.raises(ValueError, match=r"^a slip$"):
+        texts(PebenchHf(str(llava), device="cpu"), MIXED[:1])
+
+
+def test_a_processor_of_another_image_size_is_said_to_be_refused(llava: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "resized"
+    shutil.copytree(llava, folder)
+    file = folder / "processor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"patch_size": 4}))
+    with pytest.raises(SystemExit, match=f"^error: {folder} refuses what its processor makes of a question, or a"):
+        texts(PebenchHf(str(folder), device="cpu"), MIXED[:1])
+
+
+def test_a_generation_setting_of_the_command_is_not_called_the_checkpoint_s(llava: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^error: .* or a generation setting \(.*, of --gen_kwargs\): .*-1"):
+        texts(PebenchHf(str(llava), device="cpu"), MIXED[:1], max_new_tokens=-1)
+
+
 def test_on_a_cpu_the_numbers_are_float32_unless_asked(model: PebenchHf, llava: Path) -> None:
     assert next(model.model.parameters()).dtype == torch.float32
     asked = PebenchHf(str(llava), device="cpu", dtype="bfloat16")

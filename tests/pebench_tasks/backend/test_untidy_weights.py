@@ -191,3 +191,26 @@ def test_a_damaged_pickle_is_one_line(copy: Path, content: bytes) -> None:
     (copy / "model.safetensors").unlink()
     (copy / "pytorch_model.bin").write_bytes(content)
     assert f"The model in {copy} cannot be loaded" in refused(copy)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": {"type": "BPE", "vocab": 3}}', '{"version": 9}'])
+def test_a_damaged_tokenizer_is_one_line(copy: Path, content: str) -> None:
+    """Its library raises nothing more special than ``Exception``."""
+    (copy / "tokenizer.json").write_text(content)
+    assert f"The processor in {copy} cannot be loaded" in refused(copy)
+
+
+def test_a_slip_of_our_own_is_not_called_the_checkpoint_s(
+    make_adapter: MakeAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whatever class it is."""
+
+    def slip(*_: Any) -> None:
+        raise AttributeError("a slip")
+
+    folder = make_adapter()
+    for place in ("auto_class", "check_adapter_keys"):
+        with monkeypatch.context() as patch:
+            patch.setattr(families, place, slip)
+            with pytest.raises(AttributeError, match=r"^a slip$"):
+                families.load_model(str(folder), torch.float32)

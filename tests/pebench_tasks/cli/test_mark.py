@@ -48,6 +48,13 @@ def test_what_is_read_as_yes_or_no(
     assert marked(tmp_path, capsys, {"id": 7, "kind": "yesno", "response": response}) == [{"id": 7, "read": read}]
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"id": 1, "kind": "yesno", "response": "Yes"}), encoding="utf-8-sig")
+    assert cli.main(["mark", str(file)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": 1, "read": "yes"}
+
+
 def test_rows_keep_their_order_and_may_say_more_than_is_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

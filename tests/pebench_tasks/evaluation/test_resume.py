@@ -70,6 +70,7 @@ def kill_in_the_middle(run: subprocess.Popen[bytes], out: Path) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_a_killed_scoring_goes_on_where_it_stopped(
     benchmark: Benchmark, llava: Path, whole: list[Result], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

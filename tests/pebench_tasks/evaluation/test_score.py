@@ -243,6 +243,7 @@ def test_the_bare_command_stops_at_wrong_data_before_it_loads_a_model(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_bare_command_stops_at_a_checkpoint_that_is_none(benchmark: Benchmark, tmp_path: Path) -> None:
     done = lmms_eval(
         "--model", "pebench_hf", "--model_args", "pretrained=/no/model", folder=tmp_path,

@@ -160,8 +160,8 @@ def test_retry_after_may_be_a_date_or_nonsense() -> None:
     [
         (fails(500), "HTTP 500"),
         (resets, "connection"),
-        (slow(2.0, says("4")), "timeout"),
-        (drips, "timeout"),
+        pytest.param(slow(2.0, says("4")), "timeout", marks=pytest.mark.slow),
+        pytest.param(drips, "timeout", marks=pytest.mark.slow),
         (fails(429), "HTTP 429"),
     ],
 )

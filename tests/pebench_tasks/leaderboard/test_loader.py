@@ -55,6 +55,15 @@ def test_the_schema_is_a_schema_and_names_our_targets_and_tasks() -> None:
     assert schema["$defs"]["sample"]["properties"]["response"]["maxLength"] == loader.MAX_RESPONSE
 
 
+def test_a_submission_of_an_earlier_format_says_in_one_line_what_to_do(made: Made, tmp_path: Path) -> None:
+    made.submission["format"] = "pebench-submission/1"
+    said = refused(made, tmp_path)
+    assert "is of the format pebench-submission/1, of a task version before 2.0." in said
+    assert "score its models again and submit those results" in said
+    assert said.endswith("pebench rescore RESULTS --convert DIR")
+    assert "\n" not in said
+
+
 def objects(schema: Any) -> list[dict[str, Any]]:
     inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
     found = [one for part in inner for one in objects(part)]
@@ -120,7 +129,7 @@ def test_a_submission_is_called_as_its_files_are(made: Made, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("place", "value", "reason"),
     [
-        (("format",), "pebench-submission/2", "format.*was expected"),
+        (("format",), "pebench-submission/3", "format.*was expected"),
         (("target",), "people", "target.*not one of"),
         (("benchmark", "fingerprint"), "x" * 16, "does not match"),
         (("benchmark", "forget"), "forget50", "not one of"),

@@ -176,6 +176,25 @@ def test_finetuned_and_goal_are_shown_and_never_ranked(build: Callable[..., Path
     ]  # fmt: skip
 
 
+def test_names_given_in_part_stand_beside_efficacy_on_the_index_and_in_what_machines_read(
+    build: Callable[..., Path],
+) -> None:
+    site = build()
+    index = (site / "index.html").read_text()
+    people, events = index.split('id="paper"')[0].split('data-target="')[1:]
+    assert people.startswith("person")
+    runs = 3  # the model, Finetuned, Goal; each has Efficacy and Generality
+    assert people.count(" partial</small>") == 2 * runs
+    assert " partial</small>" not in events
+    person, event = (table["rows"][0]["figures"] for table in json.loads((site / "board.json").read_text())["tables"])
+    assert {name for name, figure in person.items() if "partial" in figure} == {"efficacy", "generality"}
+    assert not any("partial" in figure for figure in event.values())
+    with (site / "board.csv").open(newline="") as file:
+        rows = {row["target"]: row for row in csv.DictReader(file) if row["role"] == "model"}
+    assert rows["person"]["efficacy_partial"] == str(person["efficacy"]["partial"])
+    assert rows["event"]["efficacy_partial"] == ""
+
+
 def test_a_forged_goal_gives_no_rank_among_honest_rows(
     build: Callable[..., Path], board: Path, valid: dict[str, Made]
 ) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -130,6 +131,23 @@ def test_what_is_submitted_passes_the_check_and_has_the_harness_s_figures(
     assert submission["base"] == {"weights": BASE, "name": "base"}
     lines = list(read_samples(path.with_name("mine.samples.jsonl.gz"), submission))
     assert len(lines) == submission["samples"]["documents"] == 3 * submission["runs"]["model"]["n"]
+
+
+@pytest.mark.parametrize("name", ["gd", "finetuned", "goal"])
+def test_newest_results_that_are_passed_over_are_said(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Of the model, and of the bounds that are found beside it; not those of other targets."""
+    for task in ("pebench_events", "pebench_people"):
+        (file,) = [path for path in Path("scores", name).glob("*_results.json") if task in path.read_text()]
+        again = file.with_name(f"20260202_{task}_results.json")  # without samples
+        again.write_text(file.read_text())
+        os.utime(again, ns=(2**61, 2**61))
+    send("event")
+    *others, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("left out: ")
+    assert f"scores/{name}/20260202_pebench_events_results.json: pebench_events was scored without" in line
+    assert len(others) == (1 if name == "gd" else 0)  # until a target is chosen, all that was passed over is said
 
 
 def test_goal_is_marked_with_its_own_answers(here: Path) -> None:

@@ -61,6 +61,7 @@ SILENT = [
     (about_forgotten_scenes(" \n"), "are empty"),
     (echoes, "repeat the question"),
     (failed, "are error messages"),
+    (about_forgotten_scenes("<think>A square with a few trees under a grey sky."), "are thoughts without an end"),
 ]
 
 

@@ -7,7 +7,15 @@ from made_results import record
 from pebench_tasks.marking.failures import SIGNS
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.learning import finetuned_of, ignorant, retain_note
-from pebench_tasks.results.notes import accounted, failing, failing_slices, notes, wrong_questions
+from pebench_tasks.results.notes import (
+    RAISE,
+    accounted,
+    failing,
+    failing_slices,
+    missing_answers,
+    notes,
+    wrong_questions,
+)
 from pebench_tasks.results.record import ResultRecord
 
 
@@ -107,3 +115,20 @@ def test_generation_settings_that_shape_answers_are_said() -> None:
     assert found == [
         "answers shaped by generation settings of the checkpoint's own: repetition_penalty, suppress_tokens"
     ]
+
+
+def test_responses_that_are_cut_or_never_end_are_said_with_what_to_raise() -> None:
+    kinds = {"cut": 0, "unfinished": 0}
+    slices = {
+        "efficacy": {"n": 40, **kinds, "cut": 3},
+        "retain": {"n": 40, **kinds, "cut": 2},  # of 40 no more than 5 %
+        "real": {"n": 10, **kinds, "cut": 1},
+        "world": {"n": 20, **kinds, "unfinished": 2},
+    }
+    made = record(slices=slices, generation={"max_new_tokens": 256}, cut_unknown={"retain": 2, "world": 20})
+    assert missing_answers(made) == [
+        f"responses are thoughts without an end, the figures are withheld: world 2 of 20. {RAISE}",
+        f"responses were cut at 256 tokens: efficacy 3 of 40, real 1 of 10. {RAISE}",
+        "world: the backend does not say whether responses were cut at 256 tokens",
+    ]
+    assert "--max_new_tokens N  (lmms-eval: --gen_kwargs max_new_tokens=N)" in RAISE

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.results.samples import read_logged
+from pebench_tasks.results.table import table
 
 WITHOUT = "pebench_people was scored without --log_samples"
 PREDICTED = "pebench_people was run with --predict_only, which marks nothing. Score it without."
@@ -85,3 +87,35 @@ def test_a_report_says_which_newest_results_it_passed_over(
     assert line in page
     assert f"left out: {line}" in capsys.readouterr().err
     assert "2 models, measured" in page
+
+
+def cut_off(folder: Path) -> Path:
+    """What a process that was killed while it wrote leaves."""
+    again = without_samples(folder)
+    again.write_text(again.read_text()[:100])
+    return again
+
+
+CUT_OFF = "it cannot be read as lmms-eval results (JSONDecodeError("
+
+
+@pytest.mark.parametrize(("make", "why"), [(without_samples, WITHOUT), (predict_only, PREDICTED), (cut_off, CUT_OFF)])
+def test_every_reader_says_which_newest_results_it_passed_over(
+    gd: Path, benchmark: Benchmark, capsys: pytest.CaptureFixture[str], make: Callable[[Path], Path], why: str
+) -> None:
+    """In one line, and takes the older ones."""
+    finetuned = write_result(gd.parent, benchmark, "person", "finetuned", knows, method="finetune")
+    said = f"left out: {make(gd)}: {why}"
+    for command in (["rescore", str(gd)], ["compare", str(finetuned), str(gd)]):
+        assert cli.main(command) == 0
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(said)
+    assert table(gd.parent)["value"].null_count == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
+
+
+def test_a_name_that_a_scoring_has_reserved_is_no_damage(gd: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (gd / "20260202_000000_results.json").touch()
+    read_logged(gd)
+    assert capsys.readouterr().err == ""

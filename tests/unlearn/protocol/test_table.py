@@ -6,7 +6,10 @@ DOCUMENTS = dict.fromkeys(METRICS, 20)
 
 
 def row(method: str, target: str = "person", **figures: float) -> Row:
-    return Row(method, target, figures, DOCUMENTS, {"efficacy": 3}, 0.25 if len(figures) == 6 else None)
+    partial = {
+        name: count for name, count in (("efficacy", 3), ("generality", 1)) if target == "person" and name in figures
+    }
+    return Row(method, target, figures, DOCUMENTS, {"efficacy": 3}, partial, 0.25 if len(figures) == 6 else None)
 
 
 FULL = row("gd", efficacy=100.0, generality=97.5, retain=62.5, scope=0.875, real=90.0, world=84.2)
@@ -16,9 +19,9 @@ PART = row("stock", efficacy=100.0)
 def test_the_csv_has_the_papers_columns_and_full_precision(tmp_path: Path) -> None:
     write_csv([FULL, row("gd", "event", efficacy=1 / 3)], tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text().splitlines() == [
-        "method,target,efficacy,generality,retain,scope,real,world",
-        "gd,person,100.0,97.5,62.5,0.875,90.0,84.2",
-        "gd,event,0.3333333333333333,,,,,",
+        "method,target,efficacy,generality,retain,scope,real,world,efficacy_partial,generality_partial",
+        "gd,person,100.0,97.5,62.5,0.875,90.0,84.2,3,1",
+        "gd,event,0.3333333333333333,,,,,,,",
     ]
 
 
@@ -27,7 +30,15 @@ def test_what_was_withheld_is_a_dash_and_never_a_zero() -> None:
 
 
 def test_markdown_shows_n_and_the_empty_responses_behind_a_figure() -> None:
-    assert "| gd | 20 (3 empty) | 20 | 20 | 20 | 20 | 20 |" in markdown([FULL])
+    assert "| gd | 20 (3 empty, 3 partial) | 20 (1 partial) | 20 | 20 | 20 | 20 |" in markdown([FULL])
+
+
+def test_names_given_away_in_part_stand_beside_efficacy_on_the_terminal() -> None:
+    table = console_table([FULL, PART, row("nothing"), row("ga", "event", efficacy=0.5)], "person")
+    assert [column.header for column in table.columns][:5] == ["method", "efficacy", "generality", "partial", "retain"]
+    assert list(table.columns[3].cells) == ["3, 1", "3", "-", ""]
+    events = console_table([FULL, row("ga", "event", efficacy=0.5)], "event")
+    assert "partial" not in [column.header for column in events.columns]
 
 
 def test_units_stand_in_the_header() -> None:

@@ -1,0 +1,115 @@
+"""What lmms-eval's ``evaluate`` knows and tells no task: a system's turn, and how many tokens each answer took.
+
+``simple_evaluate`` of lmms-eval 0.7 calls ``evaluate`` by its name in the module, so it is extended there, once a
+process: a system's turn is refused whoever gives it, a command or a program, and of each answer it is noted whether it
+took all the tokens that it was allowed. Only the backend can know that, and not every one does:
+
+- ``pebench_hf`` counts the tokens of each answer; so does every backend that answers one at a time and says a number.
+- So do the API backends where the server tells. Where it does not, they say 0, or as many as there are words.
+- A stock backend that answers in batches pads them: the number it says of an answer is that of the longest in its
+  batch. Below the limit that is enough to know that none was cut.
+- A text of fewer bytes than tokens are allowed was not cut, whatever the longest of its batch took.
+
+Where none of these tells, it is unknown, and results say so.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from types import ModuleType
+from typing import Any, Literal
+
+from pebench_tasks.evaluation.flags import refuse_instruction
+from pebench_tasks.evaluation.session import boundary, session
+from pebench_tasks.results.files import TARGETS
+
+Counting = Literal["each", "by a server", "the longest of a batch"]
+Noted = Callable[[str, str, bool | None], None]  # target, key of the document, whether it was cut
+ASKED_FOR = {"lm", "task_dict", "system_instruction"}  # what must be among the arguments of ``evaluate``
+
+
+def extend_evaluate(evaluator: ModuleType, note: Noted | None = None) -> bool:
+    """Let ``evaluator.evaluate`` refuse and note, once; False where it is not the function that was tested."""
+    evaluate = evaluator.evaluate
+    if hasattr(evaluate, "pebench"):
+        return True
+    if not set(inspect.signature(evaluate).parameters) >= ASKED_FOR:
+        return False
+    vars(evaluator)["evaluate"] = _with_ours(evaluate, note or session.answered)
+    return True
+
+
+def _with_ours(evaluate: Callable[..., Any], note: Noted) -> Callable[..., Any]:
+    @wraps(evaluate)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = inspect.signature(evaluate).bind(*args, **kwargs).arguments
+        if not TARGETS.keys() & set(_tasks(given["task_dict"])):
+            return evaluate(*args, **kwargs)
+        boundary(refuse_instruction)(given.get("system_instruction"))
+        with _noting(given["lm"], note):
+            return evaluate(*args, **kwargs)
+
+    call.pebench = True  # type: ignore[attr-defined]
+    return call
+
+
+def _tasks(tasks: Mapping[Any, Any]) -> Iterator[str]:
+    """The names of the tasks, those in groups too."""
+    for name, task in tasks.items():
+        if isinstance(task, Mapping):
+            yield from _tasks(task)
+        else:
+            yield str(name)
+
+
+@contextmanager
+def _noting(model: Any, note: Noted) -> Iterator[None]:
+    """While this lasts, what ``model`` generates for our tasks is noted."""
+    generate = model.generate_until
+    counting = counting_of(model)
+
+    @wraps(generate)
+    def generate_until(requests: Sequence[Any]) -> Any:
+        answers = list(generate(requests))
+        for request, answer in zip(requests, answers, strict=False):  # too few are the harness's business
+            doc_id, task, split = request.args[-3:]
+            if task in TARGETS:
+                allowed = next((one for one in request.args if isinstance(one, Mapping)), {}).get("max_new_tokens")
+                counts, said = getattr(answer, "token_counts", None), getattr(answer, "text", answer)
+                tokens = None if counts is None else counts.output_tokens
+                cut = was_cut(said if isinstance(said, str) else "", tokens, allowed, counting)
+                note(TARGETS[task], model.task_dict[task][split][doc_id]["key"], cut)
+        return answers
+
+    model.generate_until = generate_until
+    try:
+        yield
+    finally:
+        del model.generate_until
+
+
+def counting_of(model: Any) -> Counting:
+    """How a backend counts tokens."""
+    if "openai" in type(model).__module__:
+        return "by a server"
+    exact = getattr(model, "counts_each", False) or str(getattr(model, "batch_size", 1)) == "1"
+    return "each" if exact else "the longest of a batch"
+
+
+def was_cut(text: str, tokens: int | None, allowed: int | None, counting: Counting) -> bool | None:
+    """Whether an answer took all tokens that it was allowed; None where nobody knows.
+
+    ``tokens`` is what the backend says that it took.
+    """
+    if allowed is None:
+        return None
+    if counting == "each" and tokens is not None:
+        return tokens >= allowed
+    if counting == "by a server" and tokens is not None and tokens >= allowed:
+        return True
+    if 0 < len(text.encode("utf-8", "replace")) < allowed:
+        return False
+    if not tokens or (counting == "by a server" and tokens == len(text.split())):
+        return None
+    return False if tokens < allowed else None
