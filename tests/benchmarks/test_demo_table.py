@@ -8,6 +8,7 @@ import pytest
 from demo_claims import CLAIMS, Claim
 from demo_table import KEPT, README, block, read, rewritten
 
+from pebench_tasks.marking.scoring import PERCENT
 from unlearn.protocol.rows import METRICS
 
 RUN = read()
@@ -35,8 +36,8 @@ def test_the_committed_run_keeps_what_the_readme_claims(claim: Claim) -> None:
 def test_a_table_that_breaks_a_claim_is_said_to() -> None:
     """Every claim fails on figures that are the wrong way round."""
     inverted = {
-        key: {name: (1 if value <= 1 and name != "world" else 100) - value for name, value in figures.items()}
-        for key, figures in TABLE.items()
+        (method, target): {name: (100 if name in PERCENT[target] else 1) - value for name, value in figures.items()}
+        for (method, target), figures in TABLE.items()
     }
     for claim in CLAIMS:
         assert not claim.holds(inverted), claim.text
