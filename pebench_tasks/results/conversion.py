@@ -83,7 +83,8 @@ def _of_the_original(message: str, copied: Sequence[Copied]) -> str:
 
 def _ours(paths: Sequence[Path]) -> dict[Path, Path]:
     """Every results file of ours behind the paths, and its place in the new folder: where it lies below them all."""
-    roots, found = [], {}
+    roots: list[str] = []
+    found: dict[str, Path] = {}
     for path in paths:
         files = list(_results_files(path))
         for file in files:
@@ -118,11 +119,12 @@ def _results_files(path: Path) -> Iterator[Path]:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        content["results"].keys(), content["versions"].keys()
+        content = dict(json.loads(file.read_text(encoding="utf-8")))
+        for part in ("results", "versions"):
+            content[part] = dict(content[part])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(file, error) from None
-    return dict(content)
+    return content
 
 
 # The form of this version

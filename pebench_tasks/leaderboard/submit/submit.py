@@ -223,7 +223,10 @@ def _refuse_other(path: Path, chosen: Lineup) -> None:
     """Raise ``BenchmarkError`` where another submission already has this name."""
     if not path.exists():
         return
-    there, result = read_submission(path), chosen.model.logged.result
+    try:
+        there, result = read_submission(path), chosen.model.logged.result
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{error} It has this name: remove it, or choose another --name.") from None
     if (there["runs"]["model"]["weights"], there["target"]) != (weights_of(result), result.provenance.target):
         raise BenchmarkError(f"{path} is another model's submission. Choose another --name.")
 

@@ -166,6 +166,7 @@ def test_a_missing_name_folder_or_configuration_is_said_in_one_line(tiny: Path, 
     assert "code of its own" in problem(changed("modules.json", '[{"type": "own.Module", "path": ""}]'))
     assert "can be loaded" in problem(changed("config.json", "{"))
     assert "can be loaded" in problem(changed("model.safetensors", "cut"))
+    assert "can be loaded" in problem(changed("tokenizer.json", '{"model": {"type": "BPE", "vocab": 3}}'))
     pickled = changed("pytorch_model.bin", "")
     (pickled / "model.safetensors").unlink()
     assert "no others are read" in problem(pickled)

@@ -154,6 +154,7 @@ def test_this_version_s_commands_take_what_was_converted(home: Path, capsys: pyt
     assert {row["version"] for row in json.loads(Path("all.json").read_text())} == {"2.0"}
     scores = "new/folder/scores"
     link = ["--link", "https://example.org/gd", "--out", "board"]
+    Path("board/gd-person.json").unlink()  # 1.1 wrote it
     for words in (
         ["rescore", f"{scores}/gd"],
         ["report", scores, "--out", "page"],
@@ -166,6 +167,16 @@ def test_this_version_s_commands_take_what_was_converted(home: Path, capsys: pyt
     Path("board/board.json").write_text(json.dumps({"title": "A", "about": "B", "judges": ["lexical"]}))
     assert cli.main(["leaderboard", "check", "board", "--data", "data"]) == 0
     assert {read_submission(path)["format"] for path in Path("board").glob("gd-*.json")} == {"pebench-submission/2"}
+
+
+def test_a_submission_of_1_1_is_not_replaced_unasked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in [*Path("scores").rglob("*_results.json"), *Path("goals").rglob("*_results.json")]:
+        change(file, counted_by_pebench_hf)
+    convert([Path("scores"), Path("goals")], Path("new"))
+    words = ["submit", "new/scores/gd", "--target", "person", "--name", "gd-person", "--link", "https://example.org/gd"]
+    line = said_of([*words, "--out", "board", "--data", "data"], capsys)
+    assert "board/gd-person.json has the format 'pebench-submission/1'" in line
+    assert line.endswith("It has this name: remove it, or choose another --name.")
 
 
 def test_thoughts_that_1_1_had_cut_off_are_read(unpacked: Path, converted: Path) -> None:
