@@ -25,7 +25,6 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_line, unfit_text, values
 
 FORMAT = "pebench-submission/2"
-EARLIER = ("pebench-submission/1",)  # of task versions before 2.0
 SUBMIT_AGAIN = "Neither file may be changed after `pebench submit` wrote both; write them again."
 MAX_SUBMISSION = 2 << 20  # bytes of NAME.json
 MAX_VALUES = 30_000  # in it: texts, numbers, objects, lists
@@ -103,12 +102,6 @@ def _refuse_other_format(submission: Any, path: Path) -> None:
 
 def validate(submission: Any, where: str) -> None:
     """Raise ``BenchmarkError``, beginning with ``where``, unless a JSON value is a submission by schema and texts."""
-    if isinstance(submission, dict) and (found := submission.get("format")) in EARLIER:
-        raise BenchmarkError(
-            f"{where} is of the format {found}, of a task version before 2.0. A board takes what was scored with this "
-            "one: score its models again and submit those results. What the old ones are worth under it says  pebench "
-            "rescore RESULTS --convert DIR"
-        )
     if (count := values(submission)) > MAX_VALUES:  # each may be an error, and the validator keeps them all
         raise BenchmarkError(f"{where} holds {count} values; at most {MAX_VALUES} are read.")
     if (error := best_match(islice(validator().iter_errors(submission), FEW))) is not None:

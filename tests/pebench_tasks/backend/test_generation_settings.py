@@ -210,5 +210,5 @@ def test_what_is_obeyed_stands_in_the_results_and_is_said_once(
 
 def test_settings_that_transformers_refuses_are_one_line(evaluate: Evaluate, llava: Path, tmp_path: Path) -> None:
     folder = _folder(llava, tmp_path, {"bad_words_ids": [[-1]]})
-    with pytest.raises(SystemExit, match=r"error: .* a setting in its generation_config\.json \("):
+    with pytest.raises(SystemExit, match=r"error: .* a generation setting \(of its generation_config\.json"):
         evaluate("pebench_hf", f"pretrained={folder}", limit=4)

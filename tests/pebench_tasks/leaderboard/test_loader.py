@@ -58,9 +58,8 @@ def test_the_schema_is_a_schema_and_names_our_targets_and_tasks() -> None:
 def test_a_submission_of_an_earlier_format_says_in_one_line_what_to_do(made: Made, tmp_path: Path) -> None:
     made.submission["format"] = "pebench-submission/1"
     said = refused(made, tmp_path)
-    assert "is of the format pebench-submission/1, of a task version before 2.0." in said
-    assert "score its models again and submit those results" in said
-    assert said.endswith("pebench rescore RESULTS --convert DIR")
+    assert "has the format 'pebench-submission/1', and pebench-submission/2 was expected" in said
+    assert said.endswith("with  pebench rescore RESULTS --convert DIR  and submit these.")
     assert "\n" not in said
 
 

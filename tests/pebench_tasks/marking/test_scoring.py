@@ -165,7 +165,7 @@ def test_goals_do_not_touch_what_must_stay() -> None:
     assert score(doc, TRUTH, NAMES, [Goal("g", GOAL)]) == score(doc, TRUTH, NAMES)
 
 
-# Scenes that must be forgotten: test_scenes.py
+# Scenes that must be forgotten: test_scene_marks.py
 
 
 def test_without_goals_there_is_no_efficacy() -> None:

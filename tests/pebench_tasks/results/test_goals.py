@@ -214,7 +214,7 @@ def test_other_generation_settings_than_the_goals_are_refused_before_generation(
 def test_goals_do_not_matter_to_the_person_task(
     evaluate: Evaluate, llava: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PEBENCH_GOAL", str(tmp_path / "none"))
+    monkeypatch.setenv("PEBENCH_GOAL", str(tmp_path))  # which holds none
     assert provenance(evaluate("pebench_hf", f"pretrained={llava}", TASKS[:1], limit=4))["goal"] is None
 
 
