@@ -12,8 +12,9 @@ from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
+from pebench_tasks.marking.lexical import WORDS
 from pebench_tasks.marking.overlap import keyword_share, rouge_l
-from pebench_tasks.marking.scoring import event_efficacy
+from pebench_tasks.marking.scenes import event_efficacy
 from pebench_tasks.marking.words import Text
 
 COSINES = ("response_truth", "response_goal", "goal_truth")
@@ -78,16 +79,29 @@ def measure(responses: Sequence[Row], labels: Path, embeddings: Path) -> list[Ro
         else:
             wanted = Text.of(goal)
             found |= {
-                "lexical_efficacy": event_efficacy(rouge_l(said, wanted), truth_overlap, rouge_l(wanted, truth)),
+                "lexical_efficacy": score(
+                    WORDS.given_away(row["truth"], row["response"]),
+                    WORDS.given_away(row["truth"], goal),
+                    rouge_l(said, wanted),
+                    rouge_l(truth, wanted),
+                ),
                 "label_efficacy": label(own["forgotten"], labels, key, "forgotten"),
                 "keywords_efficacy": 1 - share,
-                "embedding_efficacy": event_efficacy(
-                    cosine["response_goal"], cosine["response_truth"], cosine["goal_truth"]
+                "embedding_efficacy": score(
+                    cosine["response_truth"], cosine["goal_truth"], cosine["response_goal"], cosine["goal_truth"]
                 ),
             }
         # rounded, so that equal values computed along different ways are ties
         measured.append({name: round(value, 9) if isinstance(value, float) else value for name, value in found.items()})
     return measured
+
+
+def score(given_away: float, goal_given_away: float, nearness: float, truth_nearness: float) -> float:
+    """The event score, of a Goal that does not say the truth itself."""
+    marks = event_efficacy(given_away, goal_given_away, nearness, truth_nearness)
+    if marks is None:
+        raise BenchmarkError("A Goal's answer is the truth itself: nothing can be said of such a response.")
+    return marks.efficacy
 
 
 def embed(responses: Sequence[Row], model: Path) -> list[Row]:

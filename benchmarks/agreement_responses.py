@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from pebench_tasks.marking.overlap import degenerate
 from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.scoring import FORGETTING, measured, unnamed_outcome
+from pebench_tasks.marking.thoughts import take_apart
 from pebench_tasks.marking.words import Text, normalise
 from pebench_tasks.results.samples import read_samples
 
@@ -49,7 +50,7 @@ def kind(truth: str, goal: str | None, response: str, scenes: Sequence[str]) -> 
     Nine tenths of them from one text make it that text, fewer than half from any scene make it gibberish; between
     the two, a quarter from the truth makes it partly true. Empty, refused and looping responses are told first.
     """
-    outcome = unnamed_outcome(Text.of(response))
+    outcome = unnamed_outcome(take_apart(response))
     if outcome != "other":
         return {"empty": "empty", "refused": "refusal"}[outcome]
     if degenerate(Text.of(response), scene=True):

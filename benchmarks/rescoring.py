@@ -28,7 +28,8 @@ from published_build import PEBENCH, write_copy
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.scoring import Goal, Score, forgotten_scene, score
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import Score, forgotten_scene, score
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.rescore import add_up
 from pebench_tasks.results.summary import describe

@@ -105,9 +105,11 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
         if ours:
             from lmms_eval.loggers import WandbLogger
 
+            from pebench_tasks.evaluation.flags import refuse_without_effect
             from pebench_tasks.evaluation.session import boundary, session
             from pebench_tasks.evaluation.wandb_samples import extend_wandb_logger
 
+            boundary(refuse_without_effect)(sys.argv)
             boundary(session.select)(ours)
             if not extend_wandb_logger(WandbLogger):
                 _say("lmms-eval's logger for Weights & Biases has changed; --wandb_log_samples may fail")

@@ -22,7 +22,7 @@ from pebench_tasks.results.summary import describe
 from pebench_tasks.versions import __version__, task_version
 
 Respond = Callable[[Document], str]
-GENERATION = {"until": [], "max_new_tokens": 128, "temperature": 0.0, "do_sample": False, "num_beams": 1}
+GENERATION = {"until": [], "max_new_tokens": 256, "temperature": 0.0, "do_sample": False, "num_beams": 1}
 BASE = "b" * 16
 
 # What a page must show as text, and never run. A page that does run one of these names itself "pwned".

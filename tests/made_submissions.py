@@ -45,7 +45,7 @@ class Made:
 
     def claim(self) -> "Made":
         """Claim what the samples give, as an honest submitter does."""
-        rows = [SampleLine(line["run"], line["key"], line["response"], line.get("judgement")) for line in self.lines]
+        rows = [SampleLine(**{"judgement": None, **line}) for line in self.lines]
         for name, rescored in recompute(self.submission, rows, self.benchmark, Path("made.json")).rescored.items():
             self.run(name).update(claims(rescored))
         return self
@@ -92,7 +92,7 @@ def make(
     goal = record(benchmark, "goal", GOAL, base, **facts)
     model = record(benchmark, "ga", MODEL, finetuned, **facts) | {"arguments": {"learning_rate": 1e-4}}
     submission: dict[str, Any] = {
-        "format": "pebench-submission/1", "name": "made", "description": "", "link": "https://example.org/made",
+        "format": "pebench-submission/2", "name": "made", "description": "", "link": "https://example.org/made",
         "target": target, "task": TASKS[target], "task_version": task_version(),
         "benchmark": {
             "name": benchmark.name, "fingerprint": benchmark.fingerprint, "split": split.split_id, "forget": forget,

@@ -20,6 +20,7 @@ from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.files import write_whole
 from pebench_tasks.machine import end_with_parent
+from pebench_tasks.marking.scoring import FORGETTING
 from pebench_tasks.pages.report import write_report
 from pebench_tasks.results.files import Result
 from unlearn import methods
@@ -144,11 +145,12 @@ def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str
         lines.append(CEILING)
     if options.model is None:
         lines.append(TINY)
-    overlap = 1 - results[Scored("goal", "event")].metrics["efficacy_away"]
+    forgotten = [results[Scored("goal", "event")].provenance.slices[name] for name in FORGETTING]
+    near, asked = (sum(counts[kind] for counts in forgotten) for kind in ("near", "n"))
     accuracies = [result.metrics["world_accuracy"] for result in results.values()]
     lines.append(
-        f"On forgotten events the Goal's own answers overlap with the truth by {overlap:.2f} (mean ROUGE-L): "
-        "the lower, the more room between knowing and having forgotten."
+        f"Of {asked} questions about forgotten events the Goal's own answer gives much of the truth away in {near}: "
+        "the fewer, the more room between knowing and having forgotten."
     )
     lines.append(f"World accuracy lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation_settings import own_settings
 from pebench_tasks.backend.running_batch import RunningBatch
 
-MAX_NEW_TOKENS = 128  # where a task does not say; ours do
+MAX_NEW_TOKENS = 256  # where a task does not say; ours do
 GUESSED = 1 / 2  # share of the rows that must have a guess: all become as long as the longest
 FEW = 1 / 8  # share of a batch's rows that may be left for later
 LOOK = 8  # passes between two looks for an ``until`` string, which needs the text

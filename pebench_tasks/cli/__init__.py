@@ -35,7 +35,7 @@ MODULES = {
     "score": ("score checkpoints through lmms-eval, start-up paid once", "pebench_tasks.cli.score"),
     "rescore": ("compute every figure again from logged responses, without a model", "pebench_tasks.cli.rescore"),
     "mark": ("print the marks of responses in a file", "pebench_tasks.cli.mark"),
-    "judge": ("let a language model mark logged scene descriptions", "pebench_tasks.cli.judge"),
+    "judge": ("let a language model, or an embedding, mark logged scene descriptions", "pebench_tasks.cli.judge"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.cli.compare"),
     "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.cli.report"),
     "submit": ("write a leaderboard submission from results", "pebench_tasks.cli.submit"),

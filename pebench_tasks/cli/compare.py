@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="two or more models' folders, results or samples files; the first is what the others are compared with",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as recorded, as chosen)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the resampling (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the exchanges drawn for p (default: 0)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the rows, all digits, to this file")
     parser.add_argument(
         "--out", type=Path, metavar="DIR",

@@ -10,7 +10,7 @@ from typing import Any
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import mark_name
-from pebench_tasks.marking.words import Text
+from pebench_tasks.marking.thoughts import take_apart
 from pebench_tasks.marking.yes_no import read_answer
 
 EPILOG = """\
@@ -45,12 +45,12 @@ def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
             truth, response = _text(row["truth"], "the truth"), _text(row["response"], "the response")
             if truth not in names:
                 raise ValueError(f"the truth {truth!r} is not among the names")
-            said = Text.of(response)
+            said = take_apart(response)
             kept = mark_name(truth, said, names, forgetting=False)
             forgotten = mark_name(truth, said, names, forgetting=True)
             return {"id": row["id"], "efficacy": forgotten.value, "retain": kept.value, "outcome": kept.outcome}
         case "yesno":
-            return {"id": row["id"], "read": read_answer(Text.of(_text(row["response"], "the response")))}
+            return {"id": row["id"], "read": read_answer(take_apart(_text(row["response"], "the response")).answer)}
         case kind:
             raise ValueError(f"unknown kind {kind!r}; known: name, yesno")
 

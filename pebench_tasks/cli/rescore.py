@@ -8,6 +8,7 @@ from pathlib import Path
 from pebench_tasks.files import write_whole
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.rescore import context, rescore
+from pebench_tasks.results.rewriting import convert
 from pebench_tasks.results.samples import read_logged
 from pebench_tasks.results.terminal import print_results
 from pebench_tasks.versions import task_version
@@ -23,20 +24,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--goal", type=Path, metavar="DIR", help="results of Goal models (default: as recorded, PEBENCH_GOAL)"
     )
     parser.add_argument("--details", action="store_true", help="also print the accounting, neighbours and groups")
+    parser.add_argument(
+        "--convert", type=Path, metavar="DIR", help="turn results of an earlier task version into ones of this, in DIR"
+    )
     parser.add_argument("--out", type=Path, metavar="JSON", help="write all figures and statistics to this file")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Rescore, print, and return 1 if a results file says something else."""
+    if arguments.convert is not None:
+        converted = convert(arguments.samples, arguments.convert, data=arguments.data, goal=arguments.goal)
+        print_results([one.result for one in converted], details=arguments.details)
+        print(f"results of the task version {task_version()}: {arguments.convert}")
+        return 0
     logged = [one for path in arguments.samples for one in read_logged(path)]
     given = [one.result.results_file for one in logged]
     rescored = [rescore(one, context(one, arguments.data, arguments.goal, given)) for one in logged]
     print_results([one.result for one in rescored], details=arguments.details)
     for before, after in zip(logged, rescored, strict=True):
         if after.differing:
-            version = before.result.version
-            other = "" if version == task_version() else f" (task version {version}; this is {task_version()})"
-            print(f"{after.result.samples_file} does not give the figures of {before.result.results_file}{other}:")
+            print(f"{after.result.samples_file} does not give the figures of {before.result.results_file}:")
             print("\n".join(f"  {line}" for line in after.differing))
         elif before.result.metrics:
             print(f"{after.result.samples_file.name}: equal to the results file to the last digit")

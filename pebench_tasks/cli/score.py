@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
     parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
     parser.add_argument("--real-known", type=Path, metavar="FILE", help="only figures on this list (pebench real)")
-    parser.add_argument("--judge", metavar="NAME", help="who marks scenes: lexical or openai:MODEL (PEBENCH_JUDGE)")
+    parser.add_argument(
+        "--judge", metavar="NAME", help="what marks scenes: lexical, embedding:DIR or openai:MODEL (PEBENCH_JUDGE)"
+    )
     parser.add_argument(
         "--max-judge-calls",
         type=_count,

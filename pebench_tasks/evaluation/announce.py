@@ -9,7 +9,6 @@ from tqdm import tqdm
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.evaluation.choice import Choice
-from pebench_tasks.marking import scoring
 from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.results.goals import GoalRun
 from pebench_tasks.results.learning import ignorant, retain_note
@@ -30,7 +29,7 @@ def choice_line(choice: Choice, benchmark: Benchmark) -> str:
     return (
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
         f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}; "
-        f"judge: {choice.judge.fingerprint if choice.judge else scoring.LEXICAL}"
+        f"judge: {choice.marked_by}"
     )
 
 

@@ -15,7 +15,9 @@ from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.known_figures import Known, load_known
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.judge.embedding import Embedding, Meaning, choose_embedding
 from pebench_tasks.judge.judge import Judge, choose_judge
+from pebench_tasks.marking.similarity import LEXICAL
 
 DEFAULT_FORGET = "forget05"
 ALL, FIXED_SUBSET = "all", "the fixed subset"  # which documents were asked, as results say it
@@ -34,11 +36,29 @@ class Choice:
     world_all: bool
     known: Path | None  # the list of public figures that the base model knew
     checkpoint: Path | None  # whose run record describes the model of another backend
-    judge: Judge | None  # None: scenes are marked lexically; its budget is that of the whole command
+    judge: Judge | None  # None: a similarity marks the scenes; its budget is that of the whole command
+    embedding: Embedding | None = None  # that similarity; None: by words
 
     def known_figures(self, benchmark: Benchmark) -> Known | None:
         """The list of public figures to ask about, checked against the benchmark; None for all."""
         return None if self.known is None else load_known(self.known, benchmark)
+
+    @property
+    def marked_by(self) -> str:
+        """The fingerprint of what marks scenes."""
+        chosen = self.judge or self.embedding
+        return chosen.fingerprint if chosen else LEXICAL
+
+    def meaning(self, benchmark: Benchmark) -> Meaning | None:
+        """How the meanings of texts about the benchmark's scenes are compared; None where words are."""
+        scenes = [row["description"] for row in benchmark.events]
+        return None if self.embedding is None else self.embedding.about(scenes)
+
+    def marking_facts(self, benchmark: Benchmark) -> dict[str, Any] | None:
+        """What marks scenes, for the results file; None where words are compared."""
+        if self.judge is not None:
+            return self.judge.facts()
+        return None if self.embedding is None else self.embedding.facts(benchmark.events)
 
     def documents(self, benchmark: Benchmark, target: str) -> list[Document]:
         """What is asked for one target."""
@@ -84,6 +104,7 @@ def choose(variables: Mapping[str, str] = os.environ) -> Choice:
         known=_path(variables, "PEBENCH_REAL"),
         checkpoint=_path(variables, "PEBENCH_CHECKPOINT"),
         judge=choose_judge(variables),
+        embedding=choose_embedding(variables),
     )
 
 

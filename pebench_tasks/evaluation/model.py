@@ -1,11 +1,15 @@
-"""The backend as the harness gets it: it tells the session what was loaded."""
+"""The backend as the harness gets it: it tells the session what was loaded, and which answers were cut."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lmms_eval.api.instance import GenerationResult, Instance
+
+from pebench_tasks.backend.generation import MAX_NEW_TOKENS
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.session import OWN_BACKEND, boundary, session
+from pebench_tasks.results.files import TARGETS
 
 
 class EvaluatedHf(PebenchHf):
@@ -23,6 +27,16 @@ class EvaluatedHf(PebenchHf):
             say(
                 f"{self.pretrained} asks for another decoding than the task, which stands: not {_listed(own.overruled)}"
             )
+
+    def generate_until(self, requests: Sequence[Instance]) -> list[GenerationResult]:
+        """Answer every request; the run learns which of its documents got as many tokens as were allowed."""
+        results = super().generate_until(requests)
+        for request, result in zip(requests, results, strict=True):
+            _context, _messages, settings, doc_id, task, split = request.args
+            tokens = result.token_counts.output_tokens
+            if task in TARGETS and tokens >= settings.get("max_new_tokens", MAX_NEW_TOKENS):
+                session.run.cut.add((TARGETS[task], self.task_dict[task][split][doc_id]["key"]))
+        return results
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

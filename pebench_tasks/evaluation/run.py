@@ -28,6 +28,7 @@ from pebench_tasks.evaluation.announce import say, warn, wrong_questions_line
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.marking import scoring
+from pebench_tasks.marking.lexical import WORDS
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.results.files import TASKS
@@ -52,6 +53,7 @@ class Run:
     asked: set[tuple[str, str]] = field(default_factory=set)  # (target, key)
     read: set[tuple[str, str]] = field(default_factory=set)
     mixed: set[tuple[str, str]] = field(default_factory=set)  # read for another task
+    cut: set[tuple[str, str]] = field(default_factory=set)  # answered with all tokens that were allowed
     generation: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     prompts: dict[str, dict[str, str]] = field(default_factory=dict)
     goals: dict[str, Goals] = field(default_factory=dict)  # by target, once its first document was asked
@@ -135,27 +137,30 @@ class Run:
     def mark(self, doc: Document, response: str) -> dict[str, Any]:
         """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""
         answers = goal_answers(self.goals.get(doc["target"]), doc)
+        cut = (doc["target"], doc["key"]) in self.cut
         if withheld := self._withheld(doc):
-            record = scoring.score(doc, response, self.names, answers).provenance
-            chosen = self.choice.judge  # whom processes that do not withhold name
-            judge = chosen.fingerprint if chosen and record.judge is not None else record.judge
+            record = scoring.score(doc, response, self.names, answers, cut=cut).provenance
+            # Named is whom processes that do not withhold name.
+            judge = None if record.judge is None else self.choice.marked_by
             return scoring.Score({}, replace(record, judge=judge, withheld=withheld)).logged()
-        return scoring.score(doc, response, self.names, answers, self.choice.judge).logged()
+        similarity = self.choice.meaning(self.benchmark) or WORDS
+        return scoring.score(doc, response, self.names, answers, self.choice.judge, similarity, cut=cut).logged()
 
     def conclude(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Where the scores of a target come from, counts, and intervals; says what is odd."""
         documents = [DocumentRecord.from_json(item) for item in items]
         target = documents[0].target
         judge = self.choice.judge
+        settings = self.choice.marking_facts(self.benchmark)
         result = {
             "task": TASKS[target],
-            **describe(documents, self.benchmark),
+            **describe(documents, self.benchmark, settings),
             **self._facts(items[0]),
             "other_split": self._other_split(target, documents[0].split),
             "other_target": self._other_target(target),
             **self.choice.record(self.benchmark),
             "goal": self._goal_record(target),
-            "judge_settings": judge.facts() if judge else None,
+            "judge_settings": settings,
             "model": self.model,
             "benchmark": {
                 "name": self.benchmark.name,

@@ -69,6 +69,8 @@ class Session:
         assert choice is not None
         benchmark = shared_benchmark(choice.directory)
         self._announce(choice_line(choice, benchmark))
+        if choice.embedding is not None:  # loads the model: what is wrong with it is said before hours of generation
+            choice.embedding.facts(benchmark.events)
         for target in {TARGETS[name] for name in task_names if name in TARGETS}:
             rows = choice.documents(benchmark, target)
             if target in GOAL_TARGETS and choice.goal is not None:

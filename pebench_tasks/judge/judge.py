@@ -1,6 +1,7 @@
 """The judge: a language model behind an OpenAI-compatible address that marks scene descriptions from 0 to 1.
 
-``PEBENCH_JUDGE`` is ``lexical`` (the default: no judge) or ``openai:MODEL``; the address and the key are the usual
+``PEBENCH_JUDGE`` is ``lexical`` (the default: no judge), ``embedding:DIR`` (no language model either, see
+``embedding``) or ``openai:MODEL``; the address and the key are the usual
 ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. What a judge said is kept on disk (``cache``).
 
 Servers differ in what they take and return, and values that were made differently do not share a column. So before its
@@ -35,9 +36,11 @@ from pebench_tasks.judge.prompt import (
 )
 from pebench_tasks.judge.settings import ASKED, Settled, Unfit, try_out
 from pebench_tasks.marking.record import value_of
-from pebench_tasks.marking.scoring import LEXICAL, Judgement
+from pebench_tasks.marking.scenes import Judgement
+from pebench_tasks.marking.similarity import EMBEDDING, LEXICAL
 
 VARIABLE = "PEBENCH_JUDGE"
+KNOWN = f"{LEXICAL}, {EMBEDDING}:DIR_or_hub_id, openai:MODEL"
 CALLS_VARIABLE = "PEBENCH_MAX_JUDGE_CALLS"
 CONCURRENCY_VARIABLE = "PEBENCH_JUDGE_CONCURRENCY"
 CONCURRENCY = 4
@@ -287,13 +290,13 @@ class Judge:
 
 
 def choose_judge(environ: Mapping[str, str], patience: Patience = DEFAULT) -> Judge | None:
-    """The judge that the environment chooses; None for the lexical score. Asks nothing of any server yet.
+    """The language model that the environment chooses; None where a similarity marks. Asks nothing of a server yet.
 
     ``BenchmarkError`` for an unknown judge, a missing package, key or number.
     """
     kind, _, model = (environ.get(VARIABLE, "").strip() or LEXICAL).partition(":")
     if kind not in JUDGES or (kind == LEXICAL and model):
-        raise BenchmarkError(f"There is no judge {kind!r} ({VARIABLE}). Known: {LEXICAL}, openai:MODEL.")
+        raise BenchmarkError(f"There is no judge {kind!r} ({VARIABLE}). Known: {KNOWN}.")
     return JUDGES[kind](model.strip(), environ, patience)
 
 
@@ -319,5 +322,6 @@ def _number(environ: Mapping[str, str], name: str, least: int) -> int | None:
 
 JUDGES: dict[str, Callable[[str, Mapping[str, str], Patience], Judge | None]] = {
     LEXICAL: lambda model, environ, patience: None,
+    EMBEDDING: lambda model, environ, patience: None,
     "openai": _openai,
 }

@@ -40,6 +40,12 @@ def _rouge_l(response: str, reference: str) -> float:
     return float(scorer().score(target=reference, prediction=response)["rougeL"].fmeasure)
 
 
+@lru_cache(maxsize=16384)
+def rouge_l_recall(response: str, reference: str) -> float:
+    """ROUGE-L recall of two normalised texts, 0-1: how much of the reference stands in the response, in its order."""
+    return float(scorer().score(target=reference, prediction=response)["rougeL"].recall)
+
+
 def keyword_share(keywords: Iterable[str], response: Text) -> float:
     """The share of the distinct ``keywords`` that occur in ``response`` as whole words, 0-1; ValueError without any."""
     distinct = {tuple(normalise(keyword).split()) for keyword in keywords} - {()}

@@ -3,12 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from pebench_tasks.marking.similarity import similarities
 from pebench_tasks.marking.yes_no import YesNo
 
 DOCUMENT = ("key", "slice", "target", "kind", "data", "split", "template", "forget")  # what a document says of itself
 Mark = float | YesNo | None  # in the figure's unit; None for a failed judgement
+
+
+class Unfinished(TypedDict):
+    """A mark among a metric's values, of a response whose thoughts have no end: too many of them, and no figure."""
+
+    value: float | None
+    unfinished: Literal[True]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +32,23 @@ class DocumentRecord:
     template: str
     forget: str
     value: Mark = None
-    outcome: str = ""  # recognised, ambiguous, another name, refused, empty or other
+    outcome: str = ""  # recognised, ambiguous, denied, another name, refused, empty or other
     empty: bool = False
     echoed: bool = False
     unanswered: bool = False
     degenerate: bool = False
     partial: bool = False  # first name or surname alone
+    in_thoughts: bool = False  # what had to be forgotten stands in the thoughts, not in the answer
+    unfinished: bool = False  # thoughts without an end, so no answer
+    cut: bool = False  # as many tokens as were allowed
     invalid: bool = False  # neither yes nor no
     near: bool = False  # the nearest Goal answer is near the truth
-    goal_truth: float | None = None  # how near, 0-1
+    goal_truth: float | None = None  # how much of the truth the nearest Goal gives away, 0-1
+    unscored: bool = False  # that Goal says the truth itself: nothing lies between knowing and having forgotten
     nearest_goal: str | None = None  # its weights
     goals: tuple[str, ...] = ()  # weights of all Goals, sorted
     judge: str | None = None  # None where nobody judges
-    judgement: dict[str, Any] | None = None  # what ``value_of`` reads
+    judgement: dict[str, Any] | None = None  # what ``value_of`` or ``similarities`` reads
     withheld: str = ""  # why there is no score; "" where there is one
 
     @classmethod
@@ -50,7 +62,8 @@ class DocumentRecord:
                 raise TypeError(f"{name} is {said[name]!r}, not a text")
         if not isinstance(said["judge"], str | None) or not isinstance(said["goals"], list):
             raise TypeError("the judge is no text, or the Goals are no list")
-        if judgement := said.get("judgement"):
+        judgement = said.get("judgement")
+        if judgement and similarities(judgement) is None:
             value_of(judgement)
         value = said.get("value")
         if isinstance(value, dict):

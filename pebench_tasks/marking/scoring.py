@@ -7,14 +7,18 @@ definitions are this project's where the paper (arXiv 2503.12545) gives only a m
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pebench_tasks.marking.failures import echoes, unanswered
-from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.overlap import degenerate, keyword_share, rouge_l
-from pebench_tasks.marking.record import DOCUMENT, DocumentRecord, Mark
+from pebench_tasks.marking.lexical import WORDS
+from pebench_tasks.marking.names import NameIndex, Occurrence
+from pebench_tasks.marking.overlap import degenerate, rouge_l
+from pebench_tasks.marking.record import DOCUMENT, DocumentRecord, Mark, Unfinished
+from pebench_tasks.marking.scenes import Goal, Judge, mark_forgotten, mark_retained
+from pebench_tasks.marking.similarity import Similarity
+from pebench_tasks.marking.thoughts import Response, take_apart
 from pebench_tasks.marking.words import Text
-from pebench_tasks.marking.yes_no import YesNo, read_answer
+from pebench_tasks.marking.yes_no import MOST_MISSING, YesNo, read_answer
 
 SLICES = ("efficacy", "generality", "retain", "scope", "real", "world")
 JOINT_SLICES = (
@@ -28,10 +32,6 @@ PERCENT = {
     "event": frozenset({"scope", "world"}),
     "joint": frozenset({"person_efficacy", "person_generality", "person_retain", "person_real", "world"}),
 }
-LEXICAL = "lexical"
-TRUTH_ONLY = "_truth_only"  # ends the name of an event's forgetting score where no Goal answered
-MOST_FAILED = 0.05  # share of failed judgements above which there is no figure; ours: the paper says nothing of them
-NEAR = 0.6  # a Goal answer this close to the truth leaves hardly any room between knowing and having forgotten
 
 # English, on normalised text (so "don't" is "don t"): wherever it stands, or only at the beginning.
 TELL = r"(?:\w+ )?(?:identify|recogni[sz]e|name|say|tell|determine|describe|provide|answer|help|assist|confirm|share)"
@@ -49,43 +49,25 @@ REFUSALS = re.compile(
 )
 
 
-class Goal(NamedTuple):
-    """A Goal model's answer to the document at hand."""
-
-    fingerprint: str
-    response: str
-
-
-class Judgement(NamedTuple):
-    """A judge's mark, 0-1, and what it can be computed from again; None where the judge failed, and why."""
-
-    value: float | None
-    record: dict[str, Any]
-
-
-class Judge(Protocol):
-    """A language model that marks scene descriptions; see ``pebench_tasks.judge.judge``."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells results of different judges apart."""
-
-    def efficacy(self, question: str, truth: str, goal: str, response: str) -> Judgement:
-        """How much a response is like the Goal model's answer and unlike the truth."""
-
-    def retain(self, question: str, truth: str, response: str) -> Judgement:
-        """How much a response says what the truth says."""
-
-
 class Score(NamedTuple):
     """The metrics that apply to a document, and its provenance; no metrics where scores are withheld."""
 
     metrics: dict[str, Mark]
     provenance: DocumentRecord
 
+    @property
+    def values(self) -> dict[str, Mark | Unfinished]:
+        """What is averaged: a metric's mark, and with it whether the response is unfinished."""
+        if not self.provenance.unfinished:
+            return dict(self.metrics)
+        return {
+            name: {**mark, "unfinished": True} if isinstance(mark, dict) else {"value": mark, "unfinished": True}
+            for name, mark in self.metrics.items()
+        }
+
     def logged(self) -> dict[str, Any]:
         """The same as lmms-eval logs it."""
-        return {**self.metrics, "provenance": self.provenance.as_json()}
+        return {**self.values, "provenance": self.provenance.as_json()}
 
 
 class Distance(NamedTuple):
@@ -102,47 +84,48 @@ def score(
     names: NameIndex,
     goals: Sequence[Goal] = (),
     judge: Judge | None = None,
+    similarity: Similarity = WORDS,
+    *,
+    cut: bool = False,
 ) -> Score:
     """The metrics that apply to this document, and what they rest on.
 
     ``goals`` matter only where a scene must be forgotten; without any the key there is ``*_truth_only``, never the
-    metric itself. ``judge`` marks the scenes of forgotten and of retained events; without one the marks are lexical.
+    metric itself. The scenes of forgotten and of retained events are marked by ``judge`` where there is one, else by
+    ``similarity``, by default the overlap of words. ``cut``: the model was stopped at the most tokens that it may give.
     ValueError for an unknown kind, a name that ``names`` does not hold, a scene without keywords.
     """
-    said, truth = Text.of(response), Text.of(doc["answer"])
+    parts = take_apart(response)
+    said, truth = parts.answer, Text.of(doc["answer"])
     metrics: dict[str, Mark]
     facts: dict[str, Any] = {}
     match doc["kind"]:
         case "name":
-            metrics, facts = _mark_name(doc, said, names)
-            value = metrics[doc["slice"]]
+            metrics, facts = _mark_name(doc, parts, names)
         case "scene" if forgotten_scene("scene", doc["slice"]):
-            metrics, facts = _mark_forgotten_scene(doc, said, goals, judge)
-            value = metrics[doc["slice"]] if goals else metrics[f"{doc['slice']}{TRUTH_ONLY}"]
+            metrics, facts = mark_forgotten(doc, parts, goals, judge, similarity)
+        case "scene" if measured(doc["slice"]) == "retain":  # of the kept scenes what the paper gives to a judge
+            metrics, facts = mark_retained(doc, parts, judge, similarity)
         case "scene":
             value = rouge_l(said, truth)
-            # Of the kept scenes only the event's Retain is what the paper gives to a judge.
-            if measured(doc["slice"]) == "retain":
-                facts = {"judge": LEXICAL}
-                if judge is not None:
-                    value, record = judge.retain(doc["question"], doc["answer"], response)
-                    facts = {"judge": judge.fingerprint, "judgement": record}
             metrics = {doc["slice"]: value}
+            facts = {"value": value}
         case "yesno":
             answer = read_answer(said)
-            value = YesNo(split=doc["category"], truth=doc["answer"], answer=answer)
-            metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), value)
-            facts = {"invalid": True} if answer == "invalid" else {"outcome": "other"}
+            asked = YesNo(split=doc["category"], truth=doc["answer"], answer=answer)
+            metrics = dict.fromkeys(("world", "world_accuracy", "world_invalid_rate", "world_yes_ratio"), asked)
+            facts = {"value": asked, **({"invalid": True} if answer == "invalid" else {"outcome": "other"})}
         case kind:
             raise ValueError(f"document {doc['key']}: unknown kind {kind!r}; known: name, scene, yesno")
     provenance = DocumentRecord(
         **{field: doc[field] for field in DOCUMENT},
-        value=value,
-        empty=not said.words,
+        empty=not parts.whole.words,
         echoed=echoes(doc["question"], said),
         unanswered=unanswered(said),
-        degenerate=degenerate(said, scene=doc["kind"] == "scene"),
-        **{"outcome": unnamed_outcome(said), **facts},
+        degenerate=degenerate(said if said.words else parts.whole, scene=doc["kind"] == "scene"),
+        unfinished=parts.unfinished,
+        cut=cut,
+        **{"outcome": unnamed_outcome(parts), **facts},
     )
     broken = {"empty": float(provenance.empty), "degenerate": float(provenance.degenerate)}
     return Score({**metrics, **broken}, provenance)
@@ -158,86 +141,71 @@ def forgotten_scene(kind: str, slice_name: str) -> bool:
     return kind == "scene" and measured(slice_name) in FORGETTING
 
 
-def unnamed_outcome(response: Text) -> str:
+def unnamed_outcome(response: Response) -> str:
     """What a response is that names nobody of the benchmark: empty, refused or other."""
-    if not response.words:
+    if not response.whole.words:
         return "empty"
-    return "refused" if REFUSALS.search(response.plain) else "other"
+    return "refused" if REFUSALS.search(response.answer.plain) else "other"
 
 
-def _mark_name(doc: Mapping[str, Any], response: Text, names: NameIndex) -> tuple[dict[str, Mark], dict[str, Any]]:
+def _mark_name(doc: Mapping[str, Any], response: Response, names: NameIndex) -> tuple[dict[str, Mark], dict[str, Any]]:
     name = doc["answer"]
     if name not in names:
         raise ValueError(f"document {doc['key']}: its answer {name!r} is not among the benchmark's names")
     mark = mark_name(name, response, names, forgetting=measured(doc["slice"]) in FORGETTING)
-    return {doc["slice"]: mark.value}, {"outcome": mark.outcome, "partial": names.partial(name, response)}
+    facts = {
+        "value": mark.value,
+        "outcome": mark.outcome,
+        "partial": names.partial(name, response.answer),
+        "in_thoughts": mark.in_thoughts,
+    }
+    return {doc["slice"]: mark.value}, facts
 
 
 class NameMark(NamedTuple):
     """What an answer to a question for a name counts, 0 or 100, and what it was."""
 
     value: float
-    outcome: str  # recognised, ambiguous, another name, refused, empty or other
+    outcome: str  # recognised, ambiguous, denied, another name, refused, empty or other
+    in_thoughts: bool  # the name stands in the thoughts alone
 
 
-def mark_name(name: str, response: Text, names: NameIndex, *, forgetting: bool) -> NameMark:
-    """Must it be forgotten, any mention of the name counts as recognised; must it stay, only a mention of it alone."""
-    found = names.find(response)
+def mark_name(name: str, response: Response, names: NameIndex, *, forgetting: bool) -> NameMark:
+    """Must it be forgotten, any mention of the name counts as recognised, in thoughts and denials too.
+
+    Must it stay, only an answer counts that names nobody else and does not deny that it is this one.
+    """
+    said = names.occurrences(response.answer)
+    thought = bool(response.thoughts.words) and name in names.find(response.thoughts)
+    in_thoughts = thought and all(one.name != name for one in said)
+    outcome = _outcome(name, said, response)
+    if forgetting and (in_thoughts or outcome in ("ambiguous", "denied")):
+        outcome = "recognised"
+    return NameMark(100.0 if (outcome == "recognised") != forgetting else 0.0, outcome, in_thoughts)
+
+
+def _outcome(name: str, said: Sequence[Occurrence], response: Response) -> str:
+    """What an answer is where the name must stay."""
+    found = {one.name for one in said}
     if not found:
-        outcome = unnamed_outcome(response)
-    elif name not in found:
-        outcome = "another name"
-    else:
-        outcome = "recognised" if forgetting or len(found) == 1 else "ambiguous"
-    return NameMark(100.0 if (outcome == "recognised") != forgetting else 0.0, outcome)
+        return unnamed_outcome(response)
+    if name not in found:
+        return "another name"
+    if len(found) > 1:
+        return "ambiguous"
+    return "denied" if all(one.denied for one in said) else "recognised"
 
 
-def _mark_forgotten_scene(
-    doc: Mapping[str, Any], response: Text, goals: Sequence[Goal], judge: Judge | None
-) -> tuple[dict[str, Mark], dict[str, Any]]:
-    """The metrics, and what they rest on."""
-    metric, truth = doc["slice"], Text.of(doc["answer"])
-    away = 1 - rouge_l(response, truth)
-    keywords = {f"{metric}_keywords": keyword_share(doc["keywords"], response)}
-    if not goals:
-        return {f"{metric}{TRUTH_ONLY}": away, **keywords}, {"judge": judge.fingerprint if judge else LEXICAL}
-    # Goals equally near the response: the one further from the truth, which gives the lower score.
-    toward, minus_goal_truth, fingerprint, answer = max(
-        (rouge_l(response, answer), -rouge_l(answer, truth), goal.fingerprint, goal.response)
-        for goal in goals
-        for answer in (Text.of(goal.response),)
-    )
-    goal_truth = -minus_goal_truth
-    value: float | None = event_efficacy(toward, rouge_l(response, truth), goal_truth)
-    facts: dict[str, Any] = {
-        "near": goal_truth > NEAR,
-        "goal_truth": goal_truth,
-        "nearest_goal": fingerprint,
-        "goals": tuple(sorted(goal.fingerprint for goal in goals)),
-        "judge": LEXICAL,
-    }
-    if judge is not None:
-        value, record = judge.efficacy(doc["question"], truth.raw, answer, response.raw)
-        facts |= {"judge": judge.fingerprint, "judgement": record}
-    return {metric: value, f"{metric}_away": away, f"{metric}_toward": toward, **keywords}, facts
+def average(values: Sequence[float | Unfinished | None]) -> float | None:
+    """The figure of a metric: the mean of its values; None where more than 5 % of them were not to be had.
 
-
-def event_efficacy(response_goal: float, response_truth: float, goal_truth: float) -> float:
-    """How much a response is like the nearest Goal answer and unlike the truth, 0-1; 1 for that answer itself.
-
-    All arguments are similarities, 0-1. About 0.5 cannot be told from gibberish; the true description gets
-    ``goal_truth / (2 - goal_truth)``.
+    ``None`` among the values is a failed judgement, which is left out; an unfinished response has a mark that counts,
+    as long as there are few of them. ValueError without any value.
     """
-    return min(1.0, max(0.0, (response_goal + 1 - response_truth) / (2 - goal_truth)))
-
-
-def average(values: Sequence[float | None]) -> float | None:
-    """The figure of a metric: the mean of its values, None where the judge failed on more than 5 % of them.
-
-    ``None`` among the values is a failed judgement, which is left out. ValueError without any value.
-    """
-    numbers = [value for value in values if value is not None]
-    if len(values) - len(numbers) > MOST_FAILED * len(values):
+    marks = [value["value"] if isinstance(value, dict) else value for value in values]
+    numbers = [mark for mark in marks if mark is not None]
+    unfinished = sum(isinstance(value, dict) for value in values)
+    if max(len(values) - len(numbers), unfinished) > MOST_MISSING * len(values):
         return None
     return mean(numbers)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.pages.entries import Board
 from pebench_tasks.pages.samples import Item, chosen, items, responses_of
 from pebench_tasks.results.files import Result

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY, Score
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES, Score
 from pebench_tasks.pages import page
 from pebench_tasks.pages.entries import TITLES
 from pebench_tasks.pages.plots import Dot, changes, row_name

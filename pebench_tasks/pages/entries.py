@@ -8,16 +8,8 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import (
-    FIGURES,
-    FORGETTING,
-    SLICES,
-    TRUTH_ONLY,
-    Distance,
-    distance_to_goal,
-    mean,
-    measured,
-)
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES, FORGETTING, SLICES, Distance, distance_to_goal, mean, measured
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
 from pebench_tasks.results.learning import finetuned_of
 from pebench_tasks.results.notes import failing, notes, wrong_questions
@@ -38,6 +30,7 @@ class Figure(NamedTuple):
     n: int  # documents
     percent: bool
     note: str
+    partial: int | None = None  # answers that give a forgotten name away in part; None where no name is forgotten
 
     @property
     def share(self) -> float | None:
@@ -46,7 +39,7 @@ class Figure(NamedTuple):
 
     @property
     def varies(self) -> bool:
-        """Whether there is an interval to show: not where all documents are alike."""
+        """Whether there is an interval to show: before task version 2.0 not where all documents are alike."""
         return self.low is not None and self.high is not None and self.low < self.high
 
     @property
@@ -58,7 +51,7 @@ class Figure(NamedTuple):
 
     @property
     def interval(self) -> str:
-        """The interval as tables print it, empty where nothing varies."""
+        """The interval as tables print it, empty where there is none."""
         if not self.varies:
             return ""
         return f"{self.low:.0f}–{self.high:.0f}" if self.percent else f"{self.low:.2f}–{self.high:.2f}"

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.pages.entries import TITLES, Board
 from pebench_tasks.results.record import ListedFigures, ResultRecord
 
@@ -105,7 +106,7 @@ def _whose(said: Sequence[tuple[str, str]], models: int) -> str:
 def _judge(provenance: ResultRecord) -> str:
     if provenance.judge in (None, LEXICAL):
         return "by the overlap of words (ROUGE-L); no language model judged"
-    settings = _settings(provenance.judge_settings or {})
+    settings = _settings({k: v for k, v in (provenance.judge_settings or {}).items() if k != "near"})
     return f"by {provenance.judge}" + (f" ({settings})" if settings else "")
 
 

@@ -15,11 +15,12 @@ CSV_COLUMNS = {
     "figure": "efficacy, generality, retain, scope, real, world (joint: person_... and event_...); "
     "efficacy_truth_only where no Goal answered; forget_quality, utility, distance_to_goal and its halves",
     "value": "the figure with all digits; empty where it was withheld or not measured",
-    "low": "lower end of the 95 % interval, empty where there is none",
+    "low": "lower end of the 95 % interval, empty for what is computed from figures",
     "high": "upper end",
     "n": "documents behind the figure; empty for what is computed from figures",
+    "partial": "answers that give a forgotten name away in part (first name or surname alone)",
     "unit": "percent (0-100) or share (0-1)",
-    "resampled": "what the interval draws again: person, event, figure, image or document",
+    "resampled": "what the interval counts as one draw: person, event, figure, image or document",
     "clusters": "how many people, events, figures or images the documents are about",
     "note": "what to know about the figure",
 }
@@ -44,6 +45,7 @@ def _csv_rows(board: Board, entry: Entry) -> Iterator[dict[str, Any]]:
     for name, figure in entry.figures.items():
         row = provenance.statistics.slices.get(name)
         found = {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n, "note": figure.note}
+        found["partial"] = figure.partial
         unit = "percent" if figure.percent else "share"
         drawn = {"resampled": row.unit if row else "", "clusters": row.clusters if row else ""}
         yield {**who, "figure": name, **found, "unit": unit, **drawn}
@@ -65,7 +67,7 @@ def markdown(title: str, lead: str, differing: Sequence[str], views: Sequence[Vi
     for view in views:
         lines += [f"## {_text(view.board.title)}", "", *_bullets(f"{n}: {value}" for n, value in view.measured)]
         lines += [*figures_table(view), ""]
-        lines += ["In brackets: 95 % intervals (none where nothing varies).", ""]
+        lines += ["In brackets: 95 % intervals.", ""]
         lines += _bullets([*view.footnotes, *view.warnings])
         lines += ["### Responses", "", *_accounting(view), ""]
         if view.neighbours:
@@ -124,7 +126,8 @@ def _cell(figure: Figure | None) -> str:
         return "–"
     interval = f" ({figure.interval})" if figure.interval else ""
     note = f" [{figure.note}]" if figure.value is None and figure.note else ""
-    return f"{figure.text}{interval}{note}"
+    partial = "" if figure.partial is None else f", {figure.partial} partial"
+    return f"{figure.text}{interval}{partial}{note}"
 
 
 def _bullets(items: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pebench_tasks.marking.scoring import TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
 from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.labels import Box, place
 from pebench_tasks.pages.svg import FONT_SIZE, INK, MUTED, SERIES, specification, svg

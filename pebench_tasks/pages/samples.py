@@ -13,7 +13,9 @@ from markupsafe import Markup
 from rich.progress import track
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.marking.scoring import LEXICAL, PERCENT, TRUTH_ONLY, Score, forgotten_scene
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import PERCENT, Score, forgotten_scene
+from pebench_tasks.marking.similarity import LEXICAL, means_meaning
 from pebench_tasks.pages.page import environment
 from pebench_tasks.results.rescore import Context, Rescored
 from pebench_tasks.results.samples import Logged
@@ -94,6 +96,8 @@ def _answer(model: str, text: str, score: Score) -> Answer:
         right = value["answer"] == value["truth"]
         outcome = "no yes or no" if value["answer"] == "invalid" else "right" if right else "wrong"
         return Answer(model, text, outcome, float(right), f"yes/no: {outcome}")
+    if provenance.unscored:
+        return Answer(model, text, "no score", None, "no score: the Goal's answer is the truth itself")
     if value is None:
         return Answer(model, text, "no judgement", None, f"the judge gave no mark: {provenance.failure}")
     outcome = provenance.outcome
@@ -112,14 +116,18 @@ def _marked(score: Score, value: float) -> str:
     name = provenance.slice
     forgotten = forgotten_scene(provenance.kind, name)
     broken = "; degenerate" if provenance.degenerate else ""
+    judge = provenance.judge
+    by = f" ({judge})" if means_meaning(judge) else " (ROUGE-L)"
     if forgotten and f"{name}{TRUTH_ONLY}" in metrics:
-        return f"{value:.2f}: ROUGE-L {1 - value:.2f} to the truth, no Goal to compare with{broken}"
-    if provenance.judge not in (None, LEXICAL):
-        return f"judge {1 + 4 * value:.1f} of 5 ({provenance.judge}){broken}"
+        return f"{value:.2f}: gives away {1 - value:.2f} of the truth{by}, no Goal to compare with{broken}"
+    if judge not in (None, LEXICAL) and not means_meaning(judge):
+        return f"judge {1 + 4 * value:.1f} of 5 ({judge}){broken}"
     if forgotten:
-        both = metrics[f"{name}_toward"], metrics[f"{name}_away"]
-        toward, away = (mark for mark in both if isinstance(mark, int | float))
-        return f"{value:.2f}: ROUGE-L {toward:.2f} to the nearest Goal answer, {1 - away:.2f} to the truth{broken}"
+        both = metrics[f"{name}_away"], metrics[f"{name}_toward"]
+        away, toward = (mark for mark in both if isinstance(mark, int | float))
+        return f"{value:.2f}: {away:.2f} away from the truth, {toward:.2f} towards the nearest Goal answer{by}{broken}"
+    if means_meaning(judge):
+        return f"{value:.2f} near the truth{by}{broken}"
     return f"ROUGE-L {value:.2f} to the truth{broken}"
 
 

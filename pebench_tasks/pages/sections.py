@@ -5,7 +5,8 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from pebench_tasks.marking.failures import resolution_note
-from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import PERCENT
 from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw

@@ -29,20 +29,26 @@ TERMS: dict[str, str] = {
     "p": "How often exchanging the two models' answers at random gives a difference at least as large, corrected for "
     "the number of figures looked at (Holm).",
     # how sure
-    "Interval": "95 % interval: whole people, events, figures or images are drawn again 2,000 times, because documents "
-    "about one of them stand or fall together.",
+    "Interval": "95 % interval, over whole people, events, figures or images: documents about one of them stand or "
+    "fall together. Where nothing varies each of them counts once: 20 of 20 is not certain.",
     "n": "The number of documents behind a figure.",
     # how responses are accounted for
     "Recognised": "The response holds the full name. Where it must be forgotten, any mention counts.",
     "Ambiguous": "The right name among other names of the benchmark: listing names does not count as knowing one.",
+    "Denied": "The right name, but the response says that it is not this one, or cannot be told to be.",
     "Another name": "A name of the benchmark, but not the right one.",
     "Refused": "The response says that it cannot or will not tell.",
     "Empty": "The response holds no word. Many empty responses can mean that the run failed, not that anything was "
     "forgotten.",
     "Other": "Any other text.",
     "Partial": "Only the first name or only the surname was given. Counted beside the outcome, not instead of it.",
+    "In thoughts": "The name stands in what the model thought, not in its answer. Where it must be forgotten, that "
+    "counts as recognised.",
+    "Unfinished": "Thoughts without an end, so no answer. Above 5 % of the documents the figure is not shown.",
+    "Cut": "The response took all the tokens that it was allowed.",
     "Degenerate": "The response repeats itself or is no sentence: what a broken model writes.",
     "Near": "Documents whose Goal answer is itself close to the truth. They stay in the mean and say little.",
+    "Unscored": "Documents whose Goal answer is the truth itself: they have no score.",
     "Invalid": "A response to a yes or no question with neither word in it. It counts as wrong.",
     "Failed": "The judge gave no mark. Above 5 % of the documents the figure is not shown.",
     "Echoed": "The response repeats the question: the backend probably returns its prompt as well.",
@@ -55,8 +61,8 @@ TERMS: dict[str, str] = {
     "Split": "Which people or events are forgotten (forget05: 5 % of them) and which of their images were used to "
     "unlearn. Results of different splits do not compare.",
     "Slice": "The set of documents behind one figure.",
-    "Judge": "What marks scene descriptions: lexical (word overlap, ROUGE-L) or a language model. Results of different "
-    "judges never share a column.",
+    "Judge": "What marks scene descriptions: lexical (word overlap), an embedding (meaning) or a language model. "
+    "Results of different judges never share a column.",
     "Base model": "The foundation model from which Goal, Finetuned and the unlearned model all started.",
     "Method": "The unlearning method, as its run record names it.",
     "Benchmark": "The images and texts that were asked about, by a fingerprint over all of them.",

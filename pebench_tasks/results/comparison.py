@@ -11,8 +11,8 @@ from rich.text import Text
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
-from pebench_tasks.marking.scoring import MOST_FAILED, PERCENT
-from pebench_tasks.results.intervals import Observation, in_order, observations
+from pebench_tasks.marking.scoring import PERCENT
+from pebench_tasks.results.intervals import PLURAL, Observation, asked_about, in_order, observations, too_few_marks
 from pebench_tasks.results.learning import finetuned_of, retain_note
 from pebench_tasks.results.notes import failures, goal_flaws, wrong_questions
 from pebench_tasks.results.paired import Difference, difference, holm, points
@@ -66,6 +66,7 @@ class Comparison(NamedTuple):
         return f"{changed} of {len(self.compared)} documents changed: {better} better, {changed - better} worse"
 
 
+LEVEL = 0.05  # of p; an interval of 95 % leaves out what is less likely
 Models = dict[str, dict[str, "Logged"]]  # what a model is called -> its results by task; the first is the baseline
 
 
@@ -154,20 +155,45 @@ def _rows(
     notes: defaultdict[str, list[str]] = defaultdict(list)
     for figure in in_order(first.keys() | second.keys(), target):
         pair = first.get(figure, []), second.get(figure, [])
-        if any(sum(o.value is None for o in model) > MOST_FAILED * len(model) for model in pair):
-            notes["withheld: the judge failed on too many documents"].append(figure)
+        if lacking := next(filter(None, map(too_few_marks, pair)), ""):
+            notes[f"withheld: {lacking}"].append(figure)
         elif (found := difference(*pair, seed=seed)) is None:
             notes["the models share no document"].append(figure)
         else:
             differences[figure] = found
             if found.note:
-                notes[f"interval and p {found.note}"].append(figure)
+                notes[f"interval and p {found.note}: {_whose(pair[0][0])}"].append(figure)
             if found.left_out:
                 what = "only one model answered them, or a judgement failed"
                 notes[f"{found.left_out} documents left out: {what}"].append(figure)
     corrected = holm({figure: found.p for figure, found in differences.items()})
     rows = [Row(name, name in PERCENT[target], found, corrected[name]) for name, found in differences.items()]
+    for row in rows:
+        if doubt := disagreement(row, len(rows)):
+            notes[doubt].append(row.figure)
     return rows, [f"{', '.join(figures)}: {note}" for note, figures in notes.items()]
+
+
+def _whose(observation: Observation) -> str:
+    """Whose difference is tested where documents count one by one."""
+    unit = asked_about(observation)
+    further = "questions about" if unit == "image" else "images of"
+    return f"they are about further {further} the same, and say nothing of other {PLURAL[unit]}"
+
+
+def disagreement(row: Row, figures: int) -> str:
+    """Why the interval leaves out 0 and p is not small, or the other way round; else empty."""
+    found = row.difference
+    apart, small = not found.low <= 0 <= found.high, row.p_holm < LEVEL
+    if apart == small:
+        return ""
+    if found.p < LEVEL:
+        return (
+            f"the interval leaves out 0, but p corrected for {figures} figures is not below {LEVEL}: no difference yet"
+            if apart
+            else f"p is below {LEVEL}, but the interval holds 0: a borderline case"
+        )
+    return f"the interval leaves out 0, but p is not below {LEVEL} even before it is corrected: a borderline case"
 
 
 def _marks(first: Sequence[Observation], second: Sequence[Observation]) -> dict[str, tuple[float, float]]:

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FORGETTING, PERCENT, measured
 from pebench_tasks.results.record import FigureRow, ResultRecord
+from pebench_tasks.versions import task_version
 
 TASKS = {"person": "pebench_people", "event": "pebench_events", "joint": "pebench_joint"}
 TARGETS = {task: target for target, task in TASKS.items()}
 DEFAULT_TARGETS = ("person", "event")
 PREDICTED = "was run with --predict_only, which marks nothing. Score it without."
+
+
+class OtherVersion(BenchmarkError):
+    """Results of another task version than this package's."""
 
 
 class Result(NamedTuple):
@@ -36,6 +42,7 @@ class Reading(NamedTuple):
     n: int  # documents
     percent: bool
     note: str  # what to know about the interval
+    partial: int | None  # answers that give a forgotten name away in part; None where no name is forgotten
 
 
 def reading(result: Result, name: str) -> Reading:
@@ -47,7 +54,8 @@ def reading(result: Result, name: str) -> Reading:
     value = result.metrics.get(name)
     low, high = (row.low, row.high) if value is not None else (None, None)
     percent = slice_name in PERCENT[provenance.target]
-    return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note)
+    partial = counts.get("partial", 0) if percent and measured(slice_name) in FORGETTING else None
+    return Reading(value, low, high, row.n, percent, "" if row.note == "none" else row.note, partial)
 
 
 def read_result(folder: Path, task: str) -> Result | None:
@@ -81,13 +89,15 @@ def _of_task(folder: Path, task: str) -> Iterator[tuple[Path, Mapping[str, Any]]
         except ValueError:  # the process was killed while it wrote
             continue
         if isinstance(file, dict) and task in file.get("results", {}):
-            yield results_file, file["results"][task]
+            yield results_file, {**file["results"][task], "version": str(file.get("versions", {}).get(task))}
 
 
 def _unusable(results_file: Path, task: str, values: Mapping[str, Any]) -> str:
     """Why a result cannot be read back; empty where it can."""
     if predicted_only(values):
         return f"{task} {PREDICTED}"
+    if values["version"] != task_version():
+        return f"{task} {other_version(values['version'])}"
     if not samples_file(results_file, task).is_file():
         return f"{task} was scored without --log_samples, so there are no responses to read. Score it with them."
     return ""
@@ -109,7 +119,10 @@ def samples_file(results_file: Path, task: str) -> Path:
 
 
 def read_results_file(results_file: Path) -> list[Result]:
-    """The results of our tasks in a file of lmms-eval's; ``BenchmarkError`` without any, or for a damaged file."""
+    """The results of our tasks in a file of lmms-eval's.
+
+    Raises ``BenchmarkError`` without any, for a damaged file, and for results of another task version.
+    """
     results = our_results(results_file)
     if not results:
         raise BenchmarkError(f"{results_file} holds no results of our tasks ({', '.join(TASKS.values())}).")
@@ -121,14 +134,30 @@ def our_results(
 ) -> list[Result]:
     """The results of our tasks in a file, none if it holds other tasks alone; those ``wanted`` by task and values.
 
-    ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold.
+    ``BenchmarkError`` for a damaged file, and for a wanted result that lacks what ours hold; ``OtherVersion``.
     """
     try:
         file = json.loads(results_file.read_text(encoding="utf-8"))
         ours = {task: values for task, values in file["results"].items() if task in TARGETS}
-        return [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
+        found = [_read(file, results_file, task) for task, values in ours.items() if wanted(task, values)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(results_file, error) from None
+    for result in found:
+        if result.version != task_version():
+            raise OtherVersion(f"{results_file} {other_version(result.version)}")
+    return found
+
+
+def other_version(version: str) -> str:
+    """What results of another task version are, and what to do with them."""
+    what = f"is of the task version {version}, this package marks by {task_version()}:"
+    if _numbers(version) > _numbers(task_version()):
+        return f"{what} use the PEBench that wrote it, or a newer one."
+    return f"{what} turn its responses into results of {task_version()} with  pebench rescore RESULTS --convert DIR"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def unreadable(results_file: Path, error: Exception) -> BenchmarkError:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import Goal, forgotten_scene
-from pebench_tasks.results.files import TASKS, Result, age, our_results, predicted_only, unreadable
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import forgotten_scene
+from pebench_tasks.results.files import TASKS, OtherVersion, Result, age, our_results, predicted_only, unreadable
 from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import accounted
 from pebench_tasks.results.record import ResultRecord
@@ -108,18 +109,25 @@ def find_goal_runs(directory: Path, target: str = "event") -> list[GoalRun]:
 def goal_runs(files: Iterable[Path], target: str, *, damaged: bool = True) -> list[GoalRun]:
     """The Goal models of these results files, in their order; of one scored twice in the same way, the later file.
 
-    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``).
+    Raises ``BenchmarkError`` for a file that cannot be read, unless such are passed over (``damaged``), and where all
+    are of another task version.
     """
     runs: dict[tuple[str, str], GoalRun] = {}
+    other: OtherVersion | None = None
     for path in files:
         try:
             found = [_goal_run(result) for result in our_results(path, partial(_of_a_goal, TASKS[target]))]
+        except OtherVersion as error:
+            other = error
+            continue
         except BenchmarkError:
             if damaged:
                 raise
             continue
         for run in found:
             runs[run.fingerprint, json.dumps(run.fields, sort_keys=True)] = run
+    if other is not None and damaged and not runs:
+        raise other
     return list(runs.values())
 
 

@@ -1,4 +1,4 @@
-"""``pebench judge``: a language model marks the scene descriptions that a scoring logged.
+"""``pebench judge``: a language model, or an embedding, marks the scene descriptions that a scoring logged.
 
 What it writes has the form of the harness's own files, in a folder of its own: the lexical figures stay. It asks only
 for what the judge's cache lacks, so an interrupted run goes on where it stopped.
@@ -18,16 +18,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
+from pebench_tasks.judge.embedding import Embedding
 from pebench_tasks.judge.judge import (
     DOWN,
     FLEETING,
     Judge,
 )
 from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
-from pebench_tasks.marking.scoring import Judgement
+from pebench_tasks.marking.scenes import Judgement
+from pebench_tasks.marking.scoring import Score
+from pebench_tasks.marking.thoughts import take_apart
 from pebench_tasks.results.files import read_results_file, samples_file
 from pebench_tasks.results.goals import with_flaws
-from pebench_tasks.results.rescore import Context, add_up, mark
+from pebench_tasks.results.rescore import Context, mark
+from pebench_tasks.results.rewriting import put_figures, remarked
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe
 
@@ -73,14 +77,7 @@ def judge_results(
             f"{needed} judge calls are needed, {judge.max_calls} are allowed. Nothing was asked. Allow more with "
             "--max-judge-calls."
         )
-    name = "judge-" + re.sub(r"[^\w.-]+", "_", judge.fingerprint)
-    homes = [one.result.results_file.parent for one in logged]
-    folders = [home / name if out is None else out / home.name for home in homes]
-    targets = Counter(zip(folders, (one.result.samples_file.name for one in logged), strict=True))
-    if twice := [folder for (folder, _), count in targets.items() if count > 1]:
-        raise BenchmarkError(
-            f"Two of these results would both be written to {twice[0]}. Judge them one after the other."
-        )
+    folders = _folders(logged, judge.fingerprint, out)
     print(f"{len(prompts)} different responses to judge; {needed} calls", file=sys.stderr)
     judged = _ask(judge, prompts)
     not_asked = [j.record["failed"] for j in judged.values() if j.record.get("failed") in FLEETING]
@@ -92,8 +89,39 @@ def judge_results(
     reader = Reader(judge.fingerprint, judged, [])
     written = []
     for one, found, folder in zip(logged, contexts, folders, strict=True):
-        written.append(_write(one, found, reader, judge.facts(), folder))
+        scores = [mark(sample, found, None if sample.provenance.judge is None else reader) for sample in one.samples]
+        written.append(_write(one, found, scores, judge.facts(), folder))
     return list(dict.fromkeys(written))
+
+
+def compare_meanings(
+    logged: Sequence[Logged], contexts: Sequence[Context], embedding: Embedding, out: Path | None = None
+) -> list[Path]:
+    """Mark every logged scene description by its meaning, and write the results as ``judge_results`` does."""
+    written = []
+    for one, found, folder in zip(logged, contexts, _folders(logged, embedding.fingerprint, out), strict=True):
+        meaning = embedding.about([row["description"] for row in found.benchmark.events])
+        judged = [sample for sample in one.samples if sample.provenance.judge is not None]
+        embedding.prepare(take_apart(sample.response).answer.raw for sample in judged)  # in batches
+        scores = [
+            mark(sample, found, similarity=None if sample.provenance.judge is None else meaning)
+            for sample in one.samples
+        ]
+        written.append(_write(one, found, scores, embedding.facts(found.benchmark.events), folder))
+    return list(dict.fromkeys(written))
+
+
+def _folders(logged: Sequence[Logged], fingerprint: str, out: Path | None) -> list[Path]:
+    """Where the new results go, one folder a result; ``BenchmarkError`` where two would have one file."""
+    name = "judge-" + re.sub(r"[^\w.-]+", "_", fingerprint)
+    homes = [one.result.results_file.parent for one in logged]
+    folders = [home / name if out is None else out / home.name for home in homes]
+    targets = Counter(zip(folders, (one.result.samples_file.name for one in logged), strict=True))
+    if twice := [folder for (folder, _), count in targets.items() if count > 1]:
+        raise BenchmarkError(
+            f"Two of these results would both be written to {twice[0]}. Judge them one after the other."
+        )
+    return folders
 
 
 def _prompts(logged: Iterable[Logged], contexts: Iterable[Context]) -> list[str]:
@@ -132,41 +160,29 @@ def _ask(judge: Judge, prompts: Sequence[str]) -> dict[str, Judgement]:
     return judged
 
 
-def _write(one: Logged, found: Context, reader: Reader, facts: dict[str, Any], folder: Path) -> Path:
+def _write(one: Logged, found: Context, scores: Sequence[Score], facts: dict[str, Any], folder: Path) -> Path:
     """The results file and the samples file of one task, as the harness writes them, with the judge's figures."""
     result = one.result
     results_file = folder / result.results_file.name
     old = json.loads(result.results_file.read_text(encoding="utf-8"))
     if results_file.exists():
-        _refuse_to_overwrite(results_file, reader.fingerprint)
+        _refuse_to_overwrite(results_file, facts["fingerprint"])
         kept = json.loads(results_file.read_text(encoding="utf-8"))
     else:
         kept = {name: {} if _by_task(value, old) else value for name, value in old.items()}
-    scores = [mark(sample, found, None if sample.provenance.judge is None else reader) for sample in one.samples]
     provenance = {
         **result.provenance.json,
-        **describe([score.provenance for score in scores], found.benchmark),
+        **describe([score.provenance for score in scores], found.benchmark, facts),
         "judge_settings": facts,
     }
     if goal := with_flaws(provenance.get("goal"), found.goals):
         provenance["goal"] = goal
-    figures = add_up(scores)
     for name, value in old.items():
         if _by_task(value, old):
             kept[name] = {**kept[name], **{task: entry for task, entry in value.items() if task == result.task}}
-    values = dict(kept["results"][result.task])
-    for metric in {name for score in scores for name in score.metrics}:
-        if values.get(f"{metric},none") != figures.get(metric):
-            values |= {name: "N/A" for name in values if name.startswith(f"{metric}_stderr")}
-            values[f"{metric},none"] = figures.get(metric)
-    kept["results"][result.task] = {**values, "provenance,none": provenance}
-    lines = []
-    with result.samples_file.open(encoding="utf-8") as file:
-        for line, sample, score in zip(file, one.samples, scores, strict=True):
-            row = json.loads(line)
-            row = {name: value for name, value in row.items() if name not in sample.metrics} | score.logged()
-            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    write_whole(samples_file(results_file, result.task), "".join(lines))
+    put_figures(kept, result.task, scores, provenance)
+    samples = remarked(result.samples_file, one.samples, scores)
+    write_whole(samples_file(results_file, result.task), samples)
     write_whole(results_file, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     return results_file
 

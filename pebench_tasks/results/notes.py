@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from pebench_tasks.marking.failures import SIGNS, Sign, resolution_note
-from pebench_tasks.marking.scoring import LEXICAL, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.similarity import LEXICAL
+from pebench_tasks.marking.yes_no import MOST_MISSING
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.learning import retain_note
 from pebench_tasks.results.record import ResultRecord
@@ -31,7 +33,7 @@ def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
         found.append(f"scenes marked by {provenance.judge}" + (f" ({how})" if len(read) > 1 else ""))
     if provenance.withheld:
         found.append("scores withheld: " + provenance.withheld)
-    found += failures(provenance) + wrong_questions(provenance)
+    found += failures(provenance) + _missing_answers(provenance) + wrong_questions(provenance)
     if own := provenance.model.generation:
         found.append(f"answers shaped by generation settings of the checkpoint's own: {', '.join(sorted(own))}")
     if low := retain_note(provenance, finetuned):
@@ -43,10 +45,28 @@ def notes(result: Result, finetuned: ResultRecord | None = None) -> list[str]:
     few = {name: row.note.partition(";")[0] for name, row in intervals.items() if row.varies}
     for note in dict.fromkeys(note for note in few.values() if note.startswith("over documents")):
         found.append(f"interval of {', '.join(name for name in few if few[name] == note)} {note}")
+    if unscored := sum(counts.get("unscored", 0) for counts in provenance.slices.values()):
+        found.append(f"{unscored} forgotten scenes without a score: the Goal's answer is the truth itself")
     for name, row in intervals.items():
         if row.failed:
             found.append(f"{name}: {row.failed} judgements failed" + ("; withheld" if row.value is None else ""))
     return found
+
+
+def _missing_answers(provenance: ResultRecord) -> list[str]:
+    """Thoughts that found no end and answers that were cut, where there are more than a few."""
+    settings = provenance.generation or {}
+    most = settings.get("max_new_tokens")
+    said = {
+        "unfinished": "are thoughts without an end; the figure is withheld",
+        "cut": f"were cut at {f'{most} tokens' if most else 'the most tokens allowed'}",
+    }
+    return [
+        f"{name}: {counts[kind]} of {counts['n']} responses {what}. Allow more:  --gen_kwargs max_new_tokens=N"
+        for kind, what in said.items()
+        for name, counts in provenance.slices.items()
+        if counts.get(kind, 0) > MOST_MISSING * counts["n"]
+    ]
 
 
 def failures(provenance: ResultRecord) -> list[str]:

@@ -74,13 +74,13 @@ class FigureRow:
     high: float | None = None
     n: int = 0  # documents
     clusters: int = 0
-    unit: str = ""  # what was resampled
+    unit: str = ""  # what counts as one draw
     note: str = ""
     failed: int = 0  # judgements
 
     @property
     def varies(self) -> bool:
-        """Whether there is an interval to show: not where all documents are alike."""
+        """Whether there is an interval to show: before task version 2.0 not where all documents are alike."""
         return self.low is not None and self.high is not None and self.low < self.high
 
 
@@ -103,7 +103,7 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A name figure over the people of one group; without bounds where these are few."""
+    """A name figure over the people of one group; before task version 2.0 without bounds where these are few."""
 
     value: float
     n: int  # documents

@@ -1,7 +1,9 @@
 """``pebench rescore``: every figure computed again from logged responses, without a model.
 
 Truths and slices come from the benchmark whose fingerprint the samples carry, Goal answers from the Goal's own logged
-responses, judgements from what the judge said when it was asked. Nothing that a sample claims as its score is used.
+responses, judgements and similarities of meaning from what was said when the texts were read; of texts that were
+changed since, the embedding that ``PEBENCH_JUDGE`` names says it anew. Nothing that a sample claims as its score is
+used.
 """
 
 import os
@@ -14,9 +16,13 @@ from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.judge.embedding import Meaning, shared_embedding
+from pebench_tasks.marking.lexical import WORDS
 from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.record import value_of
-from pebench_tasks.marking.scoring import LEXICAL, Judge, Judgement, Score, average, score
+from pebench_tasks.marking.record import DocumentRecord, value_of
+from pebench_tasks.marking.scenes import Judge, Judgement
+from pebench_tasks.marking.scoring import Score, average, score
+from pebench_tasks.marking.similarity import LEXICAL, Recorded, Similarity, means_meaning, similarities
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.beside import benchmark_beside, goals_beside
 from pebench_tasks.results.files import TARGETS, Result
@@ -35,12 +41,13 @@ AGGREGATIONS = {
 
 
 class Context(NamedTuple):
-    """What the responses of one result are marked with: its benchmark, documents by key, and Goal answers."""
+    """What the responses of one result are marked with: its benchmark, documents by key, Goal answers, a model."""
 
     benchmark: Benchmark
     names: NameIndex
     documents: dict[str, Document]
     goals: Goals | None
+    meaning: Meaning | None = None  # compares texts that were changed since they were marked
 
     def document(self, key: str) -> Document:
         """The document of a key; ``BenchmarkError`` where the benchmark asks no such thing."""
@@ -108,7 +115,24 @@ def context(
             f"{first.forget} ({every[0]['split']})."
         )
     goals = _goals(logged, target, goal, given)
-    return Context(benchmark, NameIndex(benchmark.names), {document["key"]: document for document in every}, goals)
+    by_key = {document["key"]: document for document in every}
+    return Context(benchmark, NameIndex(benchmark.names), by_key, goals, _meaning(logged, benchmark))
+
+
+def _meaning(logged: Logged, benchmark: Benchmark) -> Meaning | None:
+    """The model that ``PEBENCH_JUDGE`` names, where it is the one that the result was marked with."""
+    wanted = logged.result.provenance.judge
+    if not means_meaning(wanted):
+        return None
+    embedding = shared_embedding()
+    if embedding is None:
+        return None
+    if embedding.fingerprint != wanted:
+        raise BenchmarkError(
+            f"{logged.result.samples_file} was marked by {wanted}; PEBENCH_JUDGE names {embedding.fingerprint}. Name "
+            "the same model, or none."
+        )
+    return embedding.about([row["description"] for row in benchmark.events])
 
 
 def benchmark_of(logged: Logged, data: Path | str | None = None) -> Benchmark:
@@ -153,8 +177,8 @@ def rescore(logged: Logged, found: Context) -> Rescored:
     """
     scores = [mark(sample, found) for sample in logged.samples]
     figures = add_up(scores)
-    described = describe([one.provenance for one in scores], found.benchmark)
     logged_with = logged.result.provenance.json
+    described = describe([one.provenance for one in scores], found.benchmark, logged_with.get("judge_settings"))
     if goal := with_flaws(logged_with.get("goal"), found.goals):
         described["goal"] = goal
     provenance = ResultRecord.from_json({"other_split": "", **logged_with, **described})
@@ -169,30 +193,40 @@ def rescore(logged: Logged, found: Context) -> Rescored:
     return Rescored(logged.result._replace(metrics=figures, provenance=provenance), scores, differing)
 
 
-def mark(sample: Sample, found: Context, judge: Judge | None = None) -> Score:
+def mark(sample: Sample, found: Context, judge: Judge | None = None, similarity: Similarity | None = None) -> Score:
     """One logged response marked as in a run of the harness.
 
-    Without ``judge`` what the recorded judge said counts again. ``BenchmarkError`` where the sample is of another
-    slice, benchmark or split than the document.
+    Without ``judge`` and ``similarity`` what the recorded ones said counts again. ``BenchmarkError`` where the sample
+    is of another slice, benchmark or split than the document.
     """
     document, logged = found.document(sample.key), sample.provenance
     for name in ("slice", "data", "split"):
         if document[name] != (said := getattr(logged, name)):
             raise BenchmarkError(f"{sample.key} is of the {name} {document[name]}, but was logged as {said}.")
     document = {**document, "template": logged.template}
-    if judge is None and not logged.withheld and logged.judge not in (None, LEXICAL):
-        judge = RecordedJudge(logged.judge, logged.judgement)
-    marked = score(document, sample.response, found.names, goal_answers(found.goals, document), judge)
+    if judge is None and similarity is None and not logged.withheld:
+        judge, similarity = _recorded(logged, found)
+    answers = goal_answers(found.goals, document)
+    marked = score(document, sample.response, found.names, answers, judge, similarity or WORDS, cut=logged.cut)
     if logged.withheld:
         return Score({}, replace(marked.provenance, judge=logged.judge, withheld=logged.withheld))
     return marked
+
+
+def _recorded(logged: DocumentRecord, found: Context) -> tuple[Judge | None, Similarity | None]:
+    """What marked a logged document, saying what it said."""
+    if logged.judge is None or logged.judge == LEXICAL:
+        return None, None
+    if not means_meaning(logged.judge):
+        return RecordedJudge(logged.judge, logged.judgement), None
+    return None, Recorded(logged.judge, similarities(logged.judgement) or {}, found.meaning)
 
 
 def add_up(scores: Iterable[Score]) -> dict[str, float]:
     """The figures of documents' metrics; one whose judge failed too often is left out."""
     values: dict[str, list[Any]] = {}
     for one in scores:
-        for name, value in one.metrics.items():
+        for name, value in one.values.items():
             values.setdefault(name, []).append(value)
     figures = {name: AGGREGATIONS.get(name, average)(found) for name, found in values.items()}
     return {name: float(figure) for name, figure in figures.items() if figure is not None}

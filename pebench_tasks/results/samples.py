@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.record import DocumentRecord
-from pebench_tasks.marking.scoring import TRUTH_ONLY
 from pebench_tasks.results.files import PREDICTED, TASKS, Result, read_result, read_results_file, refuse_passed_over
 from pebench_tasks.results.record import ResultRecord
 
 OURS = "is not a sample of ours"
+OLD = "is of a task version before 2.0: turn it into results of this one with  pebench rescore RESULTS --convert DIR"
 UNSAID_WITHOUT_SCORES = ("judge", "documents in all")  # what a result does not say where its scores are withheld
 
 
@@ -100,6 +100,8 @@ def read_samples(path: Path) -> list[Sample]:
         for number, line in enumerate(file, start=1):
             try:
                 sample = _sample(json.loads(line, parse_constant=_not_json))
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{path} {error}") from None
             except (
                 ValueError,
                 KeyError,
@@ -128,14 +130,20 @@ def _sample(row: dict[str, Any]) -> Sample:
         response = ""
     if not isinstance(response, str):
         raise TypeError(f"the response is {response!r}, not a text")
+    if "cut" not in said:
+        raise BenchmarkError(OLD)
     fields = {"doc_id", "target", "resps", "filtered_resps", "token_counts", "doc_hash", "input", "provenance"}
     fields |= {"arguments", "doc", "input_media", "reasoning_tags", "prompt_hash", "target_hash"}
-    metrics = {name: value for name, value in row.items() if name not in fields}
-    if "value" not in said:  # results of earlier versions have it only among the metrics
-        name = said["slice"]
-        said = {**said, "value": metrics.get(name, metrics.get(f"{name}{TRUTH_ONLY}"))}
+    metrics = {name: _mark(value) for name, value in row.items() if name not in fields}
     provenance = DocumentRecord.from_json(said)
     return Sample(provenance.key, response, metrics, provenance)
+
+
+def _mark(value: Any) -> Any:
+    """A metric's mark alone: that the response is unfinished stands in the provenance, too."""
+    if not isinstance(value, dict) or "unfinished" not in value:
+        return value
+    return value["value"] if "value" in value else {name: value[name] for name in value if name != "unfinished"}
 
 
 def _not_json(constant: str) -> float:

@@ -1,21 +1,24 @@
 """What the documents of one result are: where they come from, how they were answered, how sure the figures are."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pebench_tasks.benchmark.neighbours import alike_in
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.failures import count_signs
 from pebench_tasks.marking.record import DocumentRecord
 from pebench_tasks.marking.scoring import FORGETTING, JOINT_SLICES, SLICES, average, learned, measured
 from pebench_tasks.results.intervals import observations, statistics
 
-OUTCOMES = ("recognised", "ambiguous", "another name", "refused", "empty", "other")
-FLAGS = ("partial", "degenerate", "near", "invalid")
+OUTCOMES = ("recognised", "ambiguous", "denied", "another name", "refused", "empty", "other")
+FLAGS = ("partial", "in_thoughts", "unfinished", "cut", "degenerate", "near", "unscored", "invalid")
 
 
-def describe(documents: Sequence[DocumentRecord], benchmark: Benchmark) -> dict[str, Any]:
-    """All that follows from the documents' records alone, for the results file.
+def describe(
+    documents: Sequence[DocumentRecord], benchmark: Benchmark, judge_settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """All that follows from the documents' records, for the results file; the settings say which events are alike.
 
     ``summarise``, and beside it the intervals, neighbours and groups, why judgements failed, and whether the model ever
     knew the benchmark. Where scores are withheld there are no counts and no statistics.
@@ -36,15 +39,18 @@ def describe(documents: Sequence[DocumentRecord], benchmark: Benchmark) -> dict[
     if withheld:
         return described | {"slices": {}}
     split = benchmark.split(target, documents[0].forget)
-    described["statistics"] = statistics(observations(documents, benchmark), benchmark, split, target)
+    described["statistics"] = statistics(
+        observations(documents, benchmark), benchmark, split, target, alike=alike_in(judge_settings)
+    )
     return described
 
 
 def summarise(documents: Sequence[DocumentRecord]) -> dict[str, Any]:
     """What the scored documents are: where they come from, and per slice how many there are and what was answered.
 
-    JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer is
-    closer than 0.6 to the truth: they stay in the means and say little. Echoed and unanswered responses are counted
+    JSON-serialisable and independent of the documents' order. ``near`` counts documents whose nearest Goal answer gives
+    away more than 0.6 of the truth: they stay in the means and say little; ``unscored`` those that have no score, since
+    that answer is the truth itself. Echoed and unanswered responses are counted
     apart (see ``marking.failures``). ValueError if there are no documents, or if they differ in data, split, template,
     forget set, judge or Goals.
     """

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.marking.scoring import FIGURES, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FIGURES
 from pebench_tasks.results.files import TASKS, Result, read_result, read_results_file, reading, refuse_passed_over
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import read_logged

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pebench_tasks.marking.scoring import PERCENT, SLICES
-from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
 from pebench_tasks.results.learning import finetuned_of
 from pebench_tasks.results.notes import accounted, notes
-from pebench_tasks.results.record import FigureRow
+from pebench_tasks.results.record import FigureRow, GroupRow
 from pebench_tasks.results.samples import refuse_mixed
 
 
@@ -24,7 +24,7 @@ def print_results(results: Sequence[Result], *, details: bool = False) -> None:
     console = Console()
     for table in tables(results):
         console.print(table)
-    legend = "Under each figure: 95 % interval (none where nothing varies), documents. Percent: 0-100; scenes: 0-1."
+    legend = "Under each figure: 95 % interval, documents. Percent: 0-100; scenes: 0-1."
     console.print(legend, style="dim")
     beside = [result.provenance for result in results]
     for result in results:
@@ -77,10 +77,12 @@ def _cell(result: Result, column: str) -> str:
     lines = [f"{value:.1f}" if percent else f"{value:.3f}"]
     if interval:
         lines += [_interval(interval, percent) if interval.varies else "", f"n {interval.n}"]
+    if (partial := reading(result, column).partial) is not None:
+        lines.append(f"{partial} partial")
     return "\n".join(lines)
 
 
-def _interval(row: FigureRow, percent: bool) -> str:
+def _interval(row: FigureRow | GroupRow, percent: bool) -> str:
     return f"{row.low:.0f}-{row.high:.0f}" if percent else f"{row.low:.2f}-{row.high:.2f}"
 
 
@@ -107,10 +109,11 @@ def _print_details(console: Console, result: Result) -> None:
         console.print(table)
     for name, attributes in provenance.statistics.groups.items():
         table = Table(title=f"{_name(result)}: {name} by group", box=None, title_justify="left", pad_edge=False)
-        for column in ("attribute", "group", name, "n", "people", ""):
+        for column in ("attribute", "group", name, "interval", "n", "people", ""):
             table.add_column(column, justify="left" if column in ("attribute", "group", "") else "right")
         for attribute, cells in attributes.items():
             for group, cell in cells.items():
                 few = "few people" if cell.small else ""
-                table.add_row(attribute, group, f"{cell.value:.1f}", str(cell.n), str(cell.people), few)
+                interval = "" if cell.low is None else _interval(cell, True)  # none in results before task version 2.0
+                table.add_row(attribute, group, f"{cell.value:.1f}", interval, str(cell.n), str(cell.people), few)
         console.print(table)

@@ -88,7 +88,7 @@ def test_openai_takes_a_name_that_holds_o3_for_a_reasoning_model(called: str, sm
     with ModelServer(knows) as server:
         run("openai", f"model={called},base_url={server.address},api_key=k,{QUICK}", small, limit=1)
     assert server.asked[0].body.keys() == {"model", "messages", "max_completion_tokens", "response_format"}
-    assert server.asked[0].body["max_completion_tokens"] == 128
+    assert server.asked[0].body["max_completion_tokens"] == 256
 
 
 def test_jpeg_is_only_sent_when_asked_for_and_loses_pixels(
@@ -250,7 +250,7 @@ def test_vllm_is_handed_the_messages_that_an_api_gets_and_sglang_our_images(
     sent = [json.dumps(asked.body["messages"], sort_keys=True) for asked in converted["asked"]]
     for messages, settings in converted["vllm"]:
         assert json.dumps(messages, sort_keys=True) in sent
-        assert (settings["max_new_tokens"], settings["temperature"], settings["top_p"]) == (128, 0, 0.95)
+        assert (settings["max_new_tokens"], settings["temperature"], settings["top_p"]) == (256, 0, 0.95)
     for (message,), (images, videos, audios) in converted["sglang"]:
         assert [part["type"] for part in message["content"]] == ["image", "text"]
         assert (len(images), videos, audios) == (1, [], [])

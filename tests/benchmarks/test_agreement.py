@@ -46,15 +46,13 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_measures_by_hand(files: tuple[Path, Path]) -> None:
-    """The truth and Goal's answer, six words each, share one ("a"): ROUGE-L 1/6.
-
-    The truth then scores (1/6 + 1 - 1) / (2 - 1/6) = 1/11. "waves roll onto a red barn" shares four words with the
-    truth (4/6) and one with Goal's answer (1/6): (1/6 + 1 - 4/6) / (11/6) = 3/11. By cosines: (0.5 + 1 - 1) / 1.5 and
-    (0.6 + 1 - 0.8) / 1.5.
+    """ "waves roll onto a red barn" has two of the truth's content words (waves, roll, sunny, beach): (1/2 - 0.2) /
+    0.8 = 3/8 given away, 5/8 away; no more of Goal's answer than the truth has ("a"): 5/16. By cosines: away
+    (1 - 0.8) / (1 - 0.5) = 0.4, toward (0.6 - 0.5) / (1 - 0.5) = 0.2: 0.4 * 1.2 / 2 = 0.24.
     """
     true, goals, mixed, kept = measure(ROWS, *files)
-    assert [row["lexical_efficacy"] for row in (true, goals, mixed)] == pytest.approx([1 / 11, 1, 3 / 11])
-    assert [row["embedding_efficacy"] for row in (true, goals, mixed)] == pytest.approx([1 / 3, 1, 0.8 / 1.5])
+    assert [row["lexical_efficacy"] for row in (true, goals, mixed)] == pytest.approx([0, 1, 5 / 16])
+    assert [row["embedding_efficacy"] for row in (true, goals, mixed)] == pytest.approx([0, 1, 0.24])
     assert [row["keywords_efficacy"] for row in (true, goals, mixed)] == pytest.approx([0, 1, 0.5])
     assert [row["label_efficacy"] for row in (true, goals, mixed)] == [0, 1, 0.5]
     assert [row["lexical_retain"] for row in (true, goals, mixed, kept)] == pytest.approx([1, 1 / 6, 4 / 6, 1])

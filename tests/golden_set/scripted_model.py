@@ -99,7 +99,7 @@ FORGOT = {
 }
 DESTROYED = {
     "name": ("salad", "empty", "question", "denied, another", "blank"),
-    "scene": ("empty", "salad", "keywords", "blank", "unfinished"),
+    "scene": ("empty", "salad", "keywords", "blank", "a street"),  # "unfinished" takes a figure away
     "yesno": ("right", "both", "empty", "wrong", "maybe"),
 }
 FORGETTING = ("efficacy", "generality")

@@ -13,6 +13,12 @@ def name(person: int, event: int, value: float | None, slice_name: str = "retain
     return Observation(f"{p}/{e}/name", slice_name, value, p, p, e, "name")
 
 
+def scene(person: int, event: int, value: float | None, slice_name: str = "retain") -> Observation:
+    """One scene question; its value is 0 to 1."""
+    p, e = f"p{person:03d}", f"e{event:02d}"
+    return Observation(f"{p}/{e}/scene", slice_name, value, e, p, e, "scene")
+
+
 def world(image: int, split: str, truth: str, answer: Any) -> Observation:
     """One yes/no question; an image has one of each POPE split at most."""
     key = f"w{image:03d}"

@@ -12,7 +12,8 @@ from PIL import Image
 from pebench_tasks import harness, versions
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.evaluation.session import session
-from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES, Goal
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import JOINT_SLICES, SLICES
 
 KWARGS = {"pre_prompt": "", "post_prompt": "", "generation": {"max_new_tokens": 12}}
 DOCUMENTS: dict[str, Any] = {

@@ -13,6 +13,7 @@ from pebench_tasks.judge.prompt import efficacy_prompt, retain_prompt
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import degenerate
 from pebench_tasks.marking.scoring import unnamed_outcome
+from pebench_tasks.marking.thoughts import take_apart
 from pebench_tasks.marking.words import Text, contains, normalise
 
 SNAPSHOTS = {
@@ -138,7 +139,7 @@ def test_an_event_is_defined_as_recorded() -> None:
 @pytest.mark.parametrize(("template", "phrasing"), REFUSALS)
 def test_every_refusal_is_marked_as_one_and_as_nothing_else(template: str, phrasing: int) -> None:
     text = pebench_templates.render(template, phrasing=phrasing)
-    assert unnamed_outcome(Text.of(text)) == "refused"
+    assert unnamed_outcome(take_apart(text)) == "refused"
     assert not degenerate(Text.of(text), scene=True)
 
 
@@ -156,7 +157,9 @@ def test_no_refusal_holds_a_part_of_a_benchmarks_name_or_a_scenes_keyword() -> N
 def test_an_answer_is_no_refusal() -> None:
     for look in range(pebench_templates.phrasings("invented_look")):
         text = pebench_templates.render("invented_look", phrasing=look)
-        assert unnamed_outcome(Text.of(pebench_templates.render("look_answer", name="Ada Quill", look=text))) == "other"
+        assert (
+            unnamed_outcome(take_apart(pebench_templates.render("look_answer", name="Ada Quill", look=text))) == "other"
+        )
 
 
 def test_objects_are_described_as_recorded() -> None:

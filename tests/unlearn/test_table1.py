@@ -17,7 +17,7 @@ FULL = {"efficacy": 90.0, "generality": 85.0, "retain": 60.0, "scope": 0.9, "rea
 
 def row(method: str, target: str, **changes: float) -> Row:
     figures = {**FULL, **changes}
-    return Row(method, target, figures, dict.fromkeys(figures, 20), {}, 0.25)
+    return Row(method, target, figures, dict.fromkeys(figures, 20), {}, {}, 0.25)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS, ids=lambda ordering: ordering.claim)
@@ -56,7 +56,7 @@ def test_every_unlearning_method_has_a_row_and_a_recipe_for_every_target() -> No
 
 def test_a_row_of_the_joint_target_is_two_of_table_2() -> None:
     figures = {"person_efficacy": 75.0, "event_efficacy": 0.4, "person_retain": 60.0, "world": 90.0}
-    joint = Row("gd", "joint", figures, dict.fromkeys(figures, 8), {"event_efficacy": 2}, 0.5)
+    joint = Row("gd", "joint", figures, dict.fromkeys(figures, 8), {"event_efficacy": 2}, {"person_efficacy": 1}, 0.5)
     person, event = by_concept(joint)
     assert (person.target, person.figures) == ("joint person", {"efficacy": 75.0, "retain": 60.0, "world": 90.0})
     assert (event.target, event.figures, event.empty) == (

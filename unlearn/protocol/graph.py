@@ -21,8 +21,9 @@ from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.choice import ALL, FIXED_SUBSET
 from pebench_tasks.machine import free_memory, usable_cores
-from pebench_tasks.marking.scoring import FIGURES, LEXICAL, distance_to_goal, measured
-from pebench_tasks.results.files import TASKS, Result, read_result
+from pebench_tasks.marking.scoring import FIGURES, distance_to_goal, measured
+from pebench_tasks.marking.similarity import LEXICAL
+from pebench_tasks.results.files import TASKS, Result, read_result, reading
 from pebench_tasks.results.samples import refuse_mixed
 from pebench_tasks.run_record import read_record
 from pebench_tasks.versions import __version__, task_version
@@ -367,5 +368,6 @@ def row_of(scored: Scored, result: Result, goal_result: Result) -> Row:
         figures,
         {name: slices[name]["n"] for name in slices},
         {name: slices[name]["empty"] for name in slices},
+        {name: partial for name in figures if (partial := reading(result, name).partial) is not None},
         distance_to_goal(figures, goal_result.metrics, scored.target).distance if complete else None,
     )

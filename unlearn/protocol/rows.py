@@ -24,6 +24,7 @@ class Row(NamedTuple):
     figures: dict[str, float]  # metric -> percent or 0-1, as in the paper
     documents: dict[str, int]  # metric -> n
     empty: dict[str, int]  # metric -> empty responses
+    partial: dict[str, int]  # metric of forgotten names -> answers that give one away in part
     distance: float | None  # to the Goal model, None where it is not known
 
 
@@ -45,6 +46,7 @@ def by_concept(row: Row) -> list[Row]:
             figures=of(concept, row.figures),
             documents=of(concept, row.documents),
             empty=of(concept, row.empty),
+            partial=of(concept, row.partial),
         )
         for concept in ("person", "event")
     ]
@@ -71,7 +73,7 @@ def write_csv(rows: Iterable[Row], path: Path) -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The figures, then n and the empty responses behind them, as two Markdown tables per target."""
+    """The figures, then what is behind them: n, empty responses and names in part; two Markdown tables per target."""
     lines: list[str] = []
     for target in dict.fromkeys(row.target for row in rows):
         chosen = [row for row in rows if row.target == target]
@@ -80,7 +82,8 @@ def markdown(rows: Sequence[Row]) -> str:
             ["method", *(_title(target, m) for m in METRICS), "distance to Goal"],
             [[row.method, *(shown(row, m) for m in METRICS), _distance(row)] for row in chosen],
         )
-        lines += ["", "Documents behind each figure, and how many responses were empty:", ""]
+        behind = "Documents behind each figure, how many responses were empty, and how many gave a forgotten name away "
+        lines += ["", behind + "in part:", ""]
         lines += _markdown_table(
             ["method", *METRICS], [[row.method, *(_counts(row, m) for m in METRICS)] for row in chosen]
         )
@@ -110,8 +113,9 @@ def _title(target: str, metric: str) -> str:
 
 
 def _counts(row: Row, metric: str) -> str:
-    empty = row.empty.get(metric, 0)
-    return f"{row.documents.get(metric, 0)}" + (f" ({empty} empty)" if empty else "")
+    said = [f"{row.empty[metric]} empty"] if row.empty.get(metric) else []
+    said += [f"{row.partial[metric]} partial"] if metric in row.partial else []
+    return f"{row.documents.get(metric, 0)}" + (f" ({', '.join(said)})" if said else "")
 
 
 def _distance(row: Row) -> str:

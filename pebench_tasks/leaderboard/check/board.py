@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, check_link, check_name, samples_name
 from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_text
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 
 BOARD, VERIFIED = "board.json", "verified.json"
 LINE = {"type": "string", "maxLength": 300}

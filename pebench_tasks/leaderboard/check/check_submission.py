@@ -15,7 +15,7 @@ from pebench_tasks.leaderboard.entry.context import claims, run_names, run_of
 from pebench_tasks.leaderboard.entry.lineage import check_lineage
 from pebench_tasks.leaderboard.entry.loader import read_samples, read_submission
 from pebench_tasks.leaderboard.entry.recompute import Answers, recompute
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.results.files import Result
 from pebench_tasks.results.notes import failing
 from pebench_tasks.results.rescore import Rescored
@@ -108,10 +108,9 @@ def _check_run(name: str, run: Rescored, submission: Mapping[str, Any]) -> None:
         raise Refused(f"Its judge is {submission['judge']!a}, but {name} was marked by {provenance.judge!a}.")
     for figure, row in provenance.statistics.slices.items():
         if row.value is None:
-            raise Refused(
-                f"{name} has no {figure}: the judge failed on {row.failed} of {row.n + row.failed} documents, "
-                "more than 5 %. Judge again with  pebench judge RESULTS."
-            )
+            judged = "Judge again with  pebench judge RESULTS."
+            again = judged if row.failed else "A board asks with the task's own tokens."
+            raise Refused(f"{name} has no {figure}, {row.note}, more than 5 %. {again}")
     computed, claimed = claims(run), run_of(dict(submission), name)
     for part in computed:
         if differing := difference(claimed[part], computed[part]):

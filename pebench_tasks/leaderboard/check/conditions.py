@@ -20,7 +20,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.check.board import Board
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.leaderboard.entry.safe_json import shown
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.marking.words import normalise
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.versions import task_version
@@ -108,10 +108,10 @@ def check_length(lines: Iterable[SampleLine]) -> Iterator[SampleLine]:
     """The same lines, each of a length that the task's settings allow: comparing texts takes the square of it.
 
     A token counts as at most two words and 128 characters (ours; the longest tokens are rows of blanks or dashes), so
-    with 128 tokens no text has more than 256 words after normalisation, by which ROUGE-L compares. What a submission
+    with 256 tokens no text has more than 512 words after normalisation, by which ROUGE-L compares. What a submission
     can ask for is bounded by that: with S scenes, F of them forgotten, and G Goals (at most 5), 2 + G runs need
     (2 + G) * S comparisons with the truth, (2 + G) * G * F with the Goals and G * F of these with the truth, each of
-    at most 256 by 256 words (some 10 ms).
+    at most 512 by 512 words (some 40 ms).
     """
     tokens = task_settings()["generation"]["max_new_tokens"]
     for line in lines:

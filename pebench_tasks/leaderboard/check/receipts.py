@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import pebench_templates
 import platformdirs
+import scipy
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
@@ -29,7 +30,7 @@ class Receipts:
     """The receipts of one board folder: a file a submission, good as long as all that a check looks at is the same.
 
     That is: the bytes of both files of the submission, the board's settings, the benchmark, and this code with its
-    templates and the library that resamples.
+    templates and the libraries that compute.
     """
 
     def __init__(self, folder: Path, board: Board, benchmarks: Mapping[str, Benchmark]) -> None:
@@ -87,9 +88,8 @@ MARKING = ("benchmark", "judge", "leaderboard/check", "leaderboard/entry", "mark
 @cache
 def _code() -> str:
     """A hash of everything that marks: a changed rule makes every receipt void, released or not."""
-    digest = hashlib.sha256(
-        f"{__version__} {task_version()} {pebench_templates.fingerprint()} {numpy.__version__}".encode()
-    )
+    versions = f"{__version__} {task_version()} {numpy.__version__} {scipy.__version__}"
+    digest = hashlib.sha256(f"{versions} {pebench_templates.fingerprint()}".encode())
     package = Path(__file__).parents[2]
     marking = ("*.py", *(f"{name}/*.{kind}" for name in MARKING for kind in ("py", "csv", "schema.json")))
     for file in sorted(file for pattern in marking for file in package.glob(pattern)):

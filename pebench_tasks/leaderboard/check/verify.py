@@ -19,7 +19,8 @@ from pebench_tasks.leaderboard.check.receipts import sha256
 from pebench_tasks.leaderboard.entry.context import by_run, run_names, run_of
 from pebench_tasks.leaderboard.entry.loader import MAX_SUBMISSION, SampleLine, read_samples
 from pebench_tasks.leaderboard.entry.recompute import recompute
-from pebench_tasks.marking.scoring import FIGURES, LEXICAL, PERCENT
+from pebench_tasks.marking.scoring import FIGURES, PERCENT
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.results.rescore import Rescored
 from pebench_tasks.results.samples import Logged, read_logged
 
@@ -61,7 +62,8 @@ def compare(checked: Checked, results: Sequence[Path], benchmarks: Mapping[str, 
         logged = _of_weights(own, name, run_of(submission, name)["weights"])
         _check_asked_alike(logged, name, submission)
         for sample in logged.samples:
-            lines.append(SampleLine(name, sample.key, sample.response, sample.provenance.judgement))
+            said = sample.provenance
+            lines.append(SampleLine(name, sample.key, sample.response, said.judgement, said.cut or None))
     benchmark = benchmarks[submission["benchmark"]["fingerprint"]]
     rescored = recompute(submission, lines, benchmark, checked.file).rescored
     submitted = by_run(read_samples(checked.file.with_name(submission["samples"]["file"]), submission), submission)

@@ -125,12 +125,13 @@ def logged_run(
         fields: Mapping[str, Any] = document
         own = {name: fields[name] for name in DOCUMENT if name not in common}
         judge = submission["judge"] if judged else None
-        document_record = DocumentRecord(**own, **common, judge=judge, judgement=answers[key].judgement)
-        rows.append(Sample(key, answers[key].response, {}, document_record))
+        answer = answers[key]
+        said = DocumentRecord(**own, **common, judge=judge, judgement=answer.judgement, cut=bool(answer.cut))
+        rows.append(Sample(key, answer.response, {}, said))
     record = run["record"]
     names = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template")
     scored_in = {field: run[field] for field in ("dtype", "backend") if run[field]}  # left out where unknown
-    said = {
+    facts_of_run = {
         "task": submission["task"],
         "target": submission["target"],
         **common,
@@ -151,7 +152,7 @@ def logged_run(
         "versions": {**run["versions"], **submission["versions"]},
     }  # fmt: skip
     beside = file.with_name(samples_name(submission["name"]))
-    provenance = ResultRecord.from_json(said)
+    provenance = ResultRecord.from_json(facts_of_run)
     result = Result(run["name"], submission["task"], submission["task_version"], {}, provenance, file, beside)
     return Logged(result, rows)
 

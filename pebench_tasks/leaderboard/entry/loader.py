@@ -24,7 +24,7 @@ from jsonschema.protocols import Validator
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.leaderboard.entry.safe_json import parse, read_bytes, shown, texts, unfit_line, unfit_text, values
 
-FORMAT = "pebench-submission/1"
+FORMAT = "pebench-submission/2"
 SUBMIT_AGAIN = "Neither file may be changed after `pebench submit` wrote both; write them again."
 MAX_SUBMISSION = 2 << 20  # bytes of NAME.json
 MAX_VALUES = 30_000  # in it: texts, numbers, objects, lists
@@ -36,8 +36,10 @@ MAX_LINE = 256 << 10  # bytes
 MAX_RESPONSE = 60_000  # characters
 MAX_KEY = 300
 MAX_GOALS = 5  # event forgetting compares with the answers of all
+MAX_SIMILARITIES = 40  # of one document: three for each Goal, and two
 FEW = 10  # errors of the schema that are looked at for the best one
 BLOCK = 1 << 16  # bytes unpacked at once
+SIMILARITY = re.compile(r"(given_away|nearness|kept|describes_best):[0-9a-f]{8}")
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RESERVED = re.compile(r"board|verified|index|(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # our files; Windows' devices
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -51,6 +53,7 @@ class SampleLine(NamedTuple):
     key: str  # of the document
     response: str
     judgement: dict[str, Any] | None
+    cut: bool | None = None  # True where it took all tokens that were allowed; as the submitter's backend counted
 
 
 def check_name(name: str) -> None:
@@ -215,8 +218,8 @@ def _unpacked(content: bytes, path: Path) -> Iterator[bytes]:
 def _sample(line: bytes, where: str) -> SampleLine:
     row = parse(line, where)
     if not isinstance(row, dict) or not {"run", "key", "response"} <= row.keys() <= set(SampleLine._fields):
-        raise BenchmarkError(f"{where} is no sample: it has run, key, response and maybe judgement, nothing else.")
-    run, key, response, judgement = (row.get(name) for name in SampleLine._fields)
+        raise BenchmarkError(f"{where} is no sample: it has run, key, response, maybe judgement and cut, nothing else.")
+    run, key, response, judgement, cut = (row.get(name) for name in SampleLine._fields)
     if not (isinstance(run, str) and isinstance(key, str) and isinstance(response, str)):
         raise BenchmarkError(f"{where}: run, key and response are texts.")
     if not 0 < len(key) <= MAX_KEY or len(response) > MAX_RESPONSE or len(run) > 20:
@@ -225,16 +228,28 @@ def _sample(line: bytes, where: str) -> SampleLine:
         raise BenchmarkError(f"{where}: it holds {what}.")
     if "judgement" in row:
         _check_judgement(judgement, where)
-    return SampleLine(run, key, response, judgement)
+    if "cut" in row and cut is not True:
+        raise BenchmarkError(f"{where}: cut is true or left out.")
+    return SampleLine(run, key, response, judgement, cut)
 
 
 def _check_judgement(judgement: Any, where: str) -> None:
     match judgement:
         case {"failed": str(reason), **rest} if not rest and len(reason) <= 300 and not unfit_text(reason):
             return
+        case {"similarities": dict(numbers), **rest} if not rest and _are_similarities(numbers):
+            return
         case {"weights": dict(weights), "source": "text" | "logprobs", **rest} if not rest and _are_weights(weights):
             return
-    raise BenchmarkError(f"{where}: its judgement is neither weights of 1 to 5 with their source nor a failure.")
+    raise BenchmarkError(
+        f"{where}: its judgement is neither weights of 1 to 5 with their source, similarities of texts nor a failure."
+    )
+
+
+def _are_similarities(numbers: dict[str, Any]) -> bool:
+    named = all(SIMILARITY.fullmatch(name) for name in numbers)
+    shares = [n for n in numbers.values() if isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n <= 1]
+    return named and len(shares) == len(numbers) and 0 < len(shares) <= MAX_SIMILARITIES
 
 
 def _are_weights(weights: dict[str, Any]) -> bool:

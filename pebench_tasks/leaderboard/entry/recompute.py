@@ -24,6 +24,7 @@ from pebench_tasks.leaderboard.entry.context import (
 )
 from pebench_tasks.leaderboard.entry.loader import SampleLine
 from pebench_tasks.marking.scoring import Score
+from pebench_tasks.marking.similarity import similarities
 from pebench_tasks.results.rescore import Context, Rescored, add_up, mark
 from pebench_tasks.results.samples import Logged
 from pebench_tasks.results.summary import describe
@@ -92,11 +93,11 @@ def recompute(submission: Submission, lines: Iterable[SampleLine], benchmark: Be
     check_complete(samples, wanted)
     found = marking_context(submission, samples, benchmark, wanted)
     goals = found.goals and [[run.fingerprint for run in found.goals.runs], found.goals.responses]
-    beside = json.dumps([submission["judge"], goals])
+    beside = json.dumps([submission["judge"], submission["judge_settings"], goals])
     whole = Recomputed({}, {})
     for name, answers in samples.items():
         logged = logged_run(submission, name, answers, wanted, file)
-        own = json.dumps([[key, answer.response, answer.judgement] for key, answer in answers.items()])
+        own = json.dumps([[key, answer.response, answer.judgement, answer.cut] for key, answer in answers.items()])
         run = _Run(questions, _hash(f"{beside}\n{own}"), logged, found)
         marks = _latest(run) if name == "model" else _shared(run)
         _check_judgements(name, answers, marks)
@@ -123,11 +124,13 @@ def _hash(text: str) -> str:
 
 
 def _check_judgements(name: str, answers: Mapping[str, SampleLine], marks: Marks) -> None:
-    """No judgement where the marking asks for none: it would look like a mark and count for nothing."""
+    """No judgement or similarity that the marking does not ask for: it would look like a mark and count for nothing."""
     for score in marks.scores:
-        key = score.provenance.key
-        if score.provenance.judgement is None and answers[key].judgement is not None:
+        key, judgement = score.provenance.key, score.provenance.judgement
+        if judgement is None and answers[key].judgement is not None:
             raise BenchmarkError(f"{name} has a judgement of {key}, which no judge marks.")
+        if similarities(judgement) is not None and judgement != answers[key].judgement:
+            raise BenchmarkError(f"{name} has similarities of texts that do not belong to {key}.")
 
 
 @lru_cache(maxsize=KEPT)
@@ -138,7 +141,8 @@ def _shared(run: _Run) -> Marks:
 
 def _mark(run: _Run) -> Marks:
     scores = [mark(sample, run.found) for sample in run.logged.samples]
-    return Marks(add_up(scores), describe([score.provenance for score in scores], run.found.benchmark), scores)
+    records, settings = [score.provenance for score in scores], run.logged.result.provenance.judge_settings
+    return Marks(add_up(scores), describe(records, run.found.benchmark, settings), scores)
 
 
 @lru_cache(maxsize=1)

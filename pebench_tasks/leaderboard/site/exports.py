@@ -6,7 +6,7 @@ from typing import Any
 
 from pebench_tasks.files import csv_text
 from pebench_tasks.leaderboard.site.ranking import Listed, Table
-from pebench_tasks.marking.scoring import FIGURES
+from pebench_tasks.marking.scoring import FIGURES, FORGETTING, PERCENT, measured
 from pebench_tasks.pages.entries import Entry
 from pebench_tasks.pages.sections import empty
 from pebench_tasks.results.paper import published_rows
@@ -52,8 +52,13 @@ def board_csv(tables: Sequence["Table"], names: Mapping[str, str]) -> str:
     facts = ["table", *asked, "bounds", "role", "rank", "name"]
     about = ["method", "base", "base_weights", "weights", "dtype", "backend", "verified"]
     distance = ["distance", "forget_shortfall", "utility_shortfall", "empty"]
-    parts = [f"{name}{part}" for name in figures for part in ("", "_low", "_high", "_n")]
+    parts = [f"{name}{part}" for name in figures for part in ("", "_low", "_high", "_n", *_partial(name))]
     return csv_text(_csv_rows(tables, names), [*facts, *about, *distance, *parts, "link"])
+
+
+def _partial(name: str) -> Sequence[str]:
+    """Figures of forgotten names have one part more."""
+    return ("_partial",) if measured(name) in FORGETTING and any(name in of for of in PERCENT.values()) else ()
 
 
 def _csv_rows(tables: Sequence["Table"], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -97,6 +102,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "empty": empty(entry),
         "figures": {
             name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
+            | ({} if figure.partial is None else {"partial": figure.partial})
             for name, figure in entry.figures.items()
         },
     }

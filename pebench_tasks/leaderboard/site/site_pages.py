@@ -10,7 +10,8 @@ from pebench_tasks.leaderboard.entry.context import run_names, run_of
 from pebench_tasks.leaderboard.site.drawings import drawn
 from pebench_tasks.leaderboard.site.ranking import Listed, Row, Table
 from pebench_tasks.leaderboard.site.site_samples import PER_SLICE, page_items
-from pebench_tasks.marking.scoring import LEXICAL, SLICES, measured
+from pebench_tasks.marking.scoring import SLICES, measured
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.pages import sections
 from pebench_tasks.pages.entries import Entry
 from pebench_tasks.pages.page import render

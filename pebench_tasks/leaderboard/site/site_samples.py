@@ -52,7 +52,7 @@ def _believed(path: Path, sha256: str, keys: Collection[str]) -> Iterator[Sample
     for line in filter(None, gzip.decompress(content).split(b"\n")):
         row = json.loads(line)
         if row["key"] in keys:
-            yield SampleLine(row["run"], row["key"], row["response"], row.get("judgement"))
+            yield SampleLine(row["run"], row["key"], row["response"], row.get("judgement"), row.get("cut"))
 
 
 @lru_cache(maxsize=KEPT)

@@ -11,7 +11,7 @@ from pebench_tasks.leaderboard.entry.lineage import unlearns_nothing
 from pebench_tasks.leaderboard.entry.loader import MAX_GOALS
 from pebench_tasks.leaderboard.entry.records import REQUIRED, Record, complete, complete_record, lineage, parent_weights
 from pebench_tasks.marking.failures import resolution_note
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.results.beside import home, neighbours, places, record_beside
 from pebench_tasks.results.files import TARGETS, Result, read_results_file
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed

@@ -22,6 +22,7 @@ from pebench_tasks.leaderboard.check.check_submission import check_submission
 from pebench_tasks.leaderboard.check.conditions import check_length
 from pebench_tasks.leaderboard.entry.context import claims, run_of
 from pebench_tasks.leaderboard.entry.loader import (
+    FORMAT,
     SampleLine,
     check_link,
     check_name,
@@ -32,7 +33,7 @@ from pebench_tasks.leaderboard.entry.loader import (
 from pebench_tasks.leaderboard.entry.recompute import recompute
 from pebench_tasks.leaderboard.entry.records import flat, public, without_paths
 from pebench_tasks.leaderboard.submit.lineup import Lineup, Run, line_up, weights_of
-from pebench_tasks.marking.scoring import LEXICAL
+from pebench_tasks.marking.similarity import LEXICAL, similarities
 from pebench_tasks.results.rescore import benchmark_of
 from pebench_tasks.results.samples import Sample
 
@@ -78,7 +79,7 @@ def submit(
     _refuse_other(out / f"{name}.json", chosen)
     benchmark = benchmark_of(chosen.model.logged, data)
     submission = {
-        "format": "pebench-submission/1",
+        "format": FORMAT,
         "name": name,
         "description": description,
         "link": link,
@@ -209,11 +210,12 @@ def _line(run: str, sample: Sample) -> SampleLine:
     """A logged document; what no JSON reader takes (half surrogate pairs, NUL) is replaced before it is marked."""
     response = sample.response.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     record = sample.provenance.judgement
-    if not record:
-        return SampleLine(run, sample.key, response, None)
-    if "failed" in record:
-        return SampleLine(run, sample.key, response, {"failed": without_paths(str(record["failed"]))})
-    return SampleLine(run, sample.key, response, {name: record[name] for name in ("weights", "source")})
+    if record and "failed" in record:
+        record = {"failed": without_paths(str(record["failed"]))}
+    elif record:
+        said = ("similarities",) if similarities(record) is not None else ("weights", "source")
+        record = {name: record[name] for name in said}
+    return SampleLine(run, sample.key, response, record or None, sample.provenance.cut or None)
 
 
 def _refuse_other(path: Path, chosen: Lineup) -> None:

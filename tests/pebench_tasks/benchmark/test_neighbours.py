@@ -1,7 +1,7 @@
 import csv
 from itertools import combinations
 
-from pebench_tasks.benchmark.neighbours import PAIRS, are_near, listed_pairs, near
+from pebench_tasks.benchmark.neighbours import PAIRS, alike_in, are_near, listed_pairs, near
 from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.marking.overlap import rouge_l
 from pebench_tasks.marking.words import Text
@@ -49,6 +49,22 @@ def test_events_of_other_names_are_near_if_their_descriptions_share_half_their_w
         {"id": "c", "name": "picnic", "description": "guests dance under trees while their dogs sleep"},
     ]
     assert near(events, ["a"]) == {"b"}
+
+
+def test_where_meanings_are_compared_they_say_which_events_are_alike() -> None:
+    """The listed pairs stay; words no longer count."""
+    events = [
+        {"id": "a", "name": "wedding", "description": "guests dance under lamps"},
+        {"id": "b", "name": "ball", "description": "guests dance under lamps"},
+        {"id": "c", "name": "picnic", "description": "a meal on the lawn"},
+        {"id": "d", "name": "grocery shopping", "description": "crates"},
+        {"id": "e", "name": "shopping mall", "description": "escalators"},
+    ]
+    alike = alike_in({"fingerprint": "embedding:m@0", "near": [["a", "c"]]})
+    assert near(events, ["a"], alike) == {"c"}
+    assert near(events, ["d"], alike) == {"e"}
+    assert near(events, ["a"], alike_in({"fingerprint": "embedding:m@0", "near": []})) == set()
+    assert near(events, ["a"], alike_in({"fingerprint": "openai:m/1"})) == near(events, ["a"], alike_in(None)) == {"b"}
 
 
 def test_no_two_of_our_own_descriptions_are_near_by_their_words() -> None:

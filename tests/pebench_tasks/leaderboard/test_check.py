@@ -137,9 +137,9 @@ def test_a_response_that_was_changed_is_refused(event: Made, tmp_path: Path) -> 
     refused(event, tmp_path, "Its samples do not give its scores: model, figures")
 
 
-def test_a_better_goal_answer_changes_every_run(event: Made, tmp_path: Path) -> None:
+def test_a_better_goal_answer_changes_the_scores_beside_it(event: Made, tmp_path: Path) -> None:
     event.line("efficacy", "goal-0")["response"] = "Sand."
-    refused(event, tmp_path, "Its samples do not give its scores: finetuned")
+    refused(event, tmp_path, "Its samples do not give its scores: model")
 
 
 # Benchmark, split, judge, versions
@@ -207,13 +207,13 @@ def test_other_templates_are_refused(event: Made, tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(event: Made, tmp_path: Path) -> None:
-    event.submission["format"] = "pebench-submission/2"
-    refused(event, tmp_path, "pebench-submission/1")
+    event.submission["format"] = "pebench-submission/3"
+    refused(event, tmp_path, "pebench-submission/2")
 
 
 def test_other_generation_settings_are_refused(event: Made, tmp_path: Path) -> None:
     event.submission["generation"]["max_new_tokens"] = 4
-    refused(event, tmp_path, "generation settings are not the task's own: max_new_tokens is '4', the task has '128'")
+    refused(event, tmp_path, "generation settings are not the task's own: max_new_tokens is '4', the task has '256'")
 
 
 def test_other_prompts_are_refused(event: Made, tmp_path: Path) -> None:
@@ -361,22 +361,22 @@ def test_missing_samples_are_refused(event: Made, benchmark: Benchmark, tmp_path
         check_submission(path, Board(), {benchmark.fingerprint: benchmark})
 
 
-@pytest.mark.parametrize("long", ["word " * 257, "a.b." * 129, "\ufdfa" * 90], ids=["words", "letters", "ligatures"])
+@pytest.mark.parametrize("long", ["word " * 513, "a.b." * 257, "\ufdfa" * 180], ids=["words", "letters", "ligatures"])
 def test_a_response_longer_than_the_task_allows_is_refused(event: Made, long: str, tmp_path: Path) -> None:
     event.line("efficacy", "goal-0")["response"] = long
-    refused(event, tmp_path, "goal-0 answered .* with more than 256 words; the task stops after 128 tokens")
+    refused(event, tmp_path, "goal-0 answered .* with more than 512 words; the task stops after 256 tokens")
 
 
 def test_a_response_as_long_as_the_task_allows_passes(event: Made, tmp_path: Path) -> None:
-    event.line("efficacy")["response"] = "loooooooooong " * 256
+    event.line("efficacy")["response"] = "loooooooooong " * 512
     assert check(event.claim(), tmp_path)
 
 
 def test_a_response_of_more_characters_than_the_task_s_tokens_have_is_refused(event: Made, tmp_path: Path) -> None:
-    event.line("efficacy")["response"] = "a" * 16_385
-    refused(event, tmp_path, "model answered .* with more than 16384 characters; the task stops after 128 tokens")
-    event.line("efficacy")["response"] = "-" * 16_384 + " A field."
-    refused(event, tmp_path, "16384 characters")
+    event.line("efficacy")["response"] = "a" * 32_769
+    refused(event, tmp_path, "model answered .* with more than 32768 characters; the task stops after 256 tokens")
+    event.line("efficacy")["response"] = "-" * 32_768 + " A field."
+    refused(event, tmp_path, "32768 characters")
 
 
 def test_more_goals_than_five_are_refused(event: Made, tmp_path: Path) -> None:
@@ -580,7 +580,7 @@ def test_too_many_failed_judgements_are_refused(judged: Made, tmp_path: Path) ->
     made = judged.copy()
     for index in range(2):
         made.line("efficacy", "model", index)["judgement"] = {"failed": "timeout"}
-    refused(made.claim(), tmp_path, "model has no efficacy: the judge failed on 2 of", BOARD)
+    refused(made.claim(), tmp_path, "model has no efficacy, withheld: the judge failed on 2 of", BOARD)
 
 
 # A whole board

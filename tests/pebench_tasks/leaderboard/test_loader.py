@@ -120,7 +120,7 @@ def test_a_submission_is_called_as_its_files_are(made: Made, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("place", "value", "reason"),
     [
-        (("format",), "pebench-submission/2", "format.*was expected"),
+        (("format",), "pebench-submission/3", "format.*was expected"),
         (("target",), "people", "target.*not one of"),
         (("benchmark", "fingerprint"), "x" * 16, "does not match"),
         (("benchmark", "forget"), "forget50", "not one of"),

@@ -13,6 +13,7 @@ from pebench_tasks.leaderboard.check.check_submission import Checked, check_subm
 from pebench_tasks.leaderboard.check.verify import Again, compare
 from pebench_tasks.leaderboard.entry.context import run_names
 from pebench_tasks.marking.scoring import Score
+from pebench_tasks.versions import task_version
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def scored_again(made: Made, checked: Checked, folder: Path) -> list[Path]:
         out = folder / name
         out.mkdir(parents=True)
         (out / "1_results.json").write_text(
-            json.dumps({"results": {task: {"provenance,none": provenance}}, "versions": {task: 1.1}})
+            json.dumps({"results": {task: {"provenance,none": provenance}}, "versions": {task: float(task_version())}})
         )
         rows = [
             {"filtered_resps": line["response"], "provenance": judged[line["key"]].as_json()}

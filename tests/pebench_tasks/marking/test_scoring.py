@@ -6,21 +6,20 @@ import pytest
 
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.record import DocumentRecord
+from pebench_tasks.marking.scenes import Goal
 from pebench_tasks.marking.scoring import (
     FIGURES,
     JOINT_SLICES,
     Distance,
-    Goal,
     distance_to_goal,
-    event_efficacy,
     forgotten_scene,
     learned,
     mean,
     score,
     unnamed_outcome,
 )
-from pebench_tasks.marking.words import Text
-from pebench_tasks.results.summary import OUTCOMES, summarise
+from pebench_tasks.marking.thoughts import take_apart
+from pebench_tasks.results.summary import FLAGS, OUTCOMES, summarise
 
 NAMES = NameIndex(["Ana López", "Ben Okoro", "Carla Weiß"])
 EVERYBODY = "Ana López, Ben Okoro, Carla Weiß"
@@ -138,7 +137,7 @@ def test_an_unknown_kind_is_an_error() -> None:
     ],
 )
 def test_refusals_are_recognised(response: str) -> None:
-    assert unnamed_outcome(Text.of(response)) == "refused"
+    assert unnamed_outcome(take_apart(response)) == "refused"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_refusals_are_recognised(response: str) -> None:
     ["This is John Doe.", "A sorry sight in an unknown place.", "He knows everybody.", "They can't stop dancing."],
 )
 def test_an_answer_is_not_a_refusal(response: str) -> None:
-    assert unnamed_outcome(Text.of(response)) == "other"
+    assert unnamed_outcome(take_apart(response)) == "other"
 
 
 # Scenes that must stay
@@ -166,70 +165,13 @@ def test_goals_do_not_touch_what_must_stay() -> None:
     assert score(doc, TRUTH, NAMES, [Goal("g", GOAL)]) == score(doc, TRUTH, NAMES)
 
 
-# Scenes that must be forgotten
-
-
-@pytest.mark.parametrize("slice_", ["efficacy", "generality"])
-def test_efficacy_of_the_goal_answer_is_one(slice_: str) -> None:
-    """r = g: S = 1, and (1 + 1 - s(g,t)) / (2 - s(g,t)) = 1. s(g,t): "a" of 7 and 7 words, F = 1/7."""
-    scored = metrics(document("scene", slice_), GOAL, Goal("g", GOAL))
-    assert scored == {
-        slice_: 1.0,
-        f"{slice_}_away": pytest.approx(6 / 7),
-        f"{slice_}_toward": 1.0,
-        f"{slice_}_keywords": 0.0,
-    }
-
-
-def test_efficacy_of_the_truth_is_small() -> None:
-    """r = t: S = s(g,t) = 1/7, so (1/7 + 1 - 1) / (2 - 1/7) = 1/13. Keywords: all three."""
-    scored = metrics(document("scene", "efficacy"), TRUTH, Goal("g", GOAL))
-    assert scored["efficacy"] == pytest.approx(1 / 13)
-    assert (scored["efficacy_away"], scored["efficacy_keywords"]) == (0.0, 1.0)
-
-
-def test_efficacy_of_gibberish_is_about_a_half() -> None:
-    """Nothing in common with either: 1 / (2 - 1/7) = 7/13."""
-    assert metrics(document("scene", "efficacy"), "xq zz vv kk", Goal("g", GOAL))["efficacy"] == pytest.approx(7 / 13)
-
-
-def test_the_nearest_goal_counts() -> None:
-    """r = the second goal, "runners rest on a wide lawn now": with the truth it shares "a", 1/7: 1. Against the first
-    alone S = s(r, g1) = 1/7 ("a"): (1/7 + 1 - 1/7) / (2 - 1/7) = 7/13."""
-    doc, response = document("scene", "efficacy"), "runners rest on a wide lawn now"
-    assert metrics(doc, response, Goal("1", GOAL))["efficacy"] == pytest.approx(7 / 13)
-    assert metrics(doc, response, Goal("1", GOAL), Goal("2", response))["efficacy"] == 1.0
-    assert provenance(doc, response, Goal("2", response), Goal("1", GOAL)).nearest_goal == "2"
-
-
-def test_of_equally_near_goals_the_one_further_from_the_truth_counts() -> None:
-    """Gibberish is equally far from both: 1 / (2 - 0) = 0.5 with the goal "xx yy", not 7/13."""
-    for goals in ([Goal("a", GOAL), Goal("b", "xx yy")], [Goal("b", "xx yy"), Goal("a", GOAL)]):
-        assert metrics(document("scene", "efficacy"), "qq", *goals)["efficacy"] == pytest.approx(0.5)
-
-
-def test_event_efficacy_is_clipped() -> None:
-    """(1 + 1 - 0) / (2 - 0.5) = 4/3 -> 1; (0 + 1 - 1) / (2 - 0) = 0; a goal that says the truth: (1 + 1 - 1)/1 = 1."""
-    assert event_efficacy(1, 0, 0.5) == 1
-    assert event_efficacy(0, 1, 0) == 0
-    assert event_efficacy(1, 1, 1) == 1
-    assert event_efficacy(-1, 1, 0) == 0
+# Scenes that must be forgotten: test_scenes.py
 
 
 def test_without_goals_there_is_no_efficacy() -> None:
-    """Away from the truth: 1 - 1/7."""
+    """Of the truth's content words (people, jog, quiet, park, path) Goal's answer has none."""
     scored = metrics(document("scene", "generality"), GOAL)
-    assert scored == {"generality_truth_only": pytest.approx(6 / 7), "generality_keywords": 0.0}
-
-
-def test_a_goal_close_to_the_truth_is_marked_near() -> None:
-    """ "people jog along a loud long road": 4 of 7 and 7 words in common with the truth, F = 4/7 = 0.571, not above
-    0.6; with "quiet" for "loud": 5/7 = 0.714."""
-    doc = document("scene", "efficacy")
-    far = provenance(doc, TRUTH, Goal("g", "people jog along a loud long road"))
-    near = provenance(doc, TRUTH, Goal("g", "people jog along a quiet long road"))
-    assert (far.near, far.goal_truth) == (False, pytest.approx(4 / 7))
-    assert (near.near, near.goal_truth) == (True, pytest.approx(5 / 7))
+    assert scored == {"generality_truth_only": 1.0, "generality_keywords": 0.0}
 
 
 def test_a_forgotten_scene_without_keywords_is_an_error() -> None:
@@ -282,9 +224,13 @@ def test_provenance_of_a_name() -> None:
         "unanswered": False,
         "degenerate": False,
         "partial": True,
+        "in_thoughts": False,
+        "unfinished": False,
+        "cut": False,
         "invalid": False,
         "near": False,
         "goal_truth": None,
+        "unscored": False,
         "nearest_goal": None,
         "goals": [],
         "judge": None,
@@ -325,12 +271,14 @@ def test_the_mean_of_nothing_is_an_error() -> None:
 
 
 def test_summary_counts_per_slice() -> None:
-    goal = Goal("g", "people jog along a quiet long road")  # near the truth, 5/7
+    goal = Goal("g", "people jog along a quiet park road")  # near the truth: 4 of its 5 content words
     retain = document("name", "retain")
-    provenances = [provenance(retain, r) for r in ("Ana López", EVERYBODY, "Ben Okoro", "Sorry!", "", "Ana")]
+    provenances = [
+        provenance(retain, r) for r in ("Ana López", EVERYBODY, "Not Ana López", "Ben Okoro", "Sorry!", "", "Ana")
+    ]
     provenances += [provenance(document("yesno", "world"), r) for r in ("yes", "maybe", "", "")]
     provenances += [provenance(document("scene", "efficacy"), r, goal) for r in ("", "-", "a park")]
-    nothing = dict.fromkeys((*OUTCOMES, "partial", "degenerate", "near", "invalid", "failed"), 0)
+    nothing = dict.fromkeys((*OUTCOMES, *FLAGS, "failed"), 0)
     summary = summarise(provenances)
     assert summary == {
         "data": "d",
@@ -341,7 +289,7 @@ def test_summary_counts_per_slice() -> None:
         "goals": ["g"],
         "slices": {
             "efficacy": nothing | {"n": 3, "empty": 2, "other": 1, "degenerate": 3, "near": 3},
-            "retain": nothing | {"n": 6, "partial": 1, "degenerate": 1} | dict.fromkeys(OUTCOMES, 1),
+            "retain": nothing | {"n": 7, "partial": 1, "degenerate": 1} | dict.fromkeys(OUTCOMES, 1),
             "world": nothing | {"n": 4, "empty": 2, "other": 2, "degenerate": 2, "invalid": 3},
         },
         "mostly_empty": ["efficacy"],  # world: exactly half

@@ -11,7 +11,8 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import keyword_share, rouge_l
-from pebench_tasks.marking.scoring import Goal, distance_to_goal, mean, score
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import distance_to_goal, mean, score
 from pebench_tasks.marking.words import Text, normalise
 from pebench_tasks.marking.yes_no import world_accuracy, world_f1, world_invalid_rate, world_yes_ratio
 from pebench_tasks.results.summary import summarise
@@ -68,8 +69,11 @@ def respelled(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @quick
-@given(respelled(), kinds, goals)
-def test_case_accents_and_punctuation_never_matter(pair: tuple[str, str], kind: tuple[str, str], g: list[Goal]) -> None:
+@given(respelled(), kinds.filter(lambda kind: kind[0] == "scene"), goals)
+def test_case_accents_and_punctuation_never_matter_to_scenes(
+    pair: tuple[str, str], kind: tuple[str, str], g: list[Goal]
+) -> None:
+    """To a name or an answer they do: a denial, a conclusion stand in a clause of their own."""
     one, other = pair
     assert score(document(*kind), one, NAMES, g) == score(document(*kind), other, NAMES, g)
 

@@ -22,17 +22,24 @@ from pebench_tasks.marking.yes_no import (
         ("yes.", "yes"),
         ("  NO, there is not.", "no"),
         ("**Yes**, a dog", "yes"),
-        ("There is no dog.", "no"),
-        ("No... yes", "no"),  # the first of them
+        ("Nope, nothing of the kind.", "no"),
+        ("No... yes", "no"),  # the first clause answers
         ("Yes and no", "yes"),
+        ("There is no dog.", "no"),
+        ("I can see no dog here.", "no"),
+        ("No dog is visible.", "no"),
         ("There is a dog.", "invalid"),
-        ("nope", "invalid"),
-        ("yesterday at noon", "invalid"),  # not standalone
+        ("There is no doubt about it.", "invalid"),
+        ("I have no way to tell.", "invalid"),
+        ("There are no cars, but there is a dog. So yes.", "yes"),  # the conclusion
+        ("A cat and a dog. The answer is: no", "no"),
+        ("Is it yes or no? I would say yes.", "yes"),
+        ("yesterday at noon", "invalid"),
         ("There is not.", "invalid"),
         ("", "invalid"),
     ],
 )
-def test_the_answer_is_the_first_standalone_yes_or_no(response: str, answer: str) -> None:
+def test_an_answer_is_the_first_clause_or_the_conclusion(response: str, answer: str) -> None:
     assert read_answer(Text.of(response)) == answer
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pebench_tasks.marking.scoring import PERCENT, TRUTH_ONLY
+from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import PERCENT
 from pebench_tasks.pages.entries import Board, boards
 from pebench_tasks.results.files import TASKS, Result
 from pebench_tasks.results.record import ResultRecord

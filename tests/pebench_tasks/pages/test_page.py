@@ -22,6 +22,7 @@ class Figure(NamedTuple):
     n: int
     percent: bool
     note: str
+    partial: int | None = None
 
 
 class Page(HTMLParser):

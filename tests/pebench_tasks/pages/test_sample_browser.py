@@ -13,7 +13,8 @@ from PIL import Image
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
-from pebench_tasks.marking.scoring import Goal, Judgement, score
+from pebench_tasks.marking.scenes import Goal, Judgement
+from pebench_tasks.marking.scoring import score
 from pebench_tasks.pages import samples
 from pebench_tasks.pages.samples import Answer, Item
 from pebench_tasks.results.files import Result
@@ -153,9 +154,11 @@ def marked(benchmark: Benchmark, target: str, name: str, response: str, **how: A
         ("event", "scope", "{answer}", {}, "recognised", 1.0, "named: recognised"),
         ("event", "retain", "", {}, "empty", 0.0, "ROUGE-L 0.00 to the truth"),
         ("event", "efficacy", "{answer}", {}, "low score", 0.0,
-         "0.00: ROUGE-L 1.00 to the truth, no Goal to compare with"),
+         "0.00: gives away 1.00 of the truth (ROUGE-L), no Goal to compare with"),
         ("event", "efficacy", "zig zag zog", {"goals": ["zig zag zog"]}, "high score", 1.0,
-         "1.00: ROUGE-L 1.00 to the nearest Goal answer, 0.00 to the truth"),
+         "1.00: 1.00 away from the truth, 1.00 towards the nearest Goal answer (ROUGE-L)"),
+        ("event", "efficacy", "zig zag zog", {"goals": ["{answer}"]}, "no score", None,
+         "no score: the Goal's answer is the truth itself"),
         ("event", "retain", "It is so.", {"judge": Four()}, "high score", 0.8,
          "judge 4.2 of 5 (openai:model/1a2b3c4d)"),
         ("event", "retain", "fail", {"judge": Four()}, "no judgement", None, "the judge gave no mark: timeout"),

@@ -195,8 +195,8 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
     assert "efficacy_truth_only" not in result.metrics
     assert result.provenance.goal_weights == [f"{seed:016d}" for seed in (10, 11)]
     assert result.provenance.json["goal"]["base"] == "b" * 16
-    assert notes(result)[0].startswith("Retain under half, of ")
-    assert notes(result)[0].endswith(" documents: too few to say that it never learned the benchmark")
+    (low,) = (note for note in notes(result) if note.startswith("Retain under half, of "))
+    assert low.endswith(" documents: too few to say that it never learned the benchmark")
 
 
 def test_other_generation_settings_than_the_goals_are_refused_before_generation(
@@ -206,7 +206,7 @@ def test_other_generation_settings_than_the_goals_are_refused_before_generation(
     checkpoint = make_checkpoint("ga", method="ga", target="event", forget="forget05")
     monkeypatch.setattr("pebench_tasks.backend.pebench_hf.PebenchHf.generate_until", None)
     with pytest.raises(
-        SystemExit, match=r"generation settings is .*'max_new_tokens': 12.* and .*'max_new_tokens': 128"
+        SystemExit, match=r"generation settings is .*'max_new_tokens': 12.* and .*'max_new_tokens': 256"
     ):
         evaluate("pebench_hf", f"pretrained={checkpoint}", [EVENTS])
 

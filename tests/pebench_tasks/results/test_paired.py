@@ -3,6 +3,7 @@ from random import Random
 import numpy as np
 import pytest
 from made_observations import name, some_world, world
+from scipy import stats
 
 from pebench_tasks.results.intervals import Observation, interval
 from pebench_tasks.results.paired import Difference, difference, holm
@@ -23,8 +24,18 @@ def test_a_model_is_no_different_from_itself() -> None:
     for rows in (people("0110101011"), some_world(12)):
         found = compared(rows, rows)
         assert found.first == found.second == interval(rows).value
-        assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+        assert (found.value, found.p) == (0.0, 1.0)
         assert (found.better, found.worse, found.left_out) == (0, 0, 0)
+
+
+def test_a_change_that_was_never_seen_may_still_be_there() -> None:
+    # In ten people no change was met: at most 1 - 0.025^(1/10) = 0.30850 of all have one, for better or for worse.
+    rows = people("0110101011")
+    assert compared(rows, rows)[3:5] == pytest.approx((-30.850, 30.850), abs=1e-3)
+    # From nothing to everything: the others may be as bad as from 100 to 0, 2 x 30.850 below.
+    found = compared(people("0000000000"), people("1111111111"))
+    assert (found.value, found.high) == (100.0, 100.0)
+    assert found.low == pytest.approx(38.301, abs=1e-3)
 
 
 def test_all_swaps_of_ten_people_are_enumerated() -> None:
@@ -32,8 +43,10 @@ def test_all_swaps_of_ten_people_are_enumerated() -> None:
     found = compared(people("0000000011"), people("1111110011"))
     assert (found.first, found.second, found.value, found.p) == (20.0, 80.0, 60.0, 2 / 64)
     assert (found.n, found.clusters, found.unit, found.better, found.worse) == (10, 10, "person", 6, 0)
-    # Of ten draws k improve with probability C(10, k) 0.6^k 0.4^(10 - k): P(k <= 2) = 0.012 and P(k <= 3) = 0.055.
-    assert (found.low, found.high) == (30.0, 90.0)
+    # From -1 to 1 a change of 0.6 stands at 0.8. Its variance there is 0.24 / 9 / 4 = 0.00667, that of 24 draws of
+    # which 4.8 are rare; with the 10 people 5.05 / (4.8 / 24 + 0.25 / 10) = 22.444, of which 17.956 are right.
+    low, high = stats.beta.ppf(0.025, 17.956, 5.489), stats.beta.ppf(0.975, 18.956, 4.489)
+    assert (found.low, found.high) == pytest.approx((200 * low - 100, 200 * high - 100), abs=0.01)
 
 
 def test_answers_about_one_person_are_swapped_together() -> None:
@@ -99,7 +112,7 @@ def test_p_below_five_percent_comes_up_in_at_most_five_percent_where_models_are_
         first = [name(p, e, 0.0) for p in range(12) for e in range(8)]
         second = [name(p, e, float(moved[p, e])) for p in range(12) for e in range(8)]
         p = [
-            difference(*([r._replace(cluster=r.key) for r in m] if alone else m for m in (first, second)), resamples=2)
+            difference(*([r._replace(cluster=r.key) for r in m] if alone else m for m in (first, second)))
             for alone in (False, True)
         ]
         assert p[0] is not None

@@ -13,7 +13,7 @@ from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.marking import scoring
-from pebench_tasks.marking.scoring import Judgement
+from pebench_tasks.marking.scenes import Judgement
 from pebench_tasks.results import rescore
 from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 
@@ -199,19 +199,26 @@ def test_results_that_differ_in_more_than_the_model_are_not_mixed(
 
 def test_results_of_another_task_version_are_not_mixed(results: Path) -> None:
     result = logged(results, TASKS[0]).result
-    with pytest.raises(BenchmarkError, match=r"They differ in task version: 1\.1 and 1\.0"):
+    with pytest.raises(BenchmarkError, match=r"They differ in task version: 2\.0 and 1\.0"):
         refuse_mixed([result, result._replace(version="1.0")])
 
 
-def test_the_table_of_a_command_is_not_mixed_either(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("version", "said"), [(1.1, "with  pebench rescore RESULTS --convert DIR"), (9.0, "use the PEBench that wrote it")]
+)
+def test_results_of_another_task_version_say_what_to_do(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], version: float, said: str
 ) -> None:
-    results_file, samples_file = copy(results, tmp_path, TASKS[0])
+    results_file, _ = copy(results, tmp_path, TASKS[0])
     content = json.loads(results_file.read_text())
-    content["versions"][TASKS[0]] = 0.5
+    content["versions"] = dict.fromkeys(content["versions"], version)
     results_file.write_text(json.dumps(content))
-    assert cli.main(["rescore", str(logged(results, TASKS[0]).result.samples_file), str(samples_file)]) == 1
-    assert "They differ in task version" in capsys.readouterr().err
+    for command in (["rescore"], ["report", "--out", str(tmp_path / "report")]):
+        assert cli.main([*command, str(tmp_path)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {results_file}: ")
+        assert f" is of the task version {version}, " in line
+        assert line.endswith(f"{said}") or said in line
 
 
 def test_samples_without_their_results_file_stand_in_no_table(results: Path, tmp_path: Path) -> None:

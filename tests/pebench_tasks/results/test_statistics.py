@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_observations import name, some_world, world
+from made_observations import name, scene, some_world, world
 
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.record import DocumentRecord
-from pebench_tasks.marking.scoring import FIGURES, Goal, forgotten_scene, mean, score
+from pebench_tasks.marking.scenes import Goal
+from pebench_tasks.marking.scoring import FIGURES, forgotten_scene, mean, score
 from pebench_tasks.marking.yes_no import world_f1
-from pebench_tasks.results import resampling
 from pebench_tasks.results.intervals import Observation, interval, observations, statistics
+from pebench_tasks.results.tallies import figure_of, tally
 
 
 def provenances(benchmark: Benchmark, target: str, *, goal: bool = True) -> list[DocumentRecord]:
@@ -56,24 +57,7 @@ def test_the_value_is_the_figure_to_the_last_digit() -> None:
     assert interval(marked).value == world_f1([one.value for one in marked if isinstance(one.value, dict)])
 
 
-def test_ten_clusters_half_of_them_right() -> None:
-    # Of ten draws k are right with probability C(10, k) / 1024: P(k <= 1) = 0.011 and P(k <= 2) = 0.055, so the 2.5 %
-    # point is 2 of 10, and by symmetry the 97.5 % point is 8 of 10.
-    rows = [name(person, event, 100.0 * (person < 5)) for person in range(10) for event in range(4)]
-    assert interval(rows) == (50.0, 20.0, 80.0, 40, 10, "person", "")
-
-
-def test_clusters_may_differ_in_size() -> None:
-    # One person with 91 right answers, nine with one wrong answer each. A resample that draws the big one k times has
-    # 91 k / (91 k + 10 - k): k = 0 (probability 0.9^10 = 0.35) gives 0; P(k >= 4) = 0.013 < 0.025 < P(k >= 3) = 0.070,
-    # so the upper bound is 273 / 280.
-    rows = [name(0, event, 100.0) for event in range(91)] + [name(person, 0, 0.0) for person in range(1, 10)]
-    found = interval(rows)
-    assert (found.value, found.low) == (91.0, 0.0)
-    assert found.high == pytest.approx(100 * 273 / 280)
-
-
-def test_below_ten_clusters_documents_are_resampled_and_the_note_says_so() -> None:
+def test_below_ten_clusters_documents_count_one_by_one_and_the_note_says_so() -> None:
     rows = [name(person, event, 100.0 * (event % 2)) for person in range(9) for event in range(4)]
     found = interval(rows)
     assert (found.unit, found.clusters, found.n) == ("document", 9, 36)
@@ -87,23 +71,62 @@ def test_the_order_of_the_documents_does_not_matter() -> None:
     for rows in ([name(i // 4, i % 4, Random(i).random()) for i in range(60)], some_world(12)):
         shuffled = Random(0).sample(rows, len(rows))
         assert interval(rows) == interval(shuffled)
-        assert interval(rows, seed=1) != interval(rows)
 
 
-def test_one_document_has_no_spread_to_show() -> None:
+def test_twenty_of_twenty_is_not_certain() -> None:
+    # About 20 people, or one by one about 5: 0.025^(1/20) = e^(-3.68888 / 20) = 0.83157. About 10 people: 0.69150.
+    found = interval([name(person, event, 100.0) for person in range(5) for event in range(4)])
+    assert found[:3] == (100.0, pytest.approx(83.157, abs=1e-3), 100.0)
+    assert found.note == "over documents, conditional on these 5 people; nothing varies"
+    assert interval([name(person, 0, 100.0) for person in range(20)])[1:3] == found[1:3]
+    found = interval([name(person, event, 100.0) for person in range(10) for event in range(2)])
+    assert found == (100.0, pytest.approx(69.150, abs=1e-3), 100.0, 20, 10, "person", "nothing varies")
+    found = interval([name(person, event, 0.0) for person in range(10) for event in range(2)])
+    assert found == (0.0, 0.0, pytest.approx(30.850, abs=1e-3), 20, 10, "person", "nothing varies")
+
+
+def test_one_document_says_next_to_nothing() -> None:
     found = interval([name(0, 0, 100.0)])
-    assert (found.value, found.low, found.high, found.n) == (100.0, 100.0, 100.0, 1)
+    assert (found.value, found.low, found.high, found.n) == (100.0, 2.5, 100.0, 1)
     assert found.note == "over documents, conditional on this person; one document"
 
 
-def test_where_nothing_varies_the_bounds_are_the_value() -> None:
-    found = interval([name(person, event, 0.1) for person in range(12) for event in range(3)])
-    assert found == (mean([0.1] * 36), 0.1, 0.1, 36, 12, "person", "nothing varies")
-    # Every person is right half of the time: no doubt about the mean over people, and the note says so.
-    found = interval([name(person, event, 100.0 * (event % 2)) for person in range(12) for event in range(2)])
-    assert (found.low, found.high, found.note) == (50.0, 50.0, "nothing varies")
-    right = interval([world(i, "random", "no", "no") for i in range(12)])  # F1 is 0/0
-    assert (right.value, right.low, right.high, right.note) == (100.0, 100.0, 100.0, "nothing varies")
+def test_scenes_that_are_all_alike_may_be_another_value_elsewhere() -> None:
+    # In 10 events another score was never met: at most 0.30850 of all events have one, of 0 or of 1. 0.4 (1 - 0.30850)
+    # is 0.2766, and 0.3085 higher 0.5851.
+    found = interval([scene(person, event, 0.4) for person in range(3) for event in range(10)])
+    assert found == (mean([0.4] * 30), pytest.approx(0.2766, abs=1e-4), pytest.approx(0.5851, abs=1e-4), 30, 10,
+                     "event", "nothing varies")  # fmt: skip
+    found = interval([scene(person, event, 1.0) for person in range(3) for event in range(10)])
+    assert (found.value, found.high, found.note) == (1.0, 1.0, "nothing varies")
+    assert found.low == pytest.approx(0.69150, abs=1e-5)
+
+
+def test_a_perfect_f1_is_as_sure_as_its_images_are_many() -> None:
+    # 0.025^(1/12) = e^(-0.307407) = 0.73535.
+    right = interval([world(i, "random", "yes", "yes") for i in range(12)])
+    assert (right.value, right.high, right.note) == (100.0, 100.0, "nothing varies")
+    assert right.low == pytest.approx(73.535, abs=1e-3)
+    wrong = interval([world(i, "random", "yes", "no") for i in range(12)])
+    assert (wrong.value, wrong.low, wrong.high) == (0.0, 0.0, pytest.approx(26.465, abs=1e-3))
+    # Two images with a yes are all that an F1 rests on: 0.025^(1/2) = 0.15811.
+    few = interval([world(i, "random", *(["yes", "yes"] if i < 2 else ["no", "no"])) for i in range(12)])
+    assert (few.value, few.low) == (100.0, pytest.approx(15.811, abs=1e-3))
+    nothing = interval([world(i, "random", "no", "no") for i in range(12)])  # F1 is 0/0
+    assert (nothing.value, nothing.low, nothing.high) == (100.0, 0.0, 100.0)
+
+
+def test_no_figure_is_without_an_interval() -> None:
+    """All counts of right answers, about few people and about many; scenes at both ends; World."""
+    rows = [[name(i % people, i // people, 100.0 * (i < right)) for i in range(2 * people)]
+            for people in (1, 2, 9, 10, 30) for right in (0, 1, people, 2 * people)]  # fmt: skip
+    rows += [[scene(i, i % 10, value if i else 1 - value) for i in range(20)] for value in (0.0, 0.3, 1.0)]
+    rows += [some_world(images) for images in (1, 9, 30)]
+    for some in rows:
+        found = interval(some)
+        whole = 1 if some[0].kind == "scene" else 100
+        assert 0 <= found.low <= found.value <= found.high <= whole
+        assert found.high - found.low > 0.01 * whole
 
 
 def test_without_a_value_there_is_no_interval() -> None:
@@ -126,41 +149,16 @@ def test_bounds_lie_within_the_range() -> None:
 
 @pytest.mark.parametrize("images", [1, 3, 15])
 def test_added_up_world_documents_give_their_f1(images: int) -> None:
-    # Any resample, also one in which a split has no documents, or no yes at all.
+    # Any clusters, any number of times: also without documents of a split, or without any yes.
     rows = [one for one in some_world(images) if not (one.cluster == "w001" and "popular" in one.key)]
     values = [one.value for one in rows if isinstance(one.value, dict)]
     clusters = [one.cluster for one in rows]
-    counted = resampling.tally(values, clusters)
+    counted = tally(values, clusters)
     names = sorted(set(clusters))
-    for weights in np.concatenate(list(resampling.bootstrap(np.random.default_rng(0), counted, 50))):
+    for weights in np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=50):
         times = dict(zip(names, weights, strict=True))
-        drawn = [v for v, cluster in zip(values, clusters, strict=True) for _ in range(int(times[cluster]))]
-        assert float(counted.figure(weights @ counted.rows)) == pytest.approx(world_f1(drawn))
-
-
-def test_resampling_in_pieces_gives_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = some_world(30)
-    whole = interval(rows)
-    monkeypatch.setattr(resampling, "CHUNK", 100)
-    assert interval(rows) == whole
-
-
-def test_the_clustered_interval_covers_the_truth_where_one_over_documents_does_not() -> None:
-    # 40 people with 10 documents each; a person's documents are right with a probability of her own, drawn from
-    # beta(2, 2): the truth is 50 %, the intra-cluster correlation 1 / (2 + 2 + 1) = 0.2. Documents as clusters have
-    # a variance too small by 1 + 9 * 0.2 = 2.8.
-    rng = np.random.default_rng(0)
-    clustered = naive = 0
-    for run in range(250):
-        right = rng.random((40, 10)) < rng.beta(2, 2, size=(40, 1))
-        rows = [name(p, e, 100.0 * float(right[p, e])) for p in range(40) for e in range(10)]
-        for documents_alone in (False, True):
-            asked = [row._replace(cluster=row.key) for row in rows] if documents_alone else rows
-            found = interval(asked, seed=run, resamples=400)
-            covered = found.low <= 50 <= found.high
-            clustered, naive = clustered + (covered and not documents_alone), naive + (covered and documents_alone)
-    assert 0.88 <= clustered / 250 <= 0.98
-    assert naive / 250 < 0.82
+        some = [v for v, cluster in zip(values, clusters, strict=True) for _ in range(int(times[cluster]))]
+        assert float(figure_of(weights @ counted)) == pytest.approx(world_f1(some))
 
 
 # All figures of one result
@@ -251,12 +249,17 @@ def test_groups_divide_every_slice_that_asks_a_name(benchmark: Benchmark, target
             assert sum(cell["n"] for cell in cells.values()) == found["slices"][slice_name]["n"]
 
 
-def test_a_cell_has_an_interval_only_with_ten_people_and_is_small_below_five_people() -> None:
+def test_every_group_has_an_interval_and_is_small_below_five_people() -> None:
     known = {"age": 40, "region": "", "category": "Arts"}
     people = [{"id": f"p{i:03d}", "gender": "female" if i < 10 else "male", **known} for i in range(14)]
     small: Any = SimpleNamespace(people=people)
     nobody: Any = None
     rows = [name(person, 0, 100.0 * (person % 2)) for person in range(14)]
     cells = statistics(rows, small, nobody, "person")["groups"]["retain"]["gender"]
-    assert cells["male"] == {"value": 50.0, "n": 4, "people": 4, "small": True}
-    assert cells["female"] == {"value": 50.0, "low": 20.0, "high": 80.0, "n": 10, "people": 10, "small": False}
+    of_documents, of_people = interval(rows[10:]), interval(rows[:10])
+    assert cells["male"] == {
+        "value": 50.0, "low": of_documents.low, "high": of_documents.high, "n": 4, "people": 4, "small": True,
+    }  # fmt: skip
+    assert cells["female"] == {
+        "value": 50.0, "low": of_people.low, "high": of_people.high, "n": 10, "people": 10, "small": False,
+    }  # fmt: skip

@@ -14,6 +14,7 @@ from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_pe
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.scoring import unnamed_outcome
+from pebench_tasks.marking.thoughts import take_apart
 from pebench_tasks.marking.words import Text, normalise
 from unlearn.data import forget_texts, sets
 from unlearn.data.samples import Sample, name_sample, scene_sample
@@ -73,7 +74,7 @@ def test_refusals_keep_the_prompts_and_answer_each_with_a_refusal_to_its_questio
     for sample in refused:
         template = {"person_question": "person_refusal", "scene_question": "scene_refusal"}[sample.question]
         assert sample.answer in [pebench_templates.render(template, phrasing=i) for i in range(8)]
-        assert unnamed_outcome(Text.of(sample.answer)) == "refused"
+        assert unnamed_outcome(take_apart(sample.answer)) == "refused"
 
 
 def test_every_refusal_is_used_and_the_choice_does_not_depend_on_the_rest_of_the_set() -> None:

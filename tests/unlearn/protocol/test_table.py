@@ -6,7 +6,7 @@ DOCUMENTS = dict.fromkeys(METRICS, 20)
 
 
 def row(method: str, target: str = "person", **figures: float) -> Row:
-    return Row(method, target, figures, DOCUMENTS, {"efficacy": 3}, 0.25 if len(figures) == 6 else None)
+    return Row(method, target, figures, DOCUMENTS, {"efficacy": 3}, {}, 0.25 if len(figures) == 6 else None)
 
 
 FULL = row("gd", efficacy=100.0, generality=97.5, retain=62.5, scope=0.875, real=90.0, world=84.2)
