@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.flags import refuse_without_effect
+from pebench_tasks.evaluation.flags import keeps_no_samples, refuse_without_effect
 
 PROGRAM = "/usr/bin/lmms-eval"
 
@@ -34,3 +34,31 @@ def test_other_options_and_other_programs_are_not_looked_at(tmp_path: Path) -> N
     (tmp_path / "run.yaml").write_text("model: pebench_hf\n")
     refuse_without_effect([PROGRAM, "--model", "pebench_hf", "--config", str(tmp_path / "run.yaml")])
     refuse_without_effect(["pytest", "--system_instruction", "x"])
+
+
+SAMPLES = "log_samples: true\nlog_samples_suffix: x\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "without"),
+    [
+        ("--model pebench_hf", "", True),
+        ("--log_samples_suffix log_samples", "", True),
+        ("--log_samples --log_samples_suffix x", "", False),
+        ("--predict_only", "", False),
+        ("-x", "", False),
+        ("", SAMPLES, False),
+        ("", "model: pebench_hf\n", True),
+        ("--log_samples", "model: pebench_hf\n", False),
+        ("", "- log_samples: true\n- model: pebench_hf\n", True),  # the second run keeps none
+    ],
+)
+def test_a_command_that_keeps_no_answers_is_known(words: str, text: str, without: bool, tmp_path: Path) -> None:
+    if text:
+        (tmp_path / "run.yaml").write_text(text)
+        words += f" --config {tmp_path / 'run.yaml'}"
+    assert keeps_no_samples([PROGRAM, *words.split()]) is without
+
+
+def test_a_program_that_calls_the_harness_decides_for_itself_what_it_keeps() -> None:
+    assert not keeps_no_samples(["pytest"])
