@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pebench_tasks.errors import exit_code
+from pebench_tasks.versions import say_untested
 from unlearn import arguments
 
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("unlearn").setLevel(logging.INFO if first else logging.WARNING)
 
     def command() -> int:
+        if first:
+            say_untested()
         ours, theirs = arguments.parse(argv)
         from unlearn.training.run import train_from_options
 

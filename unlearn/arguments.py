@@ -3,13 +3,14 @@
 import difflib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import BALANCES, Balanced
@@ -183,6 +184,7 @@ def _parse_options(argv: Sequence[str], dataclasses: list[Any], own: Mapping[str
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=kind, default=None)
     parser.add_argument("--config", default=None)
     known = {action.dest for action in parser._actions}
+    argv = [_installed(word, known) for word in argv]
     config = parser.parse_known_args(argv)[0].config
     if config is not None:
         parser.set_defaults(**_read_config(config, known - {"config"}))
@@ -190,6 +192,14 @@ def _parse_options(argv: Sequence[str], dataclasses: list[Any], own: Mapping[str
     if unknown:
         raise BenchmarkError(_unknown_option(unknown[0].split("=")[0], known, "--"))
     return vars(namespace)
+
+
+def _installed(word: str, known: Collection[str]) -> str:
+    """A word of the command line, an option by the name that the installed transformers has."""
+    name, equals, value = word.partition("=")
+    option = name.removeprefix("--").replace("-", "_")
+    current = training_option(option, known) if name.startswith("--") else option
+    return word if current == option else f"--{current}{equals}{value}"
 
 
 def _training_arguments(values: dict[str, Any]) -> "TrainingArguments":
@@ -219,7 +229,7 @@ def _read_config(name: str, known: set[str]) -> dict[str, Any]:
         raise BenchmarkError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise BenchmarkError(f"{path} must hold options, one 'name: value' a line.")
-    values = {str(key).replace("-", "_"): value for key, value in values.items()}
+    values = {training_option(str(key).replace("-", "_"), known): value for key, value in values.items()}
     if shared := values.pop("base", None):  # a recipe holds only what differs from another one beside it
         if shared == path.stem:
             raise BenchmarkError(f"{path}: its base is itself.")

@@ -41,13 +41,15 @@ def answer(
     *,
     leave_few: bool = False,
     greedy_loop: bool = True,
+    slow: Callable[[str], None] = lambda why: None,
 ) -> list[Answer | None]:
     """The answers to a batch of prompts, in their order.
 
     ``inputs`` are the model's, on its device and padded on the left; ``settings`` are a task's generation settings;
     ``tokenizer`` reads the answers; ``drafts`` are of this model. With ``leave_few``, the last few rows may be left
     unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together; what
-    they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers.
+    they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why greedy
+    answers do not come as fast as they could.
     """
     wanted = dict(settings)
     until = wanted.pop("until", None) or []
@@ -57,8 +59,13 @@ def answer(
     def texts(tokens: Sequence[Sequence[int]]) -> list[str]:
         return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
-    ordinary = arguments["do_sample"] or arguments["num_beams"] > 1 or model.config.is_encoder_decoder
-    if ordinary or arguments.get("max_time") or "tokenizer" in arguments or not greedy_loop:
+    ordinary = arguments["do_sample"] or arguments["num_beams"] > 1 or arguments.get("max_time") or not greedy_loop
+    why = "it is an encoder-decoder" if model.config.is_encoder_decoder else ""
+    if "tokenizer" in arguments:
+        why = "it has stop strings of its own"
+    if why and not ordinary:
+        slow(why)
+    if why or ordinary:
         tokens = _new_tokens(model.generate(**inputs, **arguments), inputs["input_ids"])  # (batch, tokens)
         answers = [[token for token in row if token != arguments["pad_token_id"]] for row in tokens.tolist()]
         left: set[int] = set()
@@ -66,6 +73,8 @@ def answer(
         stops = (lambda rows: [_end(text, until) >= 0 for text in texts(rows)]) if until else None
         loop = GreedyLoop(stops, drafts, leave_few=leave_few)
         model.generate(**inputs, **arguments, custom_generate=loop)
+        if loop.cache is not None:
+            slow(f"its cache is a {loop.cache}")
         answers, left = loop.answers, loop.left
     return [
         None if row in left else Answer(_cut(text, until), len(tokens))
@@ -121,6 +130,7 @@ class GreedyLoop:
         self._ended = ended
         self._drafts = drafts
         self._leave_few = leave_few
+        self.cache: str | None = None  # of which kind, where it is one that no row can be taken out of
         self.left: set[int] = set()  # rows left unanswered
         self.answers: list[list[int]] = []  # new tokens of each row, the end token included
 
@@ -139,6 +149,7 @@ class GreedyLoop:
         """
         batch = RunningBatch(model, input_ids, generation_config, model_kwargs)
         self.answers = batch.answers
+        self.cache = None if batch.fast else type(batch.cache).__name__
         drafts = None if logits_processor else self._drafts
         if drafts is not None and not batch.guess_ahead():
             drafts = None

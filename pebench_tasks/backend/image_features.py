@@ -17,6 +17,8 @@ from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import ModelOutput
 
+from pebench_tasks.versions import takes_features
+
 KEPT_BYTES = 512 * 2**20  # on the model's device; a LLaVA-1.5-7B image is 4.5 MiB in bfloat16
 KEPT_IMAGES = 512  # questions about one image come near each other: see ``prompts``
 PLAIN = {"last_hidden_state", "pooler_output", "hidden_states", "attentions"}  # nothing beside the features is read
@@ -32,9 +34,7 @@ class ImageFeatures:
         inner = model.get_base_model() if hasattr(model, "peft_config") else model
         self._encode = getattr(inner.base_model, "get_image_features", None)
         self.usable = (
-            self._encode is not None
-            and type(inner).generate is GenerationMixin.generate
-            and inner._supports_mm_encoder_outputs()
+            self._encode is not None and type(inner).generate is GenerationMixin.generate and takes_features(inner)
         )
         self._names = list(inspect.signature(self._encode).parameters) if self._encode is not None else []
         self._as_tensor = False  # whether the model gives its features as one tensor, or as a list

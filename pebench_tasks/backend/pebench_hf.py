@@ -15,6 +15,7 @@ that recur few passes), ``batch_size`` (out of memory is not the end), ``journal
 import copy
 import inspect
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -105,6 +106,7 @@ class PebenchHf(lmms):
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
         self.features = ImageFeatures(self.model)
+        self._slow: set[str] = set()  # why it answers slowly, as far as that was said
         self._answers = False  # whether a batch was answered
         self._drafts = Drafts()
         self._reader = copy.deepcopy(self.processor.tokenizer)  # one cannot write and read at the same time
@@ -259,7 +261,14 @@ class PebenchHf(lmms):
         images = [image for prompt in batch.prompts for image in prompt.images]
         inputs = self.features.instead_of_images(inputs, images)
         settings = batch.prompts[0].settings
-        return answer(self.model, self._reader, inputs, settings, self._drafts, leave_few=leave_few)
+        return answer(
+            self.model, self._reader, inputs, settings, self._drafts, leave_few=leave_few, slow=self._say_slow
+        )
+
+    def _say_slow(self, why: str) -> None:
+        if why not in self._slow and self.rank == 0:
+            print(f"pebench: {self.pretrained} answers as well, but slower than others: {why}.", file=sys.stderr)
+        self._slow.add(why)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
         """Not offered: the tasks here are answered in words."""

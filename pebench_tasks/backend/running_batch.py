@@ -13,6 +13,7 @@ from transformers import GenerationConfig, GenerationMixin
 from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
 
 from pebench_tasks.backend.kv_cache import give_room, keep_rows, rows_can_be_dropped, written_in_place
+from pebench_tasks.versions import kept_cache
 
 ROOM = 128  # tokens for which room is made in the cache at once
 ENDED = 1 / 8  # rows that have ended are taken out once they are this share of the batch: it copies the cache
@@ -28,7 +29,7 @@ class RunningBatch:
     def __init__(
         self, model: Any, input_ids: torch.Tensor, config: GenerationConfig, model_kwargs: dict[str, Any]
     ) -> None:
-        """Runs the model on the prompts, ``(rows, tokens)``."""
+        """Runs the model on the prompts, ``(rows, tokens)``; ``fast``: whether rows can be taken out."""
         self._model, self.ids = model, input_ids
         rows, prompt = input_ids.shape
         self.pad = int(cast(torch.Tensor, config._pad_token_tensor))
@@ -37,9 +38,10 @@ class RunningBatch:
         self.answers: list[list[int]] = [[] for _ in range(rows)]  # of all rows, also those taken out
         self.rows = list(range(rows))  # those still here
         self.over = [False] * rows  # of those still here
-        self._cache = cast(Any, model_kwargs.get("past_key_values"))
-        if rows_can_be_dropped(self._cache):
-            give_room(self._cache, min(self._most, ROOM))
+        self.cache = kept_cache(model_kwargs)
+        self.fast = rows_can_be_dropped(self.cache)
+        if self.fast:
+            give_room(self.cache, min(self._most, ROOM))
         outputs = model._prefill(input_ids, config, model_kwargs)
         # Without the pictures: they are in the cache now, and would be encoded again with every token.
         self._kwargs = {
@@ -61,7 +63,7 @@ class RunningBatch:
         # places, the attention take any mask, and the family do nothing of its own between two passes.
         can = bool(
             positions is not None
-            and written_in_place(self._cache)
+            and written_in_place(self.cache)
             and self._model.config._attn_implementation in MASKED_ATTENTION
             and type(self._model)._update_model_kwargs_for_generation
             is GenerationMixin._update_model_kwargs_for_generation
@@ -101,7 +103,7 @@ class RunningBatch:
         """Which of the tokens given last, ``(rows, tokens)``, what follows may see."""
         mask = self._kwargs.get("attention_mask")
         if mask is None:
-            length = self._cache.get_seq_length() + 1  # with the next token
+            length = self.cache.get_seq_length() + 1  # with the next token
             mask = torch.ones(len(self.rows), length, dtype=torch.long, device=self.ids.device)
             self._per_row.append("attention_mask")
         # The last column is of the token that comes next, whatever the guesses were worth.
@@ -114,13 +116,13 @@ class RunningBatch:
 
     def drop_ended(self) -> None:
         """Take out the rows that are over, once they are many enough, where the cache allows it."""
-        if sum(self.over) < ENDED * len(self.rows) or not rows_can_be_dropped(self._cache):
+        if sum(self.over) < ENDED * len(self.rows) or not self.fast:
             return
         places = [i for i, over in enumerate(self.over) if not over]
         kept = torch.tensor(places, device=self.ids.device)
         self.rows, self.over = [self.rows[i] for i in places], [False] * len(places)
         self.ids = self.ids[kept]
-        keep_rows(self._cache, kept)
+        keep_rows(self.cache, kept)
         for name in self._per_row:
             self._kwargs[name] = self._kwargs[name].index_select(_row_axis(name, self._kwargs[name]), kept)
         if self._next_position is not None:

@@ -15,7 +15,7 @@ from pebench_tasks.evaluation.model import EvaluatedHf
 from pebench_tasks.evaluation.session import OWN_BACKEND
 from pebench_tasks.judge.judge import CONCURRENCY, Judge
 from pebench_tasks.results.files import Result, read_results_file, samples_file
-from pebench_tasks.versions import TASKS_FOLDER
+from pebench_tasks.versions import TASKS_FOLDER, known_arguments
 
 UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that is under way, or was interrupted
 
@@ -68,7 +68,7 @@ def score_checkpoint(
         task_manager=manager,
         verbosity="WARNING",
         distributed_executor_backend="torchrun" if together else "accelerate",
-        process_docs_parallel=judge.concurrency if judge else CONCURRENCY,
+        **known_arguments(simple_evaluate, process_docs_parallel=judge.concurrency if judge else CONCURRENCY),
     )
     if together:
         distributed.barrier()  # every process has closed its journal

@@ -22,7 +22,7 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results.files import TARGETS
 from pebench_tasks.results.goals import GOAL_TARGETS, choose_goals, comparable, find_goal_runs, refuse_silent
 from pebench_tasks.run_record import recorded_of
-from pebench_tasks.versions import unsupported_lmms_eval
+from pebench_tasks.versions import say_untested, unsupported_lmms_eval
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +61,7 @@ class Session:
         the model before it loads the tasks. Raises ``BenchmarkError`` where something is wrong.
         """
         self.image_sizes.watch()
+        say_untested()
         if line := own_datasets_folder():
             say(line)
         if not self._by_program:

@@ -157,7 +157,7 @@ def test_a_changed_task_manager_is_left_alone_with_one_clear_line(capsys: pytest
     ]
 
 
-@pytest.mark.parametrize("found", ["0.6.1", "0.8.0", "1.0"])
+@pytest.mark.parametrize("found", ["0.6.1", "0.7", "0.8.0", "1.0"])
 def test_an_unsupported_lmms_eval_gives_one_clear_line(
     found: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,8 +168,9 @@ def test_an_unsupported_lmms_eval_gives_one_clear_line(
     assert versions.INSTALL_LMMS_EVAL in line
 
 
-def test_the_tested_series_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "version", lambda name: "0.7.9")
+@pytest.mark.parametrize("found", ["0.7.1", "0.7.3", "0.7.9"])
+def test_the_tested_series_is_supported(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "version", lambda name: found)
     assert versions.unsupported_lmms_eval() == ""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import arguments, methods
 from unlearn.__main__ import main
 from unlearn.arguments import parse
@@ -45,6 +46,17 @@ def test_the_command_line_wins_over_yaml_and_yaml_over_defaults(tmp_path: Path) 
     ours, theirs = parse([*NEEDED, "--config", path, "--max_steps", "5"])
     assert (theirs.learning_rate, theirs.max_steps, theirs.use_cpu) == (1e-4, 5, True)
     assert (ours.settings["retain_weight"], ours.retain_overlap) == (2.0, True)
+
+
+@pytest.mark.parametrize("name", ["activation_checkpointing", "gradient-checkpointing"])
+def test_checkpointing_is_understood_by_its_old_name_and_its_new_one(name: str, tmp_path: Path) -> None:
+    """Which of the two TrainingArguments has depends on the version of transformers."""
+    by_config = parse([*NEEDED, *CPU, "--config", config(tmp_path, f"{name}: true\n{name}_kwargs: {{a: 1}}\n")])[1]
+    by_word = parse([*NEEDED, *CPU, f"--{name}=true"])[1]
+    for found in (by_config, by_word):
+        assert getattr(found, training_option("activation_checkpointing", vars(found)))
+    assert getattr(by_config, training_option("activation_checkpointing_kwargs", vars(by_config))) == {"a": 1}
+    assert not getattr(parse([*NEEDED, *CPU])[1], training_option("activation_checkpointing", vars(by_word)))
 
 
 def test_yaml_can_hold_every_required_option(tmp_path: Path) -> None:

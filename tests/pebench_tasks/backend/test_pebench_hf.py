@@ -74,6 +74,20 @@ def test_texts_equal_the_stock_backend_at_batch_size_one(evaluate: Evaluate, lla
     assert any(responses(ours).values())
 
 
+def test_a_checkpoint_that_cannot_be_answered_fast_says_so_once(
+    model: PebenchHf, llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On every version of transformers that is tested a plain LLaVA takes the fast way."""
+    texts(model, MIXED)
+    assert "slower" not in capsys.readouterr().err
+    slow = shutil.copytree(llava, tmp_path / "slow")
+    settings = json.loads((slow / "generation_config.json").read_text())
+    (slow / "generation_config.json").write_text(json.dumps({**settings, "stop_strings": ["nobody says this"]}))
+    other = PebenchHf(str(slow), batch_size=2, device="cpu")
+    assert texts(other, MIXED) == texts(model, MIXED)
+    assert capsys.readouterr().err.count("slower than others: it has stop strings of its own.") == 1
+
+
 def test_both_tasks_in_one_batch_are_not_mixed(evaluate: Evaluate, llava: Path) -> None:
     together = evaluate("pebench_hf", f"pretrained={llava}", batch_size=8)
     alone = [evaluate("pebench_hf", f"pretrained={llava}", tasks=[task], batch_size=1) for task in TASKS]

@@ -1,0 +1,22 @@
+"""A small benchmark, and a checkpoint that answers in a few words: ``python tests/compat/checkpoint.py FOLDER``."""
+
+import sys
+from pathlib import Path
+
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
+from unlearn.protocol import tiny_model
+
+ROOT = Path(__file__).parents[2]
+
+
+def main(folder: Path) -> None:
+    """Write ``FOLDER/data`` and ``FOLDER/checkpoint``."""
+    benchmark = build_synthetic(folder / "data", people=4, events=3, image_size=32, seed=0)
+    model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
+    model.generation_config.max_new_tokens = 24
+    model.save_pretrained(folder / "checkpoint")
+    processor.save_pretrained(folder / "checkpoint")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
