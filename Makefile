@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check setup clean
+.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check dist lock setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -53,6 +53,14 @@ check: $(READY)  ## lint, format, layers, types
 
 browser:  ## Debian's Chromium, which the tests of the pages open
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
+
+dist: $(READY)  ## what is published: dist/, a source distribution and the wheel that is made from it
+	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
+
+lock:  ## requirements.lock: constraints.txt for every platform, with hashes (needs uv and the network)
+	@command -v uv >/dev/null || { echo "make lock needs uv; in an environment of your own:  pip install uv" >&2; exit 1; }
+	@uv pip compile setup.cfg --extra dev --extra judge --universal --python-version 3.11 --constraint constraints.txt \
+		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 setup: $(READY)
 
