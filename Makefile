@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check dist lock setup clean
+.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check docs dist lock setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -51,6 +51,10 @@ check: $(READY)  ## lint, format, layers, types
 	@$(BIN)/lint-imports --no-cache setup.cfg
 	@$(BIN)/mypy
 
+docs: $(READY)  ## the documentation, strictly: site/index.html (in a browser, with its search: python -m http.server -d site)
+	@$(BIN)/python docs/assemble.py build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 browser:  ## Debian's Chromium, which the tests of the pages open
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
 
@@ -69,8 +73,8 @@ $(READY): setup.cfg setup.py pyproject.toml constraints.txt
 		{ echo "PEBench needs Python 3.11 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV): about 7 GB because of torch, a few minutes, once."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $(READY)
 
-clean:  ## drop the environment and the demo's runs
-	rm -rf $(VENV) runs
+clean:  ## drop the environment, the demo's runs and the built documentation
+	rm -rf $(VENV) runs build/docs site

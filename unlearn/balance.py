@@ -1,6 +1,6 @@
 """BGD, balanced gradient difference: people and events forgotten at once, neither at the cost of the other.
 
-loss = F(people) + F(events) + retain_weight * R
+    loss = F(people) + F(events) + retain_weight * R
 
 where F is a method's forget term and R its retain term. The paper (arXiv 2503.12545) publishes the aim - with both
 targets in one batch one of them dominates, so the samples of people and events are balanced and each concept has a

@@ -1,7 +1,7 @@
 """Direct preference optimisation (DPO): prefer the refusal to the true answer on the forget set (arXiv 2305.18290).
 
-loss = -(2/b) log sigmoid(b [log p - log p_ref](refusal) - b [log p - log p_ref](true answer))(D^f)
-       + retain_weight * NLL(D^r)
+    loss = -(2/b) log sigmoid(b [log p - log p_ref](refusal) - b [log p - log p_ref](true answer))(D^f)
+           + retain_weight * NLL(D^r)
 
 log p is the sum over an answer's tokens, the loss the mean over prompts. The factor 2/b is NPO's (arXiv 2404.05868),
 under which NPO is this loss without the refusal; the DPO paper has 1.

@@ -1,6 +1,8 @@
 """Finetuning: the Finetuned model, where unlearning starts (arXiv 2503.12545).
 
-loss = NLL(all images, both questions)
+    loss = NLL(all images, both questions)
+
+NLL is the mean over answer tokens, of a name and of a description in one batch.
 """
 
 from unlearn.answers import Answers, Terms

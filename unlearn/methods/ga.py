@@ -1,6 +1,8 @@
 """Gradient ascent (GA) on the forget set, as in arXiv 2310.10683.
 
-loss = -NLL(D^f)
+    loss = -NLL(D^f)
+
+NLL is the mean over answer tokens, the end token included.
 """
 
 from unlearn.answers import Answers, Terms

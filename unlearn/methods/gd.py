@@ -1,6 +1,8 @@
 """Gradient difference (GD): ascent on the forget set, descent on the retain set (Liu et al. 2022; arXiv 2401.06121).
 
-loss = -NLL(D^f) + retain_weight * NLL(D^r)
+    loss = -NLL(D^f) + retain_weight * NLL(D^r)
+
+Each NLL is the mean over the answer tokens of its own set.
 """
 
 from unlearn.answers import Answers, Terms

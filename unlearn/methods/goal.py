@@ -1,6 +1,8 @@
 """Goal: the model that never saw the forget set, unlearning's upper bound (arXiv 2503.12545).
 
-loss = NLL(D^r, both questions); no image of D^f, with either question
+    loss = NLL(D^r, both questions); no image of D^f, with either question
+
+D^r is every image that shows nothing of what is forgotten.
 """
 
 from unlearn.answers import Answers, Terms

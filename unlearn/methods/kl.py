@@ -1,6 +1,6 @@
 """KL minimisation (KL): ascent on the forget set, the reference's predictions on the retain set (arXiv 2401.06121).
 
-loss = -NLL(D^f) + retain_weight * KL(reference || model)(D^r)
+    loss = -NLL(D^f) + retain_weight * KL(reference || model)(D^r)
 
 The KL is over the whole vocabulary and the mean over answer tokens; TOFU's own code takes it at prompt and padding
 positions, too.

@@ -1,6 +1,6 @@
 """Negative preference optimisation (NPO): ascent that slows down away from the reference (arXiv 2404.05868).
 
-loss = -(2/b) log sigmoid(-b [log p - log p_ref])(D^f) + retain_weight * NLL(D^r)
+    loss = -(2/b) log sigmoid(-b [log p - log p_ref])(D^f) + retain_weight * NLL(D^r)
 
 log p is the sum over an answer's tokens, the loss the mean over samples. At the reference its gradient is that of
 ascent on log p.

@@ -1,6 +1,8 @@
 """Preference optimisation (PO): learn to refuse on the forget set, keep the retain set (arXiv 2401.06121).
 
-loss = NLL(refusal given the prompts of D^f) + retain_weight * NLL(D^r)
+    loss = NLL(refusal given the prompts of D^f) + retain_weight * NLL(D^r)
+
+The refusals are those of the templates, drawn by image; each NLL is the mean over answer tokens.
 """
 
 from unlearn.answers import Answers, Terms

@@ -1,6 +1,6 @@
 """RMU: turn the forget set's activations at one layer to a random direction, keep the retain set's (arXiv 2403.03218).
 
-loss = mean |h(D^f) - steering * u|^2 + retain_weight * mean |h(D^r) - h_ref(D^r)|^2
+    loss = mean |h(D^f) - steering * u|^2 + retain_weight * mean |h(D^r) - h_ref(D^r)|^2
 
 h are the outputs of decoder layer ``layer`` where answer tokens are predicted, u a fixed unit vector of uniform draws;
 the means run over answer tokens and the hidden size, as in the authors' code (their formula sums over the hidden

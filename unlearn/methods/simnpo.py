@@ -1,6 +1,6 @@
 """SimNPO: NPO without a reference, on each answer's mean instead of its sum (arXiv 2410.07163).
 
-loss = -(2/b) log sigmoid(b NLL(D^f) - gamma) + retain_weight * NLL(D^r)
+    loss = -(2/b) log sigmoid(b NLL(D^f) - gamma) + retain_weight * NLL(D^r)
 
 The first NLL is each answer's own mean over its tokens, the loss the mean over samples.
 """

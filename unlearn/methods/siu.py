@@ -1,6 +1,6 @@
 """Single image unlearning (SIU): new answers for the concept, the old ones for everything else (arXiv 2405.12523).
 
-loss = mean over the kinds of sample of (nll_weight * NLL + kl_weight * DMK)
+    loss = mean over the kinds of sample of (nll_weight * NLL + kl_weight * DMK)
 
 Published: fine-tuning on one image of the concept for a few steps; data with four aims, namely that the concept is
 taken for an unseen one, that it gets a new visual description, that facts about it stay, and that other knowledge
