@@ -13,7 +13,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -101,22 +101,40 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
     @wraps(match_tasks)
     def match(self: Any, task_list: list[str]) -> list[str]:
         names = match_tasks(self, task_list)
-        ours = [name for name in names if Path(str(self.task_index[name]["yaml_path"])).is_relative_to(TASKS_FOLDER)]
-        if ours:
-            from lmms_eval.loggers import WandbLogger
+        ours = {name: [task for task in _tasks_of(name, self.task_index) if _is_ours(self.task_index[task])] for name in names}
+        tasks = list(dict.fromkeys(task for found in ours.values() for task in found))
+        if tasks:
+            from pebench_tasks.evaluation.command import begin
 
-            from pebench_tasks.evaluation.flags import refuse_without_effect
-            from pebench_tasks.evaluation.session import boundary, session
-            from pebench_tasks.evaluation.wandb_samples import extend_wandb_logger
-
-            boundary(refuse_without_effect)(sys.argv, ours)
-            boundary(session.select)(ours)
-            if not extend_wandb_logger(WandbLogger):
-                _say("lmms-eval's logger for Weights & Biases has changed; --wandb_log_samples may fail")
+            begin(tasks, {*tasks, *(name for name, found in ours.items() if found)})
         return names
 
     match.pebench = True  # type: ignore[attr-defined]
     return match
+
+
+def _is_ours(task: Mapping[str, Any]) -> bool:
+    return Path(str(task["yaml_path"])).is_relative_to(TASKS_FOLDER)
+
+
+def _tasks_of(name: str, index: Mapping[str, Any]) -> Iterator[str]:
+    """The tasks that a name stands for: itself, or those of a tag or a group, whoever defined it."""
+    kind = index[name]["type"] if name in index else ""
+    if kind == "tag":
+        yield from index[name]["task"]
+    elif kind == "group":
+        from lmms_eval.utils import load_yaml_config
+
+        yield from _members(load_yaml_config(index[name]["yaml_path"], mode="simple")["task"], index)
+    elif kind:
+        yield name
+
+
+def _members(tasks: Iterable[Any], index: Mapping[str, Any]) -> Iterator[str]:
+    """The tasks of a group as its file lists them: names, and settings of a task or of a group within it."""
+    for one in tasks:
+        inner = one.get("task") if isinstance(one, dict) else one
+        yield from _members(inner, index) if isinstance(inner, list) else _tasks_of(str(inner), index)
 
 
 def _say(line: str) -> None:

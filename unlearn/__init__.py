@@ -11,12 +11,13 @@ def train(**options: Any) -> Path:
 
     ``options`` are those of ``python -m unlearn``, without the dashes: ``method``, ``model``, ``data``, ``output_dir``,
     ``target``, ``forget``, ``config`` and all others, a method's own and transformers' among them. A list stands for
-    several values; None for an option that is not given. Raises ``BenchmarkError`` for what cannot be done. An
-    interrupted training goes on with the same call.
+    several values; None for an option that is not given. Without ``config`` the method's recipe counts, as on the
+    command line. Raises ``BenchmarkError`` for what cannot be done. An interrupted training goes on with the same call.
 
         unlearn.train(method="gd", model="finetuned", data="bench", target="event", forget=20, output_dir="gd-event")
     """
     from unlearn.arguments import as_text, parse
+    from unlearn.recipes.choosing import choose
     from unlearn.training.run import train_from_options
 
     words: list[str] = []
@@ -25,4 +26,4 @@ def train(**options: Any) -> Path:
             words += [f"--{name}", *map(as_text, value)]
         elif value is not None:
             words.append(f"--{name}={as_text(value)}")  # in one word, for a value may begin with a dash
-    return train_from_options(*parse(words))
+    return train_from_options(*parse(words, choose))

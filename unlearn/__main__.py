@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pebench_tasks.errors import exit_code
 from pebench_tasks.versions import say_untested
 from unlearn import arguments
+from unlearn.recipes.choosing import choose
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         if first:
             say_untested()
-        ours, theirs = arguments.parse(argv)
+        ours, theirs = arguments.parse(argv, choose)
         from unlearn.training.run import train_from_options
 
         finished = train_from_options(ours, theirs)

@@ -3,7 +3,8 @@
 import difflib
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +25,7 @@ RECIPES = Path(__file__).parent / "recipes"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 TARGETS = ("person", "event", "joint")
 SAVES = ("merged", "adapter")
+OVERRULED = {"num_train_epochs": "max_steps"}  # options of the Trainer that do nothing where another has a value
 
 
 def _option(default: Any, text: str) -> Any:
@@ -69,13 +71,15 @@ class UnlearnArguments:
     dtype: str = _option("auto", f"of the weights: {', '.join(DTYPES)} (auto: float32 on CPU, bfloat16 on GPU)")
     trust_remote_code: bool = _option(False, "run code that comes with the checkpoint")
     hyperparameters: InitVar[Hyperparameters | None] = None  # the method's own, such as retain_weight
+    config: InitVar[str | Path | None] = None  # where options came from that are not the command line's
 
-    def __post_init__(self, hyperparameters: Hyperparameters | None) -> None:
+    def __post_init__(self, hyperparameters: Hyperparameters | None, config: str | Path | None) -> None:
         for name in ("method", "model", "data"):
             if not getattr(self, name):
                 raise BenchmarkError(f"--{name} is missing. See: python -m unlearn --help")
         method = methods.find(self.method)
         self.settings: Hyperparameters = methods.resolve_hyperparameters(method, hyperparameters or {})
+        self.recipe = "" if config is None else recipe_name(config)
         self.tune = [part for words in self.tune for part in words.split(",") if part]
         _check_choice("--dtype", [self.dtype], DTYPES)
         _check_choice("--save", [self.save], SAVES)
@@ -94,7 +98,7 @@ class UnlearnArguments:
             raise BenchmarkError("--load_in_4bit and --save adapter need --lora: there are no adapters without it.")
         if self.balance and self.target != "joint":
             raise BenchmarkError("--balance bgd weighs people against events: it needs --target joint.")
-        self._check_split(set(methods.needed_sets(method)) - {"everything"})
+        self._check_split(methods.forgets(method))
         self.formula()
         self._check_effects(trace(method, self.settings).sets)
 
@@ -115,8 +119,8 @@ class UnlearnArguments:
             if not used and getattr(self, name) != defaults[name]:
                 raise BenchmarkError(f"--{name} has no effect here: {reason}.")
 
-    def _check_split(self, split_sets: set[str]) -> None:
-        if not split_sets:
+    def _check_split(self, forgets: bool) -> None:
+        if not forgets:
             if self.target or self.forget:
                 raise BenchmarkError(f"{self.method} trains on everything and takes neither --target nor --forget.")
             return
@@ -140,8 +144,8 @@ class UnlearnArguments:
         return SetOptions(**{name: getattr(self, name) for name in SetOptions._fields})
 
     def as_dict(self) -> dict[str, Any]:
-        """Every option with its value, the method's own included."""
-        return {**asdict(self), **self.settings}
+        """Every option with its value, the method's own included, and the recipe that some came from."""
+        return {**asdict(self), **self.settings, **({"recipe": self.recipe} if self.recipe else {})}
 
 
 def _check_choice(option: str, given: Sequence[str], known: Sequence[str]) -> None:
@@ -151,18 +155,22 @@ def _check_choice(option: str, given: Sequence[str], known: Sequence[str]) -> No
         raise BenchmarkError(f"--tune names no part. Known: {', '.join(known)}.")
 
 
-def parse(argv: Sequence[str]) -> "tuple[UnlearnArguments, TrainingArguments]":
+def parse(
+    argv: Sequence[str], choose_config: Callable[[Namespace], Path | None] | None = None
+) -> "tuple[UnlearnArguments, TrainingArguments]":
     """Read a command line; options in it win over those of its ``--config FILE.yaml``.
 
-    Raises ``BenchmarkError`` for unknown options (naming the nearest known ones) and wrong values.
+    Where it has no ``--config``, ``choose_config`` may name one for the other options. Raises ``BenchmarkError`` for
+    unknown options (naming the nearest known ones) and wrong values.
     """
     from transformers import TrainingArguments
 
     own = methods.hyperparameter_types()
-    values = _parse_options(argv, [UnlearnArguments, TrainingArguments], own)
+    values = _parse_options(argv, [UnlearnArguments, TrainingArguments], own, choose_config)
     hyperparameters = {name: values[name] for name in own if values[name] is not None}
     ours = {f.name: values[f.name] for f in fields(UnlearnArguments)}
-    return UnlearnArguments(**ours, hyperparameters=hyperparameters), _training_arguments(values)
+    arguments = UnlearnArguments(**ours, hyperparameters=hyperparameters, config=values["config"])
+    return arguments, _training_arguments(values)
 
 
 def parse_training(argv: Sequence[str]) -> "TrainingArguments":
@@ -172,7 +180,12 @@ def parse_training(argv: Sequence[str]) -> "TrainingArguments":
     return _training_arguments(_parse_options(argv, [TrainingArguments], {}))
 
 
-def _parse_options(argv: Sequence[str], dataclasses: list[Any], own: Mapping[str, type]) -> dict[str, Any]:
+def _parse_options(
+    argv: Sequence[str],
+    dataclasses: list[Any],
+    own: Mapping[str, type],
+    choose_config: Callable[[Namespace], Path | None] | None = None,
+) -> dict[str, Any]:
     from transformers import HfArgumentParser
 
     class Parser(HfArgumentParser):
@@ -185,10 +198,18 @@ def _parse_options(argv: Sequence[str], dataclasses: list[Any], own: Mapping[str
     parser.add_argument("--config", default=None)
     known = {action.dest for action in parser._actions}
     argv = [_installed(word, known) for word in argv]
-    config = parser.parse_known_args(argv)[0].config
-    if config is not None:
-        parser.set_defaults(**_read_config(config, known - {"config"}))
     namespace, unknown = parser.parse_known_args(argv)
+    config = namespace.config
+    if config is None and choose_config is not None and not unknown:
+        config = choose_config(namespace)
+    if config is not None:
+        values = _read_config(str(config), known - {"config"})
+        given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
+        for name, stronger in OVERRULED.items():
+            if name in given:  # on the command line, which wins
+                values.pop(stronger, None)
+        parser.set_defaults(config=config, **values)
+        namespace, unknown = parser.parse_known_args(argv)
     if unknown:
         raise BenchmarkError(_unknown_option(unknown[0].split("=")[0], known, "--"))
     return vars(namespace)
@@ -241,6 +262,12 @@ def _read_config(name: str, known: set[str]) -> dict[str, Any]:
     return {k: v if v is None or isinstance(v, list) else as_text(v) for k, v in values.items()}
 
 
+def recipe_name(config: str | Path) -> str:
+    """What a ``--config`` is called: a recipe of ours by its name, whatever place it was taken from."""
+    path = Path(config)
+    return str(path.relative_to(RECIPES).with_suffix("")) if path.is_relative_to(RECIPES) else str(config)
+
+
 def as_text(value: Any) -> str:
     """A value as the word that stands for it on a command line."""
     return json.dumps(value) if isinstance(value, dict) else str(value)
@@ -260,7 +287,11 @@ def print_help() -> None:
     rows = [(f.name, str(f.metadata["help"])) for f in fields(UnlearnArguments)]
     rows += [
         ("output_dir", "the folder in which the checkpoint appears once it is complete; the same command resumes"),
-        ("config", "FILE.yaml with options as keys, or the name of a recipe; the command line wins"),
+        (
+            "config",
+            "FILE.yaml with options as keys, or the name of a recipe (default: the method's, of those in tiny/ for"
+            " a model below 100 million parameters); the command line wins",
+        ),
     ]
     rows += [(name, f"hyper-parameter of {', '.join(users)}") for name, users in methods.all_hyperparameters().items()]
     for name, text in rows:

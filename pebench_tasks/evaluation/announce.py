@@ -15,6 +15,10 @@ from pebench_tasks.results.learning import ignorant, retain_note
 from pebench_tasks.results.notes import failing, goal_flaws, missing_answers
 from pebench_tasks.results.record import ResultRecord
 
+NO_GOAL = (
+    "no Goal responses (PEBENCH_GOAL, or --goal of pebench score): scenes to forget get efficacy_truth_only and "
+    "generality_truth_only, which only say what is given away, in place of efficacy and generality"
+)
 NO_MORE_THAN_HALF = "Efficacy and Generality stop near a half, whatever a model has forgotten"  # with a flawed Goal
 
 

@@ -1,8 +1,8 @@
-"""Options of lmms-eval that our tasks cannot obey: refused, because an option without effect looks like one that works.
+"""Options of lmms-eval's command that our tasks cannot obey, and one without which most of what they are for is lost.
 
-Our tasks take thoughts apart themselves (``marking.thoughts``), whatever ``--reasoning_tags`` says, and have no
-examples for ``--num_fewshot``; a ``--system_instruction`` reaches only backends that take a plain text, and no result
-records it.
+The first are refused, because an option without effect looks like one that works. Our tasks take thoughts apart
+themselves (``marking.thoughts``), whatever ``--reasoning_tags`` says, and have no examples for ``--num_fewshot``; a
+``--system_instruction`` reaches only backends that take a plain text, and no result records it.
 """
 
 import argparse
@@ -21,27 +21,26 @@ INSTEAD = {
     "num_fewshot": "our tasks ask without examples",
 }
 NO_EXAMPLES = ("0", 0)  # what ``num_fewshot`` may be
+NO_SAMPLES = (
+    "without --log_samples the answers are not written, and such results can be neither rescored nor reported nor "
+    "submitted; add  --output_path DIR --log_samples"
+)
 
 
 def refuse_without_effect(command: Sequence[str], ours: Collection[str]) -> None:
     """Raise ``BenchmarkError`` where a command line of lmms-eval gives one of them to our tasks.
 
     ``command`` is ``sys.argv``; that of any other program is passed over. ``ours`` are the names of our tasks that are
-    to be run. Of a ``--config`` file those runs count that ask one of these.
+    to be run, or of what holds them. Of a ``--config`` file those runs count that ask one of these.
     """
-    program = Path(command[0])
-    if program.name != "lmms-eval" and program.parent.name != "lmms_eval":
-        return
-    parser = argparse.ArgumentParser(add_help=False)
-    for name in ("config", "tasks", *INSTEAD):
-        parser.add_argument(f"--{name}")
-    given = vars(parser.parse_known_args(command[1:])[0])
-    for run in _runs(given.pop("config")):
-        options = {**run, **{name: value for name, value in given.items() if value is not None}}
-        patterns = str(options.get("tasks") or "*").split(",")
-        if any(fnmatchcase(name, pattern.strip()) for name in ours for pattern in patterns):
-            for name in INSTEAD:
-                _refuse(name, options.get(name))
+    for run in _runs(command, ours):
+        for name in INSTEAD:
+            _refuse(name, run.get(name))
+
+
+def keeps_no_samples(command: Sequence[str], ours: Collection[str]) -> bool:
+    """Whether a command line of lmms-eval, or a run of its ``--config`` file, leaves our tasks' answers unwritten."""
+    return any(not (run.get("log_samples") or run.get("predict_only")) for run in _runs(command, ours))
 
 
 def refuse_instruction(text: str | None) -> None:
@@ -49,11 +48,27 @@ def refuse_instruction(text: str | None) -> None:
     _refuse("system_instruction", text)
 
 
-def _runs(config: str | None) -> Iterator[Mapping[str, Any]]:
-    """The runs that a configuration file asks for, each with its options; one without any where there is no file."""
+def _runs(command: Sequence[str], ours: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """The options of each run of a command line that asks one of ``ours``; none for another program's.
+
+    Those on the line count for every run of its ``--config`` file.
+    """
+    program = Path(command[0])
+    if program.name != "lmms-eval" and program.parent.name != "lmms_eval":
+        return
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for name in ("config", "tasks", *INSTEAD):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--log_samples", action="store_true")
+    parser.add_argument("--predict_only", "-x", action="store_true")
+    given = vars(parser.parse_known_args(command[1:])[0])
+    config = given.pop("config", None)
     content = yaml.safe_load(Path(config).read_text(encoding="utf-8")) if config else {}
     for run in content if isinstance(content, list) else [content]:
-        yield run if isinstance(run, dict) else {}
+        options = {**(run if isinstance(run, dict) else {}), **given}
+        patterns = str(options.get("tasks") or "*").split(",")
+        if any(fnmatchcase(name, pattern.strip()) for name in ours for pattern in patterns):
+            yield options
 
 
 def _refuse(name: str, value: Any) -> None:

@@ -60,6 +60,11 @@ class Run:
     unread: frozenset[tuple[str, str]] | None = None  # None until scoring begins
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def asks_a_goal(self) -> bool:
+        """Whether the model is a Goal, whose answers others are compared with."""
+        return self.model.get("method") == "goal"
+
     def begin(self, target: str) -> list[Document]:
         """The documents of a target's task, which now belongs to this run.
 

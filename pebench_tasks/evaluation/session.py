@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import shared_benchmark
 from pebench_tasks.errors import BenchmarkError, reason
-from pebench_tasks.evaluation.announce import choice_line, flawed_goal_lines, say
+from pebench_tasks.evaluation.announce import NO_GOAL, choice_line, flawed_goal_lines, say
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.datasets_folder import own_datasets_folder
 from pebench_tasks.evaluation.image_sizes import ImageSizes
@@ -69,7 +69,7 @@ class Session:
         choice = self._choice
         assert choice is not None
         benchmark = shared_benchmark(choice.directory)
-        self._announce(choice_line(choice, benchmark))
+        self.announce(choice_line(choice, benchmark))
         if choice.embedding is not None:  # loads the model: what is wrong with it is said before hours of generation
             choice.embedding.facts(benchmark.events)
         targets = sorted({TARGETS[name] for name in task_names if name in TARGETS})
@@ -81,7 +81,7 @@ class Session:
                 runs = choose_goals(find_goal_runs(choice.goal, target), wanted, choice.goal)
                 refuse_silent(runs)
                 for line in flawed_goal_lines(runs):
-                    self._announce(line)
+                    self.announce(line)
 
     @contextmanager
     def chosen(self, choice: Choice) -> Iterator[None]:
@@ -107,7 +107,10 @@ class Session:
             raise BenchmarkError(line)
         if self._run is None or self._run.unread is not None or target in self._run.splits:
             self._run = self._new_run()
-        return self._run.begin(target)
+        rows = self._run.begin(target)
+        if target in GOAL_TARGETS and self._run.choice.goal is None and not self._run.asks_a_goal:
+            self.announce(NO_GOAL)
+        return rows
 
     def _new_run(self) -> Run:
         choice = self._choice or choose()  # a harness without our plugin selects no tasks
@@ -118,7 +121,7 @@ class Session:
             model = {"pretrained": str(choice.checkpoint), **recorded_of(choice.checkpoint, needed=True)}
         model = model or {}
         self.image_sizes.start(model.get("backend") != OWN_BACKEND)  # which has the checkpoint's own settings
-        self._announce(choice_line(choice, benchmark))
+        self.announce(choice_line(choice, benchmark))
         return Run(choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes)
 
     def answered(self, target: str, key: str, cut: bool | None) -> None:
@@ -148,10 +151,16 @@ class Session:
             self._choice.judge.close()
         self._choice, self._by_program = choice, False
 
-    def _announce(self, line: str) -> None:
-        if line not in self._announced:
+    def announce(self, line: str) -> None:
+        """Say a line, unless it was said before."""
+        if self.is_new(line):
             say(line)
+
+    def is_new(self, line: str) -> bool:
+        """Whether a line was not said before; from now on it was."""
+        known = line in self._announced
         self._announced.add(line)
+        return not known
 
 
 session = Session()

@@ -1,13 +1,15 @@
 """What the tests of the lmms-eval side share: a real tiny LLaVA on disk and the real harness, run in process."""
 
 import json
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint
+from harness_runs import LIMIT, TASKS, Command, Evaluate, MakeCheckpoint
 from own_environment import own_environment
 
 from pebench_tasks.benchmark.reading import Benchmark
@@ -75,3 +77,24 @@ def evaluate(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
         return dict(results)
 
     return run
+
+
+@pytest.fixture
+def command(benchmark: Benchmark, llava: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Runs lmms-eval's own command in process, without the harness's own tasks, which take it seconds to read."""
+    from lmms_eval import __main__ as program
+    from lmms_eval.tasks import TaskManager
+    from loguru import logger
+
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    monkeypatch.setenv("VERBOSITY", "ERROR")  # which it sets
+    monkeypatch.setattr(program, "TaskManager", partial(TaskManager, include_defaults=False))
+
+    def run(tasks: str, *words: str) -> None:
+        options = f"--model pebench_hf --model_args pretrained={llava} --device cpu --batch_size 16 --limit {LIMIT}"
+        options += f" --gen_kwargs max_new_tokens=12 --verbosity ERROR --tasks {tasks}"
+        monkeypatch.setattr(sys, "argv", ["lmms-eval", *options.split(), *words])
+        program.cli_evaluate()
+
+    yield run
+    logger.remove()  # it logs to the output of a test that is over

@@ -9,6 +9,7 @@ JOINT = "pebench_joint"
 LIMIT = 24  # enough for every slice: the first documents hold them all
 EVERY_FIGURE = 150  # enough for every public figure
 Evaluate = Callable[..., dict[str, Any]]
+Command = Callable[..., None]
 MakeCheckpoint = Callable[..., Path]
 
 

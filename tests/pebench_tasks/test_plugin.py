@@ -2,15 +2,19 @@ import re
 import subprocess
 import sys
 import types
+from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_runs import Command
 
 from pebench_tasks import plugin, versions
 from pebench_tasks.benchmark.reading import Benchmark
 
 NAMES = ["pebench_events", "pebench_joint", "pebench_people"]
+TAG = "pebench"
 
 
 def task_manager(**options: Any) -> Any:
@@ -24,12 +28,12 @@ def task_manager(**options: Any) -> Any:
 def test_installing_the_package_is_all_it_takes_to_find_tasks_and_model() -> None:
     from lmms_eval import models
 
-    assert task_manager().all_tasks == NAMES
+    assert task_manager().all_tasks == [TAG, *NAMES]
     assert models.get_model_manifest("pebench_hf").chat_class_path == "pebench_tasks.evaluation.model.EvaluatedHf"
 
 
 def test_our_folder_as_include_path_adds_nothing_twice() -> None:
-    assert task_manager(include_path=str(versions.TASKS_FOLDER)).all_tasks == NAMES
+    assert task_manager(include_path=str(versions.TASKS_FOLDER)).all_tasks == [TAG, *NAMES]
     assert task_manager(include_path=[str(versions.TASKS_FOLDER)]).all_subtasks == NAMES
 
 
@@ -42,8 +46,83 @@ def test_a_users_own_variant_of_a_task_wins(tmp_path: Path) -> None:
 def test_other_tasks_stay_what_they_were(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("task: other\ndataset_path: json\n")
     manager = task_manager(include_path=str(tmp_path))
-    assert manager.all_tasks == ["other", *NAMES]
+    assert manager.all_tasks == ["other", TAG, *NAMES]
     assert manager.match_tasks(["other"]) == ["other"]  # no benchmark is chosen, and nobody asks for one
+
+
+GROUP = """\
+group: mine
+task:
+  - group: inner
+    task: [{task: pebench_events, num_fewshot: 0}]
+  - pebench
+"""
+
+
+@pytest.mark.parametrize("name", [TAG, "mine", "pebench*"])
+def test_the_data_are_checked_whatever_name_leads_to_our_tasks(
+    name: str, benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text(GROUP)
+    monkeypatch.setenv("PEBENCH_DATA", "/nowhere")
+    with pytest.raises(SystemExit, match=r"^error: There is no benchmark folder /nowhere"):
+        task_manager(include_path=str(tmp_path)).match_tasks([name])
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    assert name.strip("*") in task_manager(include_path=str(tmp_path)).match_tasks([name])
+    assert benchmark.fingerprint in capsys.readouterr().err
+
+
+def test_a_group_of_other_tasks_asks_for_no_benchmark(tmp_path: Path) -> None:
+    (tmp_path / "group.yaml").write_text("group: theirs\ntask: [other, nowhere]\n")
+    (tmp_path / "other.yaml").write_text("task: other\ndataset_path: json\n")
+    assert task_manager(include_path=str(tmp_path)).match_tasks(["theirs"]) == ["theirs"]
+
+
+def test_the_tag_is_people_and_events_and_no_row_of_its_own(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
+    loaded = task_manager().load_task_or_group([TAG], task_type="chat")
+    assert sorted(loaded) == ["pebench_events", "pebench_people"]  # a group's name would be a key above them
+    assert {task: type(one).__name__ for task, one in loaded.items()} == dict.fromkeys(
+        loaded, "ConfigurableMessagesTask"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"), [("list", [TAG, *NAMES]), ("tags", [TAG]), ("subtasks", NAMES), ("groups", [])]
+)
+def test_the_commands_that_list_tasks_list_ours_by_include_path(
+    action: str, shown: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lmms_eval.cli.tasks_cmd import run_tasks
+    from lmms_eval.tasks import TaskManager
+
+    monkeypatch.setattr("lmms_eval.tasks.TaskManager", partial(TaskManager, include_defaults=False))
+    run_tasks(Namespace(action=action, include_path=str(versions.TASKS_FOLDER), verbosity="WARNING"))
+    assert listed(capsys.readouterr().out) == {*shown}
+
+
+def test_lmms_eval_lists_our_tasks_where_it_is_asked_as_a_run(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command("list", "--verbosity", "INFO")
+    assert listed(capsys.readouterr().out) == {TAG, *NAMES}
+
+
+@pytest.mark.slow  # the harness reads the files of all its own tasks
+def test_lmms_eval_looks_for_no_plugins_where_it_lists_tasks_alone(tmp_path: Path) -> None:
+    """As the tasks' README says. Where this fails, it need not be said any more."""
+    command = [sys.executable, "-m", "lmms_eval", "tasks", "list"]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert "mmmu_val" in found.split()
+    assert not listed(found)
+
+
+def listed(printed: str) -> set[str]:
+    """The words of a list or table that are names of ours."""
+    return {word for word in re.findall(r"[\w/.-]+", printed) if word.startswith(TAG)}
 
 
 def test_selecting_our_task_without_a_benchmark_exits_with_the_commands_to_run(

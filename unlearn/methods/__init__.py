@@ -60,6 +60,11 @@ def optional_sets(method: Method) -> list[str]:
     return [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.default is None]
 
 
+def forgets(method: Method) -> bool:
+    """Whether a method must know what is forgotten: all but those that train on everything."""
+    return set(needed_sets(method)) != {"everything"}
+
+
 def default_hyperparameters(method: Method) -> Hyperparameters:
     """The method's keyword-only parameters with their defaults."""
     return {p.name: p.default for p in inspect.signature(method).parameters.values() if p.kind is p.KEYWORD_ONLY}

@@ -6,34 +6,22 @@ from collections.abc import Sequence
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoConfig
 
-from pebench_tasks.backend.families import auto_class
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.errors import BenchmarkError
 from unlearn.arguments import parse
+from unlearn.training.loading import count_parameters, read_config
 
 TOKENS_A_SAMPLE = 700  # a picture of LLaVA-1.5 is 576 tokens; question and answer come on top
 NEW_TOKENS = 40
 UTILISATION = 0.3  # of the matrix rate measured here; what plain training loops reach
 
 
-def parameters(model: str) -> int:
-    """The number of parameters of a base model, from its configuration; no weight is loaded."""
-    try:
-        config = AutoConfig.from_pretrained(model)
-        with torch.device("meta"):
-            return sum(p.numel() for p in auto_class(config).from_config(config).parameters())
-    except (OSError, ValueError) as error:
-        raise BenchmarkError(f"{model} cannot be read: {' '.join(str(error).split())}") from error
-
-
 def print_estimate(
     model: str, benchmark: Benchmark, forget: str, recipes: Sequence[Sequence[str]], checkpoints: int, console: Console
 ) -> None:
     """Print time, disk and memory for the stages whose training options are ``recipes``."""
-    count = parameters(model)
+    count = count_parameters(read_config(model))
     cuda = torch.cuda.is_available()
     width = 2 if cuda else 4  # bytes of a weight: bfloat16 on a GPU, float32 on a CPU
     trained = sum(_samples(words, benchmark) for words in recipes)

@@ -161,16 +161,14 @@ def _on_cpu(setting: Setting) -> list[str]:
 
 
 def recipe(recipes: str, method: str, target: str = "") -> list[str]:
-    """The ``--config`` option of a method and target: the folder's METHOD_TARGET.yaml, else its METHOD.yaml."""
+    """The ``--config`` option of a method and target, out of a folder of recipes."""
     from unlearn.arguments import RECIPES
+    from unlearn.recipes.choosing import find
 
     folder = RECIPES / recipes if (RECIPES / recipes).is_dir() else Path(recipes)
     if not folder.is_dir():
         raise BenchmarkError(f"There is no folder of recipes {recipes!r}.")
-    for name in (f"{method}_{target}.yaml", f"{method}.yaml"):
-        if (folder / name).is_file():
-            return ["--config", str(folder / name)]
-    raise BenchmarkError(f"{folder} has no recipe for {method} (neither {method}_{target}.yaml nor {method}.yaml).")
+    return ["--config", str(find(folder, method, target))]
 
 
 def processes(asked: int | None, *, tiny: bool) -> Processes:

@@ -24,9 +24,9 @@ SETTINGS_FILE = "settings.json"
 TORCH_WRITING = ("PytorchStreamWriter", "inline_container", "iostream error")  # torch.save says it in these words
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 # Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
-# (The data and a local start model are compared by their fingerprints, not by where they lie.)
+# (The data and a local start model are compared by their fingerprints, a recipe's options by their values.)
 FREE_OPTIONS = {
-    "model", "data", "output_dir", "reference_cache", "disable_tqdm", "report_to", "run_name", "log_level",
+    "model", "data", "output_dir", "recipe", "reference_cache", "disable_tqdm", "report_to", "run_name", "log_level",
     "log_level_replica", "log_on_each_node", "logging_strategy", "logging_steps", "logging_first_step",
     "save_strategy", "save_steps",
     "save_total_limit", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",

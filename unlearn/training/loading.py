@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, ProcessorMixin
+from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
@@ -32,6 +32,30 @@ def load(
         model = model.merge_and_unload()
     _make_savable(model.generation_config)
     return model, processor
+
+
+def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
+    """The configuration of a checkpoint's model, of an adapter its base's; ``BenchmarkError`` if it cannot be read."""
+    if not Path(name).is_dir():
+        check_checkpoint(name)
+    try:
+        return AutoConfig.from_pretrained(adapter_base(name) or name, trust_remote_code=trust_remote_code)
+    except families.UNLOADABLE as error:
+        raise BenchmarkError(f"{name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def count_parameters(config: PretrainedConfig, *, trust_remote_code: bool = False) -> int:
+    """The number of parameters of a configuration's model, of which no weight is loaded.
+
+    Raises ``BenchmarkError`` if there can be no such model.
+    """
+    try:
+        with torch.device("meta"):
+            model = families.auto_class(config).from_config(config, trust_remote_code=trust_remote_code)
+    except families.UNLOADABLE as error:
+        said = " ".join(str(error).split())
+        raise BenchmarkError(f"No {config.model_type} can be made of its configuration: {said}") from error
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _make_savable(config: GenerationConfig) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.evaluation.flags import refuse_instruction, refuse_without_effect
+from pebench_tasks.evaluation.flags import keeps_no_samples, refuse_instruction, refuse_without_effect
 
 PROGRAM = "/usr/bin/lmms-eval"
 OURS = ["pebench_people", "pebench_events"]
@@ -63,3 +63,32 @@ def test_a_system_s_turn_is_refused_in_a_program_too() -> None:
     refuse_instruction(None)
     with pytest.raises(BenchmarkError, match="system_instruction has no effect"):
         refuse_instruction("Be brief.")
+
+
+SAMPLES = "log_samples: true\nlog_samples_suffix: x\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "without"),
+    [
+        ("--model pebench_hf", "", True),
+        ("--log_samples_suffix log_samples", "", True),
+        ("--log_samples --log_samples_suffix x", "", False),
+        ("--predict_only", "", False),
+        ("-x", "", False),
+        ("", SAMPLES, False),
+        ("", "model: pebench_hf\n", True),
+        ("--log_samples", "model: pebench_hf\n", False),
+        ("", "- log_samples: true\n- model: pebench_hf\n", True),  # the second run keeps none
+        ("", "- log_samples: true\n- tasks: pope\n", False),  # which is not about ours
+    ],
+)
+def test_a_command_that_keeps_no_answers_is_known(words: str, text: str, without: bool, tmp_path: Path) -> None:
+    if text:
+        (tmp_path / "run.yaml").write_text(text)
+        words += f" --config {tmp_path / 'run.yaml'}"
+    assert keeps_no_samples([PROGRAM, *words.split()], OURS) is without
+
+
+def test_a_program_that_calls_the_harness_decides_for_itself_what_it_keeps() -> None:
+    assert not keeps_no_samples(["pytest"], OURS)

@@ -55,13 +55,18 @@ sys.exit(main())
 
 @pytest.fixture
 def words(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> Words:
-    """A command line for a global batch of 12, drawn by so many processes: ``words("gd", "out", processes=2)``."""
+    """A command line for a global batch of 12, drawn by so many processes: ``words("gd", "out", processes=2)``.
+
+    Without a recipe, for the steps are large enough as it is.
+    """
+    (tmp_path / "nothing.yaml").write_text("")
 
     def make(method: str, name: str, processes: int, **options: Any) -> list[str]:
         drawn = 12 // processes // options.get("gradient_accumulation_steps", 1)
         values = {
             "method": method, "model": finetuned, "data": benchmark.directory, "target": "person", "forget": 20,
-            "output_dir": tmp_path / name, "reference_cache": tmp_path / f"{name}-cache", "use_cpu": "true",
+            "config": tmp_path / "nothing.yaml", "output_dir": tmp_path / name,
+            "reference_cache": tmp_path / f"{name}-cache", "use_cpu": "true",
             "max_steps": 3, "per_device_train_batch_size": drawn, "save_strategy": "no", "logging_strategy": "no",
             "disable_tqdm": "true", "optim": "sgd", "learning_rate": 0.05, "lr_scheduler_type": "constant", **options,
         }  # fmt: skip
