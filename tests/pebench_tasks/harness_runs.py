@@ -8,6 +8,8 @@ TASKS = ["pebench_people", "pebench_events"]
 JOINT = "pebench_joint"
 LIMIT = 24  # enough for every slice: the first documents hold them all
 EVERY_FIGURE = 150  # enough for every public figure
+NEW_TOKENS = 12  # untrained models hardly end an answer by themselves
+SHORT: dict[str, Any] = {"device": "cpu", "limit": LIMIT, "max_new_tokens": NEW_TOKENS}
 Evaluate = Callable[..., dict[str, Any]]
 MakeCheckpoint = Callable[..., Path]
 
