@@ -75,7 +75,11 @@ def inline(page: Path) -> Iterator[list[str]]:
 
 def tasks() -> set[str]:
     """What ``lmms-eval --tasks`` takes of ours: tasks and tags."""
-    files = [path.read_text(encoding="utf-8") for path in TASKS_FOLDER.iterdir() if path.suffix in ("", ".yaml")]
+    files = [
+        path.read_text(encoding="utf-8")
+        for path in TASKS_FOLDER.iterdir()
+        if path.is_file() and path.suffix in ("", ".yaml")
+    ]
     return {name for text in files for name in re.findall(r"(?m)^(?:task|tag): (\w+)$", text)}
 
 

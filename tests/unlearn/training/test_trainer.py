@@ -20,6 +20,7 @@ from unlearn import losses, train
 from unlearn.arguments import UnlearnArguments, parse
 from unlearn.data import sets
 from unlearn.data.samples import Sample, ask
+from unlearn.recipes.choosing import choose
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.forward import ModelAnswers, Reader
 from unlearn.tensors.parts import part_of
@@ -420,7 +421,7 @@ def test_a_program_trains_as_the_command_does(benchmark: Benchmark, finetuned: P
     words = f"--method gd --model {finetuned} --data {benchmark.directory} --target person --forget 20 --use_cpu true"
     words += " --max_steps 1 --per_device_train_batch_size 2 --tune lm projector --retain_weight 2.0"
     words += ' --lr_scheduler_type cosine_with_min_lr --lr_scheduler_kwargs {"min_lr":0.0}'
-    command = train_from_options(*parse([*words.split(), "--output_dir", str(tmp_path / "command")]))
+    command = train_from_options(*parse([*words.split(), "--output_dir", str(tmp_path / "command")], choose))
     assert same(weights(folder), weights(command))
     assert read(folder)["arguments"]["retain_weight"] == 2.0
     with pytest.raises(BenchmarkError, match="retain_wait"):
