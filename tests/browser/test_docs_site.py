@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("width", [pytest.param(DESKTOP, marks=pytest.mark.slow), PHONE])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_and_is_accessible(
     address: str, chromium: "Browser", axe: Callable[["Page"], None], name: str, width: int
