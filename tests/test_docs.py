@@ -5,15 +5,14 @@ import configparser
 import inspect
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from documented import ASSIGNED, BLOCK, DOCS, PAGES, README, ROOT, blocks, commands
 
 import pebench_tasks
 from pebench_tasks import cli
@@ -21,37 +20,12 @@ from pebench_tasks.cli.mark import marks
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.versions import TASKS_FOLDER
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-import assemble  # noqa: E402
+import assemble
 
-README = ROOT / "README.md"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-OTHERS = [ROOT / name for name in ("CONTRIBUTING.md", "pebench_tasks/tasks/README.md", "tests/README.md")]
-PAGES = [README, *DOCS, *OTHERS]
-BLOCK = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```$")
-ASSIGNED = re.compile(r"[A-Z_]+=")
 MODULES = ("unlearn", "unlearn.demo", "unlearn.table1")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced code of a page in a language."""
-    return [dedent(code) for said, code in BLOCK.findall(page.read_text(encoding="utf-8")) if said == language]
-
-
-def commands(shell: str) -> Iterator[list[str]]:
-    """The words of each command of a shell text, without what sets variables before it."""
-    for line in shell.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        while words:
-            end = words.index("&&") if "&&" in words else len(words)
-            command, words = words[:end], words[end + 1 :]
-            while command and ASSIGNED.match(command[0]):
-                command.pop(0)
-            if command:
-                yield command
 
 
 def ours(command: list[str]) -> list[str]:
@@ -70,7 +44,7 @@ def inline(page: Path) -> Iterator[list[str]]:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for code in re.findall(r"`([^`]+)`", text):
         if re.match(r"(pebench|python -m unlearn|make) ", code):
-            yield from filter(None, map(ours, commands(" ".join(code.split()))))
+            yield from filter(None, (ours(command.words) for command in commands(" ".join(code.split()))))
 
 
 def tasks() -> set[str]:
@@ -163,7 +137,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 @each_page
 def test_every_command_in_a_code_block_parses(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (command for code in blocks(page, "bash") for command in commands(code)):
+    for command in (command.words for code in blocks(page, "bash") for command in commands(code)):
         if words := ours(command):
             try:
                 check_options(words)
@@ -184,7 +158,7 @@ def test_every_command_in_the_text_is_there_with_its_options(page: Path) -> None
 
 def test_there_are_commands_to_check() -> None:
     """What is found above is found at all."""
-    found = [ours(command) for page in DOCS for code in blocks(page, "bash") for command in commands(code)]
+    found = [ours(command.words) for page in DOCS for code in blocks(page, "bash") for command in commands(code)]
     assert ["make", "demo"] in found
     assert ["pebench", "data", "show", "bench"] in found
     assert len([words for words in found if words]) > 40
