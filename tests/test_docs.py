@@ -151,6 +151,14 @@ def test_every_command_in_a_code_block_parses(page: Path, capsys: pytest.Capture
             assert set(command[command.index("--tasks") + 1].split(",")) <= tasks(), command
 
 
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_command_is_read_without_scrolling(page: Path) -> None:
+    """On a laptop's screen; a line of JSON cannot be broken."""
+    shown = [code for language in ("bash", "python", "text") for code in blocks(page, language)]
+    long = [line for code in shown for line in code.splitlines() if len(line) > 80]
+    assert [line for line in long if not line.startswith("echo '{")] == []
+
+
 @each_page
 def test_every_command_in_the_text_is_there_with_its_options(page: Path) -> None:
     for words in inline(page):
@@ -226,6 +234,43 @@ def test_the_marks_of_names_are_as_the_page_tells_them() -> None:
     for (response, forgotten, kept), mark in zip(told, marks(map(json.dumps, rows), "marks.md"), strict=True):
         for cell, figure in ((forgotten, mark["efficacy"]), (kept, mark["retain"])):
             assert re.findall(r"\b(0|100)\b", cell) == [f"{figure:.0f}"], response
+
+
+ORDERINGS = {  # a row of the page: what the rows of table1.md begin with that it sums up
+    "GA and DPO leave": ("GA destroys", "DPO destroys"),
+    "PO, KL and SIU do": ("PO destroys", "KL destroys", "SIU destroys"),
+    "every method forgets": ("Every method forgets",),
+    "GD keeps more": ("GD keeps more person", "GD keeps more event"),
+    "PO hardly moves": ("PO hardly moves",),
+    "GA scores": ("GA scores",),
+    "no method comes near": ("No method comes near",),
+    "what is forgotten": ("What is forgotten",),
+    "unlearning people costs": ("Unlearning people costs",),
+    "unlearning costs World": ("Unlearning costs World",),
+    "BGD raises GD's": ("BGD raises GD's person", "BGD raises GD's event"),
+    "BGD raises KL's": ("BGD raises KL's person", "BGD raises KL's event"),
+}
+
+
+def table_rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the table of a page whose first heading this is."""
+    table = page.read_text(encoding="utf-8").partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_the_orderings_of_the_miniature_are_those_of_its_table() -> None:
+    """Whether each appears on the means, and on how many seeds."""
+    heading = "what the paper's tables show"
+    made = {row[0]: (row[2], row[3]) for row in table_rows(ROOT / "benchmarks" / "results" / "table1.md", heading)}
+    told = table_rows(ROOT / "docs" / "results.md", heading)
+    assert len(told) == len(ORDERINGS)
+    assert sum(map(len, ORDERINGS.values())) == len(made)
+    for claim, said in told:
+        (begins,) = [parts for start, parts in ORDERINGS.items() if claim.startswith(start)]
+        expected = [value for start in begins for name, value in made.items() if name.startswith(start)]
+        verdicts = re.findall(r"\b(yes|no)\b", said)
+        seeds = re.findall(r"\d", " ".join(re.findall(r"\(([\d, and]+) of 5\)", said)))
+        assert [*zip(verdicts * (len(expected) // len(verdicts)), seeds, strict=True)] == expected, claim
 
 
 def test_every_page_is_in_the_navigation() -> None:
