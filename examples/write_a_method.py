@@ -13,8 +13,14 @@ from unlearn.answers import Answers, Terms
 from unlearn.methods import METHODS
 
 
-def bounded(forget: Answers, retain: Answers, *, ceiling: float = 5.0, retain_weight: float = 1.0) -> Terms:
-    """``ceiling`` is in nats a token: an answer that has become this unlikely is pushed no further."""
+def bounded(
+    forget: Answers,
+    retain: Answers,
+    *,
+    ceiling: float = 5.0,
+    retain_weight: float = 1.0,
+) -> Terms:
+    """``ceiling``: the nats a token at which an answer is pushed no further."""
     yield "forget", -forget.nll_each().clamp(max=ceiling).mean()
     if retain_weight:
         yield "retain", retain_weight * retain.nll()

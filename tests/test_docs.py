@@ -5,53 +5,28 @@ import configparser
 import inspect
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from documented import ASSIGNED, BLOCK, DOCS, PAGES, README, ROOT, blocks, commands
 
 import pebench_tasks
 from pebench_tasks import cli
 from pebench_tasks.cli.mark import marks
-from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.evaluation import datasets_folder
 from pebench_tasks.versions import TASKS_FOLDER
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-import assemble  # noqa: E402
+import assemble
 
-README = ROOT / "README.md"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-OTHERS = [ROOT / name for name in ("CONTRIBUTING.md", "pebench_tasks/tasks/README.md", "tests/README.md")]
-PAGES = [README, *DOCS, *OTHERS]
-BLOCK = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```$")
-ASSIGNED = re.compile(r"[A-Z_]+=")
+PACKAGES = ("pebench_tasks", "unlearn")
 MODULES = ("unlearn", "unlearn.demo", "unlearn.table1")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced code of a page in a language."""
-    return [dedent(code) for said, code in BLOCK.findall(page.read_text(encoding="utf-8")) if said == language]
-
-
-def commands(shell: str) -> Iterator[list[str]]:
-    """The words of each command of a shell text, without what sets variables before it."""
-    for line in shell.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        while words:
-            end = words.index("&&") if "&&" in words else len(words)
-            command, words = words[:end], words[end + 1 :]
-            while command and ASSIGNED.match(command[0]):
-                command.pop(0)
-            if command:
-                yield command
 
 
 def ours(command: list[str]) -> list[str]:
@@ -70,7 +45,7 @@ def inline(page: Path) -> Iterator[list[str]]:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for code in re.findall(r"`([^`]+)`", text):
         if re.match(r"(pebench|python -m unlearn|make) ", code):
-            yield from filter(None, map(ours, commands(" ".join(code.split()))))
+            yield from filter(None, (ours(command.words) for command in commands(" ".join(code.split()))))
 
 
 def tasks() -> set[str]:
@@ -167,7 +142,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 @each_page
 def test_every_command_in_a_code_block_parses(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (command for code in blocks(page, "bash") for command in commands(code)):
+    for command in (command.words for code in blocks(page, "bash") for command in commands(code)):
         if words := ours(command):
             try:
                 check_options(words)
@@ -180,6 +155,14 @@ def test_every_command_in_a_code_block_parses(page: Path, capsys: pytest.Capture
             assert set(command[command.index("--tasks") + 1].split(",")) <= tasks(), command
 
 
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_command_is_read_without_scrolling(page: Path) -> None:
+    """On a laptop's screen; a line of JSON cannot be broken."""
+    shown = [code for language in ("bash", "python", "text") for code in blocks(page, language)]
+    long = [line for code in shown for line in code.splitlines() if len(line) > 80]
+    assert [line for line in long if not line.startswith("echo '{")] == []
+
+
 @each_page
 def test_every_command_in_the_text_is_there_with_its_options(page: Path) -> None:
     for words in inline(page):
@@ -188,7 +171,7 @@ def test_every_command_in_the_text_is_there_with_its_options(page: Path) -> None
 
 def test_there_are_commands_to_check() -> None:
     """What is found above is found at all."""
-    found = [ours(command) for page in DOCS for code in blocks(page, "bash") for command in commands(code)]
+    found = [ours(command.words) for page in DOCS for code in blocks(page, "bash") for command in commands(code)]
     assert ["make", "demo"] in found
     assert ["pebench", "data", "show", "bench"] in found
     assert len([words for words in found if words]) > 40
@@ -226,11 +209,19 @@ def test_the_method_in_the_pages_is_that_of_the_example() -> None:
     assert shown.strip() in (ROOT / "examples" / "write_a_method.py").read_text(encoding="utf-8")
 
 
-def test_every_variable_of_ours_has_a_row() -> None:
-    rows = re.findall(r"(?m)^\| `(PEBENCH_[A-Z_]+)", (ROOT / "docs" / "environment.md").read_text(encoding="utf-8"))
-    sources = [path.read_text(encoding="utf-8") for path in Path(inspect.getfile(choose)).parents[1].rglob("*.py")]
-    named = {name for text in sources for name in re.findall(r"\bPEBENCH(?:_[A-Z]+)+\b", text)}
-    assert sorted(rows) == sorted(named)
+def test_every_variable_of_ours_has_a_row_and_every_other_is_named() -> None:
+    page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    sources = [path.read_text(encoding="utf-8") for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")]
+
+    def named(pattern: str) -> set[str]:
+        return {name for text in sources for name in re.findall(pattern, text)}
+
+    assert sorted(re.findall(r"(?m)^\| `(PEBENCH_[A-Z_]+)", page)) == sorted(named(r"\bPEBENCH(?:_[A-Z]+)+\b"))
+    read = named(r"environ(?:\.get\(|\[)['\"]([A-Z_]+)") | named(r"\b(?:HF|OPENAI)_[A-Z_]+\b")
+    read.add(datasets_folder.VARIABLE)
+    assert {"RANK", "XDG_CACHE_HOME", "HF_TOKEN", "OPENAI_BASE_URL"} <= read
+    unnamed = {name for name in read if name not in page and not name.startswith("ACCELERATE_")}
+    assert unnamed == {"TOKENIZERS_PARALLELISM"}  # which the demo sets for its own processes
 
 
 def test_the_marks_of_names_are_as_the_page_tells_them() -> None:
@@ -247,6 +238,43 @@ def test_the_marks_of_names_are_as_the_page_tells_them() -> None:
     for (response, forgotten, kept), mark in zip(told, marks(map(json.dumps, rows), "marks.md"), strict=True):
         for cell, figure in ((forgotten, mark["efficacy"]), (kept, mark["retain"])):
             assert re.findall(r"\b(0|100)\b", cell) == [f"{figure:.0f}"], response
+
+
+ORDERINGS = {  # a row of the page: what the rows of table1.md begin with that it sums up
+    "GA and DPO leave": ("GA destroys", "DPO destroys"),
+    "PO, KL and SIU do": ("PO destroys", "KL destroys", "SIU destroys"),
+    "every method forgets": ("Every method forgets",),
+    "GD keeps more": ("GD keeps more person", "GD keeps more event"),
+    "PO hardly moves": ("PO hardly moves",),
+    "GA scores": ("GA scores",),
+    "no method comes near": ("No method comes near",),
+    "what is forgotten": ("What is forgotten",),
+    "unlearning people costs": ("Unlearning people costs",),
+    "unlearning costs World": ("Unlearning costs World",),
+    "BGD raises GD's": ("BGD raises GD's person", "BGD raises GD's event"),
+    "BGD raises KL's": ("BGD raises KL's person", "BGD raises KL's event"),
+}
+
+
+def table_rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the table of a page whose first heading this is."""
+    table = page.read_text(encoding="utf-8").partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_the_orderings_of_the_miniature_are_those_of_its_table() -> None:
+    """Whether each appears on the means, and on how many seeds."""
+    heading = "what the paper's tables show"
+    made = {row[0]: (row[2], row[3]) for row in table_rows(ROOT / "benchmarks" / "results" / "table1.md", heading)}
+    told = table_rows(ROOT / "docs" / "results.md", heading)
+    assert len(told) == len(ORDERINGS)
+    assert sum(map(len, ORDERINGS.values())) == len(made)
+    for claim, said in told:
+        (begins,) = [parts for start, parts in ORDERINGS.items() if claim.startswith(start)]
+        expected = [value for start in begins for name, value in made.items() if name.startswith(start)]
+        verdicts = re.findall(r"\b(yes|no)\b", said)
+        seeds = re.findall(r"\d", " ".join(re.findall(r"\(([\d, and]+) of 5\)", said)))
+        assert [*zip(verdicts * (len(expected) // len(verdicts)), seeds, strict=True)] == expected, claim
 
 
 def test_every_page_is_in_the_navigation() -> None:

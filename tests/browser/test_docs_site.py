@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("index", "methods", "troubleshooting")
+PAGES = ("index", "methods", "published-data", "scoring", "troubleshooting")
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
