@@ -48,7 +48,10 @@ def choose(options: Namespace) -> Path | None:
         parameters = count_parameters(config, trust_remote_code=options.trust_remote_code)
     except BenchmarkError as error:
         raise BenchmarkError(f"{options.model} is of no known size: {error}. Name a recipe with --config.") from error
-    recipe = find(of_size(parameters), method, target)
+    try:
+        recipe = find(of_size(parameters), method, target)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{error} Name a file of options with --config.") from error
     log.info(
         "recipe %s: for models of %s %d million parameters, and this one has %s million; options of the command win "
         "over it, --config NAME or FILE.yaml takes another",

@@ -17,6 +17,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn.__main__ import main
 from unlearn.arguments import RECIPES, UnlearnArguments, parse
+from unlearn.methods import METHODS
 from unlearn.recipes.choosing import LARGE, choose, of_size
 
 CPU = ["--use_cpu", "--report_to", "none"]
@@ -142,6 +143,15 @@ def test_what_means_nothing_is_refused_as_ever(
 ) -> None:
     with pytest.raises(BenchmarkError, match=said):
         parse(words(**changes), choose)
+
+
+def test_a_method_without_a_recipe_needs_options_of_its_own(
+    words: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "mine", METHODS["gd"])
+    with pytest.raises(BenchmarkError, match=r"no recipe for mine .*\. Name a file of options with --config\."):
+        parse(words(method="mine"), choose)
+    assert parse(words(method="mine", config="tiny/gd_event"), choose)[0].recipe == "tiny/gd_event"
 
 
 def test_a_model_that_cannot_be_read_is_left_to_whoever_loads_it(words: Callable[..., list[str]]) -> None:
