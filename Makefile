@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check docs dist lock setup clean
+.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families compat browser check docs dist lock setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -44,6 +44,9 @@ families: $(READY)  ## every model family, about half an hour: benchmarks/result
 	@$(BIN)/python -m pytest tests/families --families --numprocesses auto --dist loadgroup --verbose \
 		--outcomes $(FAMILIES); found=$$?; \
 		$(BIN)/python tests/families/support_page.py $(FAMILIES) benchmarks/results/families.md && exit $$found
+
+compat: $(READY)  ## transformers and lmms-eval in many versions, about an hour (needs the network): benchmarks/results/compat.md
+	@$(BIN)/python tests/compat/compat.py
 
 check: $(READY)  ## lint, format, layers, types
 	@$(BIN)/ruff check .

@@ -101,7 +101,10 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
     @wraps(match_tasks)
     def match(self: Any, task_list: list[str]) -> list[str]:
         names = match_tasks(self, task_list)
-        ours = {name: [task for task in _tasks_of(name, self.task_index) if _is_ours(self.task_index[task])] for name in names}
+        ours = {
+            name: [task for task in _tasks_of(name, self.task_index) if _is_ours(self.task_index[task])]
+            for name in names
+        }
         tasks = list(dict.fromkeys(task for found in ours.values() for task in found))
         if tasks:
             from pebench_tasks.evaluation.command import begin
