@@ -101,10 +101,7 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
     @wraps(match_tasks)
     def match(self: Any, task_list: list[str]) -> list[str]:
         names = match_tasks(self, task_list)
-        ours = {
-            name: [task for task in _tasks_of(name, self.task_index) if _is_ours(self.task_index[task])]
-            for name in names
-        }
+        ours = {name: list(_tasks_of_ours(name, self.task_index)) for name in names}
         tasks = list(dict.fromkeys(task for found in ours.values() for task in found))
         if tasks:
             from pebench_tasks.evaluation.command import begin
@@ -116,8 +113,10 @@ def _check_data(match_tasks: Callable[..., list[str]]) -> Callable[..., list[str
     return match
 
 
-def _is_ours(task: Mapping[str, Any]) -> bool:
-    return Path(str(task["yaml_path"])).is_relative_to(TASKS_FOLDER)
+def _tasks_of_ours(name: str, index: Mapping[str, Any]) -> Iterator[str]:
+    for task in _tasks_of(name, index):
+        if Path(str(index[task]["yaml_path"])).is_relative_to(TASKS_FOLDER):
+            yield task
 
 
 def _tasks_of(name: str, index: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+import pytest
+
 from pebench_tasks import cli
 from pebench_tasks.leaderboard.check.board import read_board
 from pebench_tasks.leaderboard.check.check_board import check_board, open_benchmarks
@@ -10,6 +12,7 @@ from pebench_tasks.leaderboard.check.check_board import check_board, open_benchm
 BOARD = Path(__file__).parents[2] / "benchmarks" / "leaderboard"
 
 
+@pytest.mark.slow
 def test_the_shipped_board_gives_its_figures_again_on_the_benchmark_that_its_command_draws(tmp_path: Path) -> None:
     ((fingerprint, facts),) = read_board(BOARD).benchmarks.items()
     assert cli.main([*shlex.split(facts.build)[1:], "--out", str(tmp_path / "data")]) == 0

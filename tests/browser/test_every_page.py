@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 of_the_layout = pytest.mark.parametrize("any_page", ["comparison", "index"], indirect=True)
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("width", [pytest.param(DESKTOP, marks=pytest.mark.slow), PHONE])
 def test_a_page_loads_fits_and_is_accessible(
     any_page: Path, open_page: OpenPage, axe: Callable[["Page"], None], width: int
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness_runs import LIMIT, TASKS, Command, Evaluate, MakeCheckpoint
+from harness_runs import LIMIT, NEW_TOKENS, TASKS, Command, Evaluate, MakeCheckpoint
 from own_environment import own_environment
 
 from pebench_tasks.benchmark.reading import Benchmark
@@ -64,7 +64,7 @@ def evaluate(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
         from lmms_eval.evaluator import simple_evaluate
         from lmms_eval.tasks import TaskManager
 
-        settings = {"limit": LIMIT, "gen_kwargs": "max_new_tokens=12", **options}
+        settings = {"limit": LIMIT, "gen_kwargs": f"max_new_tokens={NEW_TOKENS}", **options}
         results = simple_evaluate(
             model=model,
             model_args=model_args,

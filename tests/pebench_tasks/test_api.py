@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness_runs import LIMIT, MakeCheckpoint
+from harness_runs import SHORT, MakeCheckpoint
 
 import pebench_tasks
 from pebench_tasks.benchmark.reading import Benchmark
@@ -19,7 +19,7 @@ def results(
 ) -> list[Result]:
     """Two checkpoints, scored on people."""
     checkpoints = [llava, make_checkpoint("second", seed=1, method="gd", target="person", forget="forget05")]
-    options = {"data": benchmark.directory, "device": "cpu", "limit": LIMIT}
+    options = {"data": benchmark.directory, **SHORT}
     return pebench_tasks.evaluate(
         checkpoints, targets=["person"], output_path=tmp_path_factory.mktemp("scores"), **options
     )

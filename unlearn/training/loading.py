@@ -8,6 +8,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from pebench_tasks.backend import families
+from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
 from pebench_tasks.errors import BenchmarkError
 
@@ -40,7 +41,9 @@ def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConf
         check_checkpoint(name)
     try:
         return AutoConfig.from_pretrained(adapter_base(name) or name, trust_remote_code=trust_remote_code)
-    except families.UNLOADABLE as error:
+    except Exception as error:
+        if not raised_by_libraries(error):
+            raise
         raise BenchmarkError(f"{name} cannot be read: {' '.join(str(error).split())}") from error
 
 
@@ -52,7 +55,9 @@ def count_parameters(config: PretrainedConfig, *, trust_remote_code: bool = Fals
     try:
         with torch.device("meta"):
             model = families.auto_class(config).from_config(config, trust_remote_code=trust_remote_code)
-    except families.UNLOADABLE as error:
+    except Exception as error:
+        if not raised_by_libraries(error):
+            raise
         said = " ".join(str(error).split())
         raise BenchmarkError(f"No {config.model_type} can be made of its configuration: {said}") from error
     return sum(parameter.numel() for parameter in model.parameters())

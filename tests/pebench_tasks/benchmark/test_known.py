@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import EVERY_FIGURE, MakeCheckpoint
+from harness_runs import EVERY_FIGURE, SHORT, MakeCheckpoint
 
 from pebench_tasks.benchmark.known_figures import load_known
 from pebench_tasks.benchmark.reading import Benchmark
@@ -25,7 +25,7 @@ def scored(make_checkpoint: MakeCheckpoint, benchmark: Benchmark, tmp_path_facto
     checkpoint = make_checkpoint("nobody", method="pretrain", base="ba5e" * 4, weights="ca11" * 4)
     out = tmp_path_factory.mktemp("results")
     both = ["person", "joint"]
-    evaluate([checkpoint], data=benchmark.directory, targets=both, output_path=out, device="cpu", limit=EVERY_FIGURE)
+    evaluate([checkpoint], data=benchmark.directory, targets=both, output_path=out, **SHORT | {"limit": EVERY_FIGURE})
     return out / "nobody"
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness_runs import EVERY_FIGURE, LIMIT, MakeCheckpoint
+from harness_runs import EVERY_FIGURE, SHORT, MakeCheckpoint
 
 from pebench_tasks import cli
 from pebench_tasks.benchmark.known_figures import load_known
@@ -50,7 +50,7 @@ def known(
     out = tmp_path_factory.mktemp("known")
     base = make_checkpoint("base", seed=3, method="pretrain", base="b" * 16, weights="b" * 16)
     (result,) = evaluate(
-        [base], data=benchmark.directory, targets=["person"], output_path=out, device="cpu", limit=EVERY_FIGURE
+        [base], data=benchmark.directory, targets=["person"], output_path=out, **SHORT | {"limit": EVERY_FIGURE}
     )
     rows = [json.loads(line) for line in result.samples_file.open()]
     first = next(row for row in rows if row["provenance"]["slice"] == "real")
@@ -64,9 +64,7 @@ def test_only_figures_on_the_list_count_as_real(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, known: tuple[Path, str], tmp_path: Path
 ) -> None:
     model = make_checkpoint("model", seed=4, method="ga", target="person", forget="forget05")
-    results = evaluate(
-        [model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, device="cpu", limit=LIMIT
-    )
+    results = evaluate([model], data=benchmark.directory, real_known=known[0], output_path=tmp_path, **SHORT)
     for result, kind in zip(results, ("name", "scene"), strict=True):
         asked = [json.loads(line)["provenance"] for line in result.samples_file.open()]
         assert [row["key"] for row in asked if row["slice"] == "real"] == [f"{known[1]}/{kind}"]

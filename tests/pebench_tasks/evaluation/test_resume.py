@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import LIMIT, TASKS, Evaluate, MakeCheckpoint, responses
+from harness_runs import LIMIT, NEW_TOKENS, SHORT, TASKS, Evaluate, MakeCheckpoint, responses
 
 from pebench_tasks.backend.journal import Journal
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.results.files import Result, read_results_file
 
-OPTIONS: dict[str, Any] = {"device": "cpu", "limit": LIMIT}
 CLOCKS = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "throughput", "efficiency", "usage")
 
 
@@ -26,7 +25,7 @@ CLOCKS = ("date", "start_time", "end_time", "total_evaluation_time_seconds", "th
 def whole(benchmark: Benchmark, llava: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     """Both tasks scored without an interruption."""
     out = tmp_path_factory.mktemp("whole")
-    return evaluate([llava], data=benchmark.directory, output_path=out, batch_size=4, **OPTIONS)
+    return evaluate([llava], data=benchmark.directory, output_path=out, batch_size=4, **SHORT)
 
 
 def assert_equal(found: list[Result], expected: list[Result]) -> None:
@@ -53,6 +52,7 @@ def answers_kept(out: Path) -> int:
 def start(checkpoint: Path, benchmark: Benchmark, out: Path, *launcher: str) -> subprocess.Popen[bytes]:
     command = [*launcher, os.path.join(os.path.dirname(sys.executable), "pebench"), "score", str(checkpoint)]
     command += ["--data", str(benchmark.directory), "--output_path", str(out), "--limit", str(LIMIT)]
+    command += ["--max_new_tokens", str(NEW_TOKENS)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen([*command, "--batch_size", "2"], env=environment, stderr=subprocess.PIPE)
 
@@ -77,7 +77,7 @@ def test_a_killed_scoring_goes_on_where_it_stopped(
 ) -> None:  # fmt: skip
     count = kill_in_the_middle(start(llava, benchmark, tmp_path), tmp_path)
     asked = spy(monkeypatch)
-    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, **OPTIONS | {"batch_size": 4})
+    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, **SHORT | {"batch_size": 4})
     assert "pebench: going on: " in capsys.readouterr().err
     assert 0 < len(asked) <= answered(whole) - count
     assert_equal(found, whole)
@@ -124,10 +124,10 @@ def test_an_interrupted_scoring_goes_on_with_another_batch_size(
     benchmark: Benchmark, llava: Path, whole: list[Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     with interrupted_after(5):
-        evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=3, **OPTIONS)
+        evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=3, **SHORT)
     assert answers_kept(tmp_path) == 5
     asked = spy(monkeypatch)
-    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=4, **OPTIONS)
+    found = evaluate([llava], data=benchmark.directory, output_path=tmp_path, batch_size=4, **SHORT)
     assert len(set(asked)) == len(asked) > 0
     assert_equal(found, whole)
     assert not list(tmp_path.rglob("unfinished*"))
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_was_trained_again_is_asked_again(
     """Its files have the names and sizes of the old ones; the old answers are gone once the new ones are there."""
     retrained = make_checkpoint("llava", seed=5)
     checkpoint = shutil.copytree(llava, tmp_path / "llava")
-    common: dict[str, Any] = {"data": benchmark.directory, "targets": ["person"], "batch_size": 4, **OPTIONS}
+    common: dict[str, Any] = {"data": benchmark.directory, "targets": ["person"], "batch_size": 4, **SHORT}
     with interrupted_after(9):
         evaluate([checkpoint], output_path=tmp_path / "out", **common)
     shutil.copy2(retrained / "model.safetensors", checkpoint / "model.safetensors")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import LIMIT, TASKS, MakeCheckpoint
+from harness_runs import LIMIT, NEW_TOKENS, SHORT, TASKS, MakeCheckpoint
 from safetensors.torch import load_file, save_file
 
 from pebench_tasks import cli
@@ -19,7 +19,8 @@ from pebench_tasks.results.files import Result, read_result
 from pebench_tasks.results.notes import notes
 from pebench_tasks.results.record import ResultRecord
 
-QUICK: dict[str, Any] = {"device": "cpu", "limit": 6}
+QUICK: dict[str, Any] = {**SHORT, "limit": 6}
+WORDS = ["--device", "cpu", "--limit", str(LIMIT), "--max_new_tokens", str(NEW_TOKENS)]  # of ``pebench score``
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def results(
     """Two checkpoints scored on both tasks in one call."""
     checkpoints = [llava, make_checkpoint("second", seed=1, method="gd", target="person", forget="forget05")]
     out = tmp_path_factory.mktemp("scores")
-    return evaluate(checkpoints, data=benchmark.directory, output_path=out, device="cpu", limit=LIMIT)
+    return evaluate(checkpoints, data=benchmark.directory, output_path=out, **SHORT)
 
 
 def test_one_result_per_checkpoint_and_target_in_order(results: list[Result]) -> None:
@@ -137,7 +138,7 @@ def test_the_folder_one_is_in_is_scored_by_its_name(
     benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
 ) -> None:
     monkeypatch.chdir(llava)
-    options: dict[str, Any] = {"targets": ["person"], "device": "cpu", "limit": 2}
+    options = {**SHORT, "targets": ["person"], "limit": 2}
     (result,) = evaluate([here], data=benchmark.directory, output_path=tmp_path, **options)
     assert result.results_file.parent == tmp_path / "llava"
     assert Path(result.checkpoint).name == "llava"
@@ -153,7 +154,7 @@ def test_files_of_the_same_second_are_not_overwritten(tmp_path: Path) -> None:
 def test_the_command_prints_a_row_per_checkpoint_and_what_to_know_about_it(
     benchmark: Benchmark, llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["score", str(llava), "--data", str(benchmark.directory), "--limit", "24", "--device", "cpu"]
+    words = ["score", str(llava), "--data", str(benchmark.directory), *WORDS]
     assert cli.main([*words, "--output_path", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     for word in ("llava", "person", "event", "efficacy", "world", "never learned the benchmark", "_results.json"):
@@ -164,7 +165,7 @@ def test_the_command_prints_the_joint_target_as_a_row_a_concept(
     benchmark: Benchmark, llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table of the single targets keeps its columns; the joint one has no Scope, as in the paper."""
-    words = ["score", str(llava), "--data", str(benchmark.directory), "--limit", "24", "--device", "cpu"]
+    words = ["score", str(llava), "--data", str(benchmark.directory), *WORDS]
     assert cli.main([*words, "--output_path", str(tmp_path), "--target", "person", "joint"]) == 0
     lines = capsys.readouterr().out.splitlines()
     single, joint = (line for line in lines if line.startswith("checkpoint"))
@@ -220,6 +221,7 @@ def test_the_bare_command_finds_the_tasks_from_any_folder_and_gives_the_same_res
 ) -> None:
     words = ["--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}", "--batch_size", "32"]
     words += ["--limit", str(LIMIT), "--output_path", str(tmp_path), "--log_samples", "--device", "cpu"]
+    words += ["--gen_kwargs", f"max_new_tokens={NEW_TOKENS}"]
     done = lmms_eval(*words, folder=tmp_path, PEBENCH_DATA=str(benchmark.directory))
     assert done.returncode == 0, done.stderr
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
@@ -261,10 +263,10 @@ def test_two_processes_share_the_documents(
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     command += ["--no-python", str(Path(sys.executable).with_name(program))]
     if program == "pebench":
-        command += ["score", results[0].checkpoint]
+        command += ["score", results[0].checkpoint, "--max_new_tokens", str(NEW_TOKENS)]
     else:  # which reads the files of all its own tasks first
         command += ["--model", "pebench_hf", "--model_args", f"pretrained={results[0].checkpoint}", "--log_samples"]
-        command += ["--tasks", ",".join(TASKS)]
+        command += ["--tasks", ",".join(TASKS), "--gen_kwargs", f"max_new_tokens={NEW_TOKENS}"]
     command += ["--batch_size", "32", "--limit", str(LIMIT), "--output_path", str(tmp_path)]
     variables = os.environ | {
         "PEBENCH_DATA": str(benchmark.directory),
@@ -329,7 +331,7 @@ def test_the_command_asks_what_the_run_record_names_unless_told_otherwise(
     benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = make_checkpoint("made", method="gd", target="event", forget="forget05")
-    words = ["score", str(made), "--data", str(benchmark.directory), "--limit", "6", "--device", "cpu"]
+    words = ["score", str(made), "--data", str(benchmark.directory), *WORDS, "--limit", "6"]
     assert cli.main([*words, "--output_path", str(tmp_path / "own")]) == 0
     assert "was made for the target event, so that is what it is asked" in capsys.readouterr().err
     assert read_result(tmp_path / "own" / "made", TASKS[0]) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import LIMIT, MakeCheckpoint
+from harness_runs import SHORT, MakeCheckpoint
 from judge_server import Answer, JudgeServer, fails, says, slow, weighs
 from judges import KEY, judge_of
 
@@ -36,7 +36,7 @@ def scored(
 ) -> tuple[Path, Path]:
     """The results folder of a model that was scored with a Goal's responses, and the Goal's."""
     out = tmp_path_factory.mktemp("scores")
-    options: dict[str, Any] = {"data": benchmark.directory, "targets": ["event"], "device": "cpu", "limit": LIMIT}
+    options: dict[str, Any] = {"data": benchmark.directory, "targets": ["event"], **SHORT}
     goal = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
     model = make_checkpoint("model", seed=2, method="gd", target="event", forget="forget05")
     (of_goal,) = evaluate([goal], output_path=out / "goals", **options)
@@ -237,7 +237,7 @@ def test_results_without_scenes_ask_nobody(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, device="cpu", limit=6)
+    evaluate([llava], data=benchmark.directory, targets=["person"], output_path=tmp_path, **SHORT)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with JudgeServer() as server:
         assert judge(server, monkeypatch, tmp_path / "llava") == 1

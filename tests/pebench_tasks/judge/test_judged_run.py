@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness_runs import LIMIT, MakeCheckpoint
+from harness_runs import SHORT, MakeCheckpoint
 from judge_server import Answer, JudgeServer, fails, says, weighs
 from judges import KEY
 
@@ -24,7 +24,7 @@ def goal(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory
     """Answers of a Goal model."""
     out = tmp_path_factory.mktemp("goal")
     model = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
-    evaluate([model], data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate([model], data=benchmark.directory, targets=["event"], output_path=out, **SHORT)
     return Path(out)
 
 
@@ -34,8 +34,8 @@ def run(server: JudgeServer, benchmark: Benchmark, llava: Path, goal: Path, out:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("PEBENCH_CHECKPOINT", "")
     (result,) = evaluate(
-        [llava], data=benchmark.directory, targets=["event"], goal=goal, output_path=out, device="cpu",
-        judge="openai:m", max_judge_calls=max_judge_calls, limit=LIMIT,
+        [llava], data=benchmark.directory, targets=["event"], goal=goal, output_path=out,
+        judge="openai:m", max_judge_calls=max_judge_calls, **SHORT,
     )  # fmt: skip
     return result
 

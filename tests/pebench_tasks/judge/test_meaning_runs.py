@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness_runs import LIMIT, MakeCheckpoint
+from harness_runs import SHORT, MakeCheckpoint
 from made_embedding import tiny_embedding
 from made_submissions import Made, make
 
@@ -54,12 +54,12 @@ def scored(
     """The same model by words and by meaning, both beside the same Goal."""
     goals, out = tmp_path_factory.mktemp("goal"), tmp_path_factory.mktemp("scored")
     goal = make_checkpoint("goal", seed=1, method="goal", target="event", forget="forget05")
-    evaluate([goal], data=benchmark.directory, targets=["event"], output_path=goals, device="cpu", limit=LIMIT)
+    evaluate([goal], data=benchmark.directory, targets=["event"], output_path=goals, **SHORT)
 
     def run(name: str, judge: str) -> Result:
         (result,) = evaluate(
-            [llava], data=benchmark.directory, targets=["event"], goal=goals, output_path=out / name, device="cpu",
-            judge=judge, limit=LIMIT,
+            [llava], data=benchmark.directory, targets=["event"], goal=goals, output_path=out / name, judge=judge,
+            **SHORT,
         )  # fmt: skip
         return result
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import JOINT, LIMIT, TASKS, Evaluate, MakeCheckpoint, provenance
+from harness_runs import JOINT, NEW_TOKENS, SHORT, TASKS, Evaluate, MakeCheckpoint, provenance
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
@@ -23,7 +23,7 @@ def scored(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_facto
     goal = {"method": "goal", "target": "event", "forget": "forget05"}
     checkpoints = [make_checkpoint("goal-0", seed=10, **goal), make_checkpoint("goal-1", seed=11, **goal)]
     checkpoints.append(make_checkpoint("finetuned", seed=12))
-    evaluate(checkpoints, data=benchmark.directory, targets=["event"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate(checkpoints, data=benchmark.directory, targets=["event"], output_path=out, **SHORT)
     return out
 
 
@@ -186,8 +186,7 @@ def test_with_goal_responses_the_goals_own_answers_score_one(
         targets=["event"],
         goal=scored,
         output_path=tmp_path,
-        device="cpu",
-        limit=LIMIT,
+        **SHORT,
     )
     assert result.metrics["efficacy"] == pytest.approx(1)
     assert result.metrics["generality"] == pytest.approx(1)
@@ -205,10 +204,11 @@ def test_other_generation_settings_than_the_goals_are_refused_before_generation(
     monkeypatch.setenv("PEBENCH_GOAL", str(scored))
     checkpoint = make_checkpoint("ga", method="ga", target="event", forget="forget05")
     monkeypatch.setattr("pebench_tasks.backend.pebench_hf.PebenchHf.generate_until", None)
+    longer = NEW_TOKENS + 1
     with pytest.raises(
-        SystemExit, match=r"generation settings is .*'max_new_tokens': 12.* and .*'max_new_tokens': 256"
+        SystemExit, match=rf"generation settings is .*'max_new_tokens': {longer}.* and .*'max_new_tokens': {NEW_TOKENS}"
     ):
-        evaluate("pebench_hf", f"pretrained={checkpoint}", [EVENTS])
+        evaluate("pebench_hf", f"pretrained={checkpoint}", [EVENTS], gen_kwargs=f"max_new_tokens={longer}")
 
 
 def test_goals_do_not_matter_to_the_person_task(
@@ -231,7 +231,7 @@ def joint_scored(
         make_checkpoint(f"goal-{target}", seed=seed, method="goal", target=target, forget="forget05")
         for target, seed in (("event", 20), ("joint", 21))
     ]
-    evaluate(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, device="cpu", limit=LIMIT)
+    evaluate(made, data=benchmark.directory, targets=["event", "joint"], output_path=out, **SHORT)
     return out
 
 
@@ -246,8 +246,7 @@ def test_each_task_takes_the_goals_of_its_own_target(
         targets=["event", "joint"],
         goal=joint_scored,
         output_path=tmp_path,
-        device="cpu",
-        limit=LIMIT,
+        **SHORT,
     )
     for metric in ("event_efficacy", "event_generality", "event_efficacy_toward"):
         assert joint.metrics[metric] == pytest.approx(1)

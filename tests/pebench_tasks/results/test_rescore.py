@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import JOINT, LIMIT, TASKS, MakeCheckpoint
+from harness_runs import JOINT, SHORT, TASKS, MakeCheckpoint
 
 from pebench_tasks import cli, versions
 from pebench_tasks.benchmark.reading import Benchmark
@@ -22,7 +22,7 @@ from pebench_tasks.results.samples import Logged, read_logged, refuse_mixed
 def results(benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every task of one model, logged in full, with the answers of a Goal."""
     out: Path = tmp_path_factory.mktemp("logged")
-    options: dict[str, Any] = {"data": benchmark.directory, "device": "cpu", "limit": LIMIT}
+    options: dict[str, Any] = {"data": benchmark.directory, **SHORT}
     for target in ("event", "joint"):
         goal = make_checkpoint("goal", seed=10, method="goal", target=target, forget="forget05",
                                split=benchmark.split(target, 5).split_id)  # fmt: skip
@@ -68,7 +68,7 @@ def test_another_goal_s_answers_are_not_taken(
     results: Path, benchmark: Benchmark, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:
     other = make_checkpoint("other", seed=11, method="goal", target="event", forget="forget05")
-    evaluate([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, device="cpu", limit=LIMIT)
+    evaluate([other], data=benchmark.directory, targets=["event"], output_path=tmp_path, **SHORT)
     with pytest.raises(BenchmarkError, match="lacks the responses of the Goal models 0000000000000010"):
         rescore.context(logged(results, TASKS[1]), goal=tmp_path)
 

@@ -29,7 +29,7 @@ DURING = (
     "the record",
     "the last move",
 )
-FAST = ("later reference values", "the weights of checkpoint 6")  # of ``kl``; two processes each
+FAST = ("the weights of checkpoint 6",)  # of ``kl``; two processes
 
 
 def _child(argv: list[str], moment: str) -> None:

@@ -39,7 +39,7 @@ def registered_distance(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
-@pytest.mark.parametrize("count", [20, 200])
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_two_drawings_of_a_person_differ_by_less_than_half_the_distance_to_the_nearest_other(count: int) -> None:
     people = sample_people(count, seed=0)
     # Two poses of everybody; with 20 people all of them.
