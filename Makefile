@@ -64,10 +64,10 @@ browser:  ## Debian's Chromium, which the tests of the pages open
 dist: $(READY)  ## what is published: dist/, a source distribution and the wheel that is made from it
 	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
 
-lock:  ## requirements.lock: constraints.txt for every platform, with hashes (needs uv and the network)
-	@command -v uv >/dev/null || { echo "make lock needs uv; in an environment of your own:  pip install uv" >&2; exit 1; }
-	@uv pip compile setup.cfg --extra dev --extra judge --universal --python-version 3.11 --constraint constraints.txt \
-		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+lock: $(READY)  ## requirements.lock: constraints.txt for every platform, with hashes (needs the network)
+	@$(BIN)/uv pip compile setup.cfg --extra dev --extra docs --extra judge --universal --python-version 3.11.5 \
+		--constraint constraints.txt --generate-hashes --no-annotate --custom-compile-command "make lock" --quiet \
+		--output-file requirements.lock
 
 setup: $(READY)
 
