@@ -205,12 +205,15 @@ def read_report(report: Path) -> dict[str, str]:
     for case in ElementTree.parse(report).iter("testcase"):
         name = f"{case.get('file')}::{case.get('name')}" if case.get("classname") else case.get("file", "")
         problem = next((part for part in case if part.tag in ("failure", "error", "skipped")), None)
-        found[name] = "passed" if problem is None else f"{problem.tag}: {_first_line(problem.get('message', ''))}"
+        found[name] = "passed" if problem is None else f"{problem.tag}: {_why(problem)}"
     return found
 
 
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["nothing was said"])[0].strip()[:200]
+def _why(problem: ElementTree.Element) -> str:
+    """The first line of what was said; of a file that cannot be imported the last error."""
+    errors = re.findall(r"^E +(.*)$", problem.text or "", re.MULTILINE)
+    said = errors[-1:] if problem.get("message") == "collection failure" else problem.get("message", "").splitlines()
+    return said[0].strip()[:200] if said else "nothing was said"
 
 
 def features_of(outcomes: dict[str, str]) -> dict[str, str]:

@@ -132,7 +132,7 @@ def test_what_pytest_reports_is_read(tmp_path: Path) -> None:
         "test_some.py::test_well": "passed",
         "test_some.py::test_wrong": "failure: assert 1 == 2",
         "test_some.py::test_left[1]": "skipped: not here",
-        "test_none.py": "error: collection failure",
+        "test_none.py": "error: ModuleNotFoundError: No module named 'no_such_module'",
     }
 
 
