@@ -72,6 +72,13 @@ def versions(python: str, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def installed(python: str) -> dict[str, str]:
+    """The version of everything in an environment."""
+    return {
+        one["name"]: one["version"] for one in json.loads(uv("pip", "list", "--python", python, "--format", "json"))
+    }
+
+
 def reference(out: Path) -> Path:
     """A benchmark, a checkpoint, and its answers by the tested versions, which this environment has; made once."""
     folder = out / "reference"

@@ -1,7 +1,7 @@
 """The environment of somebody who has lmms-eval already and adds this package: nothing is taken from it.
 
 ``ask`` makes it, with the newest of everything that lmms-eval allows, and compares it with the tested versions: the
-answers, and the processor time that a document takes (``benchmarks/scoring.py --flat``), in turns.
+answers, and the processor time that a document takes (``speed.py``), in turns.
 """
 
 import json
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from environments import ROOT, call, environment, equal, install, reference, versions
+from environments import ROOT, call, environment, equal, install, installed, reference
 
 LMMS_EVAL = "0.7.3"
-DOCUMENTS, TURNS = 1000, 5
+PROCESSES, TURNS = 4, 3  # of each environment, and of each process
 LIBRARIES = ("transformers", "torch", "peft", "datasets", "accelerate")
 
 
@@ -24,19 +24,19 @@ def ask(out: Path) -> dict[str, Any]:
     known = reference(out)
     with environment("3.11") as python:
         install(python, f"lmms-eval=={LMMS_EVAL}")
-        before = versions(python, LIBRARIES)
+        before = installed(python)
         install(python, "--editable", str(ROOT))
-        after = versions(python, LIBRARIES)
+        after = installed(python)
         with tempfile.TemporaryDirectory() as folder:
             bare = _bare_command(python, known, Path(folder))
             same = equal(python, known)
-            tested, fresh = _speeds([sys.executable, python], known, Path(folder))
+            tested, fresh = _speeds([sys.executable, python], known)
     return {
         "before": before,
         "after": after,
         "bare command": bare,
         "equal": same,
-        "tested": versions(sys.executable, LIBRARIES),
+        "tested": installed(sys.executable),
         "milliseconds": {"tested": tested, "fresh": fresh},
     }
 
@@ -50,15 +50,13 @@ def _bare_command(python: str, known: Path, folder: Path) -> int:
     return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
 
 
-def _speeds(pythons: Sequence[str], known: Path, folder: Path) -> list[list[float]]:
-    """Processor milliseconds a document, of each environment and turn."""
+def _speeds(pythons: Sequence[str], known: Path) -> list[list[float]]:
+    """Processor milliseconds an answer, of each environment and turn; the environments' processes take turns."""
     found: list[list[float]] = [[] for _ in pythons]
-    words = ["--model", str(known / "checkpoint"), "--flat", str(DOCUMENTS), "--batch_size", "32"]
-    for turn in range(TURNS):
-        order = range(len(pythons)) if turn % 2 == 0 else reversed(range(len(pythons)))
-        for number in order:
-            printed = call([pythons[number], str(ROOT / "benchmarks" / "scoring.py"), *words], folder)
-            found[number].append(json.loads(printed.splitlines()[0])["cpu_milliseconds"])
+    for process in range(PROCESSES):
+        for number in range(len(pythons)) if process % 2 == 0 else reversed(range(len(pythons))):
+            words = [str(Path(__file__).with_name("speed.py")), str(known), str(TURNS)]
+            found[number] += json.loads(call([pythons[number], *words]).splitlines()[-1])
     return found
 
 
@@ -67,21 +65,21 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     tested, fresh = found["milliseconds"]["tested"], found["milliseconds"]["fresh"]
     names = {where: f"transformers {found[where]['transformers']}" for where in ("tested", "after")}
     moved = [
-        f"{name} {found['before'][name]} became {found['after'][name]}"
-        for name in LIBRARIES
-        if found["before"][name] != found["after"][name]
+        f"{name} {version} became {found['after'].get(name, 'nothing')}"
+        for name, version in found["before"].items()
+        if found["after"].get(name) != version
     ]
     kept = ", ".join(f"{name} {found['after'][name]}" for name in LIBRARIES)
     return [
         "## Added to an environment of lmms-eval",
         "",
-        f"`uv pip install lmms-eval=={LMMS_EVAL}`, then this package. "
-        + (f"It moved: {'; '.join(moved)}." if moved else f"Nothing that lmms-eval brought was moved: {kept}."),
+        f"`uv pip install lmms-eval=={LMMS_EVAL}`, then this package: {kept}.",
+        f"Of what lmms-eval had brought {'; '.join(moved) if moved else 'nothing was changed'}.",
         f"lmms-eval's own command logged {found['bare command']} answers of 8; answers equal to the tested set's: "
         f"{found['equal']}.",
         "",
-        f"Processor milliseconds a document, `python benchmarks/scoring.py --model runs/compat/reference/checkpoint "
-        f"--flat {DOCUMENTS} --batch_size 32`, {len(tested)} turns each, one after the other on one machine:",
+        f"Processor milliseconds an answer, `tests/compat/speed.py`, {len(tested)} turns each, in processes that took",
+        "turns on one machine:",
         "",
         "| | least | median |",
         "|---|---:|---:|",

@@ -16,7 +16,7 @@ from lmms_eval.api.instance import Instance
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.benchmark.reading import open_benchmark
 
-QUESTIONS = ("Who is the person in this image?", "What is happening in this image?", "Is there a dog in the image?")
+QUESTIONS = [f"{word} is {what}?" for word in ("Who", "What", "Where", "When") for what in ("this", "here", "shown")]
 SETTINGS = {"max_new_tokens": 32, "until": []}
 
 

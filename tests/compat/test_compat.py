@@ -164,10 +164,11 @@ def test_the_other_sections_say_what_was_found() -> None:
         "equal": "80 of 80", "milliseconds": {"tested": [4.0, 5.0, 9.0], "fresh": [2.0, 6.0, 5.0]},
     }  # fmt: skip
     told = "\n".join(fresh.lines(found))
-    assert "Nothing that lmms-eval brought was moved: transformers 5.24.0, torch 2.15.0" in told
+    assert "then this package: transformers 5.24.0, torch 2.15.0" in told
+    assert "Of what lmms-eval had brought nothing was changed." in told
     assert "| ratio | 0.50 | 1.00 |" in told
     told = "\n".join(fresh.lines(found | {"after": before | {"transformers": "5.23.0"}}))
-    assert "It moved: transformers 5.24.0 became 5.23.0." in told
+    assert "Of what lmms-eval had brought transformers 5.24.0 became 5.23.0." in told
     pins = dict.fromkeys(neighbours.SHOWN, "1.0")
     rows = neighbours.lines({"vllm==1": pins, "other==2": {"error": "no solution"}})[-2:]
     assert rows == [f"| `vllm==1` | {' | '.join(['1.0'] * 6)} |", "| `other==2` | no: no solution |"]
