@@ -93,6 +93,19 @@ def test_a_pair_that_does_not_work_is_an_error_and_the_page_says_what_failed(tmp
     ]
 
 
+def test_what_is_not_our_fault_is_no_error_but_said(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    one = outcome("5.24.0/0.7.1", **{"bare command": "test: failure: no such file"})
+    (tmp_path / "out" / "pair-a.json").write_text(json.dumps(one))
+    assert run(tmp_path) == 0
+    page = (tmp_path / "page.md").read_text()
+    assert "| ✓ 3 | not ours | 80 of 80 |" in page
+    assert "Bare command, *not ours*: the wheel of lmms-eval 0.7.1 lacks a file" in page
+    one["versions"]["lmms-eval"] = "0.7.3"
+    (tmp_path / "out" / "pair-a.json").write_text(json.dumps(one))
+    assert run(tmp_path) == 1
+
+
 def test_every_feature_names_tests_that_there_are() -> None:
     tests = [test for tests in compat.FEATURES.values() for test in tests]
     for test in tests:
