@@ -84,13 +84,11 @@ versions ([constraints.txt](../../constraints.txt)) gives too, text for text, in
 - **Packed questions**: losses and gradients of questions that share an image are those of separate ones.
 - **Plugin**, **bare command**: lmms-eval finds tasks and model; its own command gives what `pebench score` does."""
 # What fails without us just as well: by lmms-eval and feature.
-UPSTREAM = {
-    (
-        "0.7.1",
-        "bare command",
-    ): "the wheel of lmms-eval 0.7.1 lacks a file of its own tasks (`corecognition`), so that its "
-    "command runs no task of anybody; `pebench score` works",
-}
+UPSTREAM = dict.fromkeys(
+    (("0.7.1", "bare command"), ("0.7.2", "bare command")),
+    "the wheels of lmms-eval 0.7.1 and 0.7.2 lack a file of its own tasks (`corecognition`), so that its command runs "
+    "nobody's tasks; `pebench score` works",
+)
 LIBRARIES = ("transformers", "lmms-eval", "torch", "peft", "datasets", "accelerate")  # which setup.cfg bounds
 SECTIONS = (fresh, neighbours)
 
@@ -264,9 +262,13 @@ def page(outcomes: Sequence[Outcome], sections: Sequence[Sequence[str]]) -> str:
     failed = [f"- {one.pair}, {name}: {text}" for one in ordered for name, text in one.problems.items()]
     if failed:
         lines += ["", *failed]
-    for (number, name), why in UPSTREAM.items():
-        if any(one.versions["lmms-eval"] == number and not one.features[name].endswith(" passed") for one in ordered):
-            lines += ["", f"{name.capitalize()}, *not ours*: {why}."]
+    theirs = {
+        f"{name.capitalize()}, *not ours*: {why}."
+        for (number, name), why in UPSTREAM.items()
+        if any(one.versions["lmms-eval"] == number and not one.features[name].endswith(" passed") for one in ordered)
+    }
+    for note in sorted(theirs):
+        lines += ["", note]
     for section in sections:
         lines += ["", *section]
     return "\n".join(lines) + "\n"

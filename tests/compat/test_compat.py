@@ -100,7 +100,7 @@ def test_what_is_not_our_fault_is_no_error_but_said(tmp_path: Path) -> None:
     assert run(tmp_path) == 0
     page = (tmp_path / "page.md").read_text()
     assert "| ✓ 3 | not ours | 80 of 80 |" in page
-    assert "Bare command, *not ours*: the wheel of lmms-eval 0.7.1 lacks a file" in page
+    assert "Bare command, *not ours*: the wheels of lmms-eval 0.7.1 and 0.7.2 lack a file" in page
     one["versions"]["lmms-eval"] = "0.7.3"
     (tmp_path / "out" / "pair-a.json").write_text(json.dumps(one))
     assert run(tmp_path) == 1
