@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families browser check docs dist lock setup clean
+.PHONY: demo table1 leaderboard test test-fast test-slow test-all golden families compat browser check docs dist lock setup clean
 
 demo: $(READY)  ## learn, forget and score on a laptop: tables in runs/demo
 	@$(BIN)/python -m unlearn.demo
@@ -45,6 +45,9 @@ families: $(READY)  ## every model family, about half an hour: benchmarks/result
 		--outcomes $(FAMILIES); found=$$?; \
 		$(BIN)/python tests/families/support_page.py $(FAMILIES) benchmarks/results/families.md && exit $$found
 
+compat: $(READY)  ## transformers and lmms-eval in many versions, about an hour (needs the network): benchmarks/results/compat.md
+	@$(BIN)/python tests/compat/compat.py
+
 check: $(READY)  ## lint, format, layers, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -61,10 +64,10 @@ browser:  ## Debian's Chromium, which the tests of the pages open
 dist: $(READY)  ## what is published: dist/, a source distribution and the wheel that is made from it
 	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
 
-lock:  ## requirements.lock: constraints.txt for every platform, with hashes (needs uv and the network)
-	@command -v uv >/dev/null || { echo "make lock needs uv; in an environment of your own:  pip install uv" >&2; exit 1; }
-	@uv pip compile setup.cfg --extra dev --extra judge --universal --python-version 3.11 --constraint constraints.txt \
-		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+lock: $(READY)  ## requirements.lock: constraints.txt for every platform, with hashes (needs the network)
+	@$(BIN)/uv pip compile setup.cfg --extra dev --extra docs --extra judge --universal --python-version 3.11.5 \
+		--constraint constraints.txt --generate-hashes --no-annotate --custom-compile-command "make lock" --quiet \
+		--output-file requirements.lock
 
 setup: $(READY)
 

@@ -48,6 +48,7 @@ from transformers import (
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import methods
 from unlearn.arguments import UnlearnArguments
 from unlearn.tensors import parts
@@ -121,6 +122,11 @@ def _measure_all(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def _checkpointing(on: bool) -> dict[str, Any]:
+    name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)
+    return {name: on, f"{name}_kwargs": {"use_reentrant": False} if on else None}
+
+
 def _measure(key: str, benchmark: Benchmark, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     device = torch.device("cpu" if options.tiny else "cuda")
     rate = matrix_rate(device, 256 if options.tiny else 8192)
@@ -130,8 +136,7 @@ def _measure(key: str, benchmark: Benchmark, folder: Path, options: argparse.Nam
         model, processor, benchmark, key, small_llava.settings(key, sizes), folder=folder,
         batch_size=options.batch_size, epochs=1, use_cpu=options.tiny,
         max_steps=options.warmup + options.steps + (PROFILED_STEPS if options.profile else 0),
-        gradient_accumulation_steps=options.accumulation, activation_checkpointing=options.checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False} if options.checkpointing else None,
+        gradient_accumulation_steps=options.accumulation, **_checkpointing(options.checkpointing),
         bf16=options.autocast, learning_rate=1e-5, save_strategy="no", logging_strategy="no",
         dataloader_num_workers=options.workers, dataloader_persistent_workers=options.workers > 0,
         dataloader_pin_memory=not options.tiny,

@@ -13,6 +13,9 @@ from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.harness_call import extend_evaluate
 from pebench_tasks.evaluation.session import boundary, session
+from pebench_tasks.versions import TASKS_FOLDER
+
+PLACEHOLDER = str(TASKS_FOLDER / "placeholder.json")  # what lmms-eval loads before ``process_docs`` is called
 
 
 def people(placeholder: datasets.Dataset) -> datasets.Dataset:

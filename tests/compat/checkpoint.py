@@ -1,4 +1,4 @@
-"""A small benchmark, and a checkpoint that answers in a few words: ``python tests/compat/checkpoint.py FOLDER``."""
+"""A small benchmark, and an untrained checkpoint for it: ``python tests/compat/checkpoint.py FOLDER``."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,6 @@ def main(folder: Path) -> None:
     """Write ``FOLDER/data`` and ``FOLDER/checkpoint``."""
     benchmark = build_synthetic(folder / "data", people=4, events=3, image_size=32, seed=0)
     model, processor = tiny_model.build(benchmark, seed=0, image_size=32)
-    model.generation_config.max_new_tokens = 24
     model.save_pretrained(folder / "checkpoint")
     processor.save_pretrained(folder / "checkpoint")
 

@@ -35,7 +35,7 @@ def wanted() -> list[Requirement]:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = config["options.extras_require"]
-    lines = f"{config['options']['install_requires']}\n{extras['dev']}\n{extras['judge']}".split("\n")
+    lines = f"{config['options']['install_requires']}\n{extras['dev']}\n{extras['docs']}\n{extras['judge']}".split("\n")
     return [Requirement(line) for line in lines if line]
 
 

@@ -64,8 +64,10 @@ class Reader:
         positions = answer_positions(batch)
         seen: list[Tensor] = []
 
+        # Nothing is computed in the hook: before transformers 5.23 it runs inside the layer's checkpoint, which is
+        # computed again for the gradient when the hook is gone.
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            seen.append((output[0] if isinstance(output, tuple) else output)[positions])
+            seen.append(output[0] if isinstance(output, tuple) else output)
 
         with parts.first_layers(self.core, layer + 1) as layers:
             handle = layers[layer].register_forward_hook(keep)
@@ -74,7 +76,7 @@ class Reader:
                     self._call(batch)
             finally:
                 handle.remove()
-        return seen[0]
+        return seen[0][positions]
 
     def _call(self, batch: Batch) -> Any:
         inputs = as_dtype(batch["inputs"], self.core.dtype)

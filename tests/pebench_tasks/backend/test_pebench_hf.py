@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import threading
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from harness_runs import TASKS, Evaluate, provenance, responses
 from lmms_eval.api.instance import Instance
+from packaging.version import Version
 from PIL import Image
 
 from pebench_tasks.backend.batch_size import FIRST, BatchSize
@@ -171,7 +173,8 @@ def test_an_image_is_encoded_once_however_many_questions_are_asked(
     found = texts(model, documents)
     hook.remove()
     assert found == one_by_one
-    assert sum(encoded) == 5
+    if Version(version("transformers")) >= Version("5.18"):  # before, generate takes no features in place of images
+        assert sum(encoded) == 5
     model.features.clear()
     monkeypatch.setattr(model.features, "usable", False)
     assert texts(model, documents) == one_by_one

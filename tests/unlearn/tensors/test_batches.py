@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import losses
 from unlearn.data.samples import Question
 from unlearn.tensors import batches
@@ -291,7 +292,7 @@ def test_packed_questions_give_the_losses_and_all_gradients_of_separate_ones(
         for parameter in model.parameters():
             parameter.mul_(1.1)
     if checkpointing:
-        model.activation_checkpointing_enable()
+        getattr(model, training_option("activation_checkpointing_enable", dir(model)))()
     model.train()
     outcomes = []
     for packed in (False, True):

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import methods
 from unlearn.answers import Answers, Terms
 from unlearn.tensors.encoding import Encoded
@@ -109,7 +111,8 @@ def test_loader_workers_change_no_loss(make: MakeTrainer, method: str) -> None:
 )
 def test_gradient_checkpointing_changes_no_loss(make: MakeTrainer, method: str, lora: Lora | None) -> None:
     options = {"target": "joint", "questions_per_image": 2, "lora": lora, "max_steps": 3}
-    plain, saving = (make(method, **options, activation_checkpointing=on) for on in (False, True))
+    name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)
+    plain, saving = (make(method, **options, **{name: on}) for on in (False, True))
     if lora:  # a new adapter is drawn at random, but for what starts at 0
         saving.core.load_state_dict(plain.core.state_dict())
     expected = losses(plain)
