@@ -54,9 +54,10 @@ check: $(READY)  ## lint, format, layers, types
 	@$(BIN)/lint-imports --no-cache setup.cfg
 	@$(BIN)/mypy
 
-docs: $(READY)  ## the documentation, strictly: site/index.html (in a browser, with its search: python -m http.server -d site)
+docs: $(READY)  ## the documentation, strictly: site/index.html
 	@$(BIN)/python docs/assemble.py build/docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html; with its search:  python3 -m http.server -d site"
 
 browser:  ## Debian's Chromium, which the tests of the pages open
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core)
