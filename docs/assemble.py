@@ -88,7 +88,12 @@ def turned(text: str, source: Path, places: dict[Path, str]) -> str:
 def linked_files(text: str, source: Path) -> list[tuple[str, Path]]:
     """The relative links of a page with their files; raises ``FileNotFoundError`` for one that leads nowhere."""
     targets: list[str] = []
-    outside_code(text, lambda part: str(targets.extend(LINK.findall(part))))
+
+    def collect(part: str) -> str:
+        targets.extend(LINK.findall(part))
+        return part
+
+    outside_code(text, collect)
     found = [
         (target, (source.parent / target.partition("#")[0]).resolve())
         for target in targets
