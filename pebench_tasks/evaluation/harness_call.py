@@ -20,6 +20,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Literal
 
+from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.evaluation.flags import refuse_instruction
 from pebench_tasks.evaluation.session import boundary, session
 from pebench_tasks.results.files import TARGETS
@@ -31,13 +32,9 @@ ASKED_FOR = {"lm", "task_dict", "system_instruction"}  # what must be among the 
 
 def extend_evaluate(evaluator: ModuleType, note: Noted | None = None) -> bool:
     """Let ``evaluator.evaluate`` refuse and note, once; False where it is not the function that was tested."""
-    evaluate = evaluator.evaluate
-    if hasattr(evaluate, "pebench"):
-        return True
-    if not set(inspect.signature(evaluate).parameters) >= ASKED_FOR:
-        return False
-    vars(evaluator)["evaluate"] = _with_ours(evaluate, note or session.answered)
-    return True
+    return extend(
+        evaluator, "evaluate", lambda evaluate: _with_ours(evaluate, note or session.answered), ASKED_FOR.issubset
+    )
 
 
 def _with_ours(evaluate: Callable[..., Any], note: Noted) -> Callable[..., Any]:
@@ -50,7 +47,6 @@ def _with_ours(evaluate: Callable[..., Any], note: Noted) -> Callable[..., Any]:
         with _noting(given["lm"], note):
             return evaluate(*args, **kwargs)
 
-    call.pebench = True  # type: ignore[attr-defined]
     return call
 
 

@@ -5,7 +5,6 @@ rows of a task of ours come in the order of its ``metric_list`` instead, and wha
 or out where it is a whole column. Other tasks' rows, and every figure, stay as they are.
 """
 
-import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.evaluation.session import session
 
 Results = Mapping[str, Any]
@@ -25,12 +25,7 @@ UNCERTAINTY = "±"  # between a figure and its standard errors
 
 def extend_table(module: ModuleType) -> bool:
     """Let a module of lmms-eval that prints results print ours so, once; False where it has another ``make_table``."""
-    make_table: MakeTable | None = getattr(module, "make_table", None)
-    if make_table is None or list(inspect.signature(make_table).parameters) != PARAMETERS:
-        return False
-    if not hasattr(make_table, "pebench"):
-        module.make_table = _with_ours(make_table)  # type: ignore[attr-defined]
-    return True
+    return extend(module, "make_table", _with_ours, PARAMETERS.__eq__)
 
 
 def _with_ours(make_table: MakeTable) -> MakeTable:
@@ -46,7 +41,6 @@ def _with_ours(make_table: MakeTable) -> MakeTable:
             return printed
         return "\n".join([tidy(printed, orders), *next_step(result_dict)])  # after the table, which is printed last
 
-    table.pebench = True  # type: ignore[attr-defined]
     return table
 
 

@@ -5,12 +5,12 @@ have those of their slice, and takes prompts and responses out of lists, where s
 the first letter, and of an empty response it fails.
 """
 
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
+from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.results.files import TARGETS
 
 Samples = Sequence[Mapping[str, Any]]
@@ -19,12 +19,7 @@ Generate = Callable[[Any, Samples, Mapping[str, Any]], Any]
 
 def extend_wandb_logger(logger: type) -> bool:
     """Let ``WandbLogger`` take the samples of our tasks, once; False where it is not the logger that was tested."""
-    generate: Generate | None = getattr(logger, "_generate_dataset", None)
-    if generate is None or list(inspect.signature(generate).parameters) != ["self", "data", "config"]:
-        return False
-    if not hasattr(generate, "pebench"):
-        logger._generate_dataset = _with_ours(generate)  # type: ignore[attr-defined]
-    return True
+    return extend(logger, "_generate_dataset", _with_ours, ["self", "data", "config"].__eq__)
 
 
 def _with_ours(generate: Generate) -> Generate:
@@ -35,7 +30,6 @@ def _with_ours(generate: Generate) -> Generate:
             data = [_whole(sample, metrics) for sample in data]
         return generate(self, data, config)
 
-    generate_dataset.pebench = True  # type: ignore[attr-defined]
     return generate_dataset
 
 
