@@ -30,7 +30,7 @@ from unlearn.protocol.rows import Row, console_table, markdown, write_csv
 
 SECOND_GOAL = "goal, 2nd seed"
 NOTES = """\
-Every column: higher is better. Efficacy alone rewards a model that has collapsed: read it beside Retain and Scope.
+The six metrics: higher is better. Efficacy alone rewards a model that has collapsed: read it beside Retain and Scope.
 Event Efficacy of about 0.5 cannot be told from gibberish. Distance to Goal: 0 is the Goal model, 1 the farthest."""
 CEILING = "A second Goal, scored against the first, shows the most that event Efficacy can honestly reach."
 TINY = "These are scores of a tiny model on drawings: they show that the mechanism works, nothing about large models."
@@ -149,10 +149,10 @@ def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str
     near, asked = (sum(counts[kind] for counts in forgotten) for kind in ("near", "n"))
     accuracies = [result.metrics["world_accuracy"] for result in results.values()]
     lines.append(
-        f"Of {asked} questions about forgotten events the Goal's own answer gives much of the truth away in {near}: "
-        "the fewer, the more room between knowing and having forgotten."
+        f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth by "
+        "chance: such questions tell little about forgetting."
     )
-    lines.append(f"World accuracy lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
+    lines.append(f"World's accuracy (the column has its F1) lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
     return "\n".join(lines)
 
 

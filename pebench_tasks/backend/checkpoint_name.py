@@ -9,7 +9,7 @@ BENCHMARK_FILE = "manifest.json"  # stands in every benchmark folder
 
 
 def check_checkpoint(name: str) -> None:
-    """Raise ``BenchmarkError`` for a benchmark folder, and for what is neither a folder nor the name of a hub's model.
+    """Raise ``BenchmarkError`` for a benchmark folder, an unfinished training, and what is no name of a hub's model.
 
     The hub would be asked for it, with patience.
     """
@@ -18,6 +18,8 @@ def check_checkpoint(name: str) -> None:
         if (folder / BENCHMARK_FILE).is_file() and not (folder / "config.json").is_file():
             raise BenchmarkError(f"{name} is a benchmark folder (--data), not a checkpoint.")
         return
+    if Path(f"{folder}.partial").is_dir():
+        raise BenchmarkError(f"{name} is not finished: its training was interrupted. Run that command again first.")
     parts = name.split("/")
     if len(parts) != 2 or not all(parts) or name.startswith("~"):
         raise BenchmarkError(f"There is no folder {name}, and a model of the hub is called owner/name.")

@@ -118,8 +118,6 @@ def model_folder(name: str) -> Path | None:
     if folder.is_dir():
         check_checkpoint(str(folder))
         return folder
-    if Path(f"{folder}.partial").is_dir():
-        raise BenchmarkError(f"{name} is not finished: its training was interrupted. Run that command again first.")
     check_checkpoint(name)
     return None
 

@@ -133,6 +133,12 @@ def test_a_benchmark_folder_is_not_scored(benchmark: Benchmark, tmp_path: Path) 
         evaluate([benchmark.directory], data=benchmark.directory, output_path=tmp_path)
 
 
+def test_a_training_that_is_not_finished_is_not_scored(benchmark: Benchmark, tmp_path: Path) -> None:
+    (tmp_path / "made.partial").mkdir()
+    with pytest.raises(BenchmarkError, match=r"made is not finished: its training was interrupted"):
+        evaluate([tmp_path / "made"], data=benchmark.directory, output_path=tmp_path)
+
+
 @pytest.mark.parametrize("here", [".", "./", "../llava"])
 def test_the_folder_one_is_in_is_scored_by_its_name(
     benchmark: Benchmark, llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
