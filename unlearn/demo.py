@@ -149,10 +149,12 @@ def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str
     near, asked = (sum(counts[kind] for counts in forgotten) for kind in ("near", "n"))
     accuracies = [result.metrics["world_accuracy"] for result in results.values()]
     lines.append(
-        f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth by "
-        "chance: such questions tell little about forgetting."
+        f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth "
+        "by chance: such questions tell little about forgetting."
     )
-    lines.append(f"World's accuracy (the column has its F1) lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
+    lines.append(
+        f"World's accuracy (the column has its F1) lies between {min(accuracies):.1f} and {max(accuracies):.1f} %."
+    )
     return "\n".join(lines)
 
 

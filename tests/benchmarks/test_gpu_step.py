@@ -14,7 +14,7 @@ from gpu_step import Meter
 from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.benchmark.reading import Benchmark
-from unlearn.tensors import batches, parts
+from unlearn.tensors import packing, parts
 from unlearn.tensors.encoding import pad_id
 from unlearn.training import loading
 
@@ -90,7 +90,7 @@ def test_padding_is_not_counted_with_either_mask(benchmark: Benchmark, tmp_path:
     ids = torch.tensor([[5, 6, 7, 8, padding, padding]])
     meter = Meter(model, padding)
     model(input_ids=ids, attention_mask=torch.tensor([[1, 1, 1, 1, 0, 0]]))
-    blocks = batches.block_mask(torch.tensor([[0, 0, 1, 2, -1, -1]]))
+    blocks = packing.block_mask(torch.tensor([[0, 0, 1, 2, -1, -1]]))
     model(input_ids=ids, attention_mask=blocks, position_ids=torch.tensor([[0, 1, 2, 2, 0, 0]]))
     assert meter.counted().tokens == 4 + 4
 

@@ -64,6 +64,7 @@ FEATURES = {
     "packed questions": (
         f"{TRAINER}::test_a_shared_prefix_changes_no_loss",
         "tests/unlearn/tensors/test_batches.py::test_packed_questions_give_the_losses_and_all_gradients_of_separate_ones",
+        "tests/families/test_family_batches.py::test_questions_behind_one_image_say_what_they_say_alone",
     ),
     "plugin": ("tests/pebench_tasks/test_plugin.py",),
     "bare command": (

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 CHEAP = (  # run for every family in every test run
     "test_labels_are_the_answer_and_its_end_token",
     "test_a_batch_says_what_its_samples_say_alone",
+    "test_questions_behind_one_image_say_what_they_say_alone",
     "test_the_references_logits_are_the_models",
 )
 

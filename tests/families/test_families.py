@@ -20,7 +20,7 @@ from pebench_tasks.backend import families
 from unlearn import losses, methods
 from unlearn.data.samples import Sample, SampleSet, ask, singles
 from unlearn.data.sets import SetOptions, build_sets
-from unlearn.tensors import batches, parts
+from unlearn.tensors import batches, packing, parts
 from unlearn.tensors.encoding import as_dtype, check_model_reads, pad_id
 from unlearn.training.loading import load
 from unlearn.training.run import Tuning, train
@@ -79,7 +79,7 @@ def test_labels_are_the_answer_and_its_end_token(row: Row, record_property: Call
     record_property("note", families.case(processor).note)
     record_property("tokens", len(encoder(questions[0]).tokens["input_ids"]))
     record_property("flat", any(len(value) != 2 for value in collated["inputs"].values()))
-    record_property("shares", batches.shares_prefix(model))
+    record_property("shares", packing.shares_prefix(model))
 
 
 def test_questions_without_an_image_are_read(row: Row) -> None:

@@ -12,12 +12,16 @@ from torch import Tensor
 
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.data.samples import Question, Sample, ask
+from unlearn.tensors import packing
 from unlearn.tensors.batches import Batch, collate_set, first, parts_by_length
 from unlearn.tensors.encoding import Encoder, context_length, pad_id
 from unlearn.tensors.forward import ModelAnswers, Reader
 from unlearn.training.reference import StoredReference, behind_head, frozen_head
 
 WIDE = (96, 48)  # px; the others are 64 x 64
+PACKING = [key for key in FAMILIES if key in (*packing.SHARED_PREFIX_FAMILIES, "pixtral")]
+EAGER = [("gemma3", "eager"), ("llava", "eager"), ("qwen3_vl", "eager")]  # whose mask is made from the other one
+NARROW = 24  # tokens: fewer than an image and a question have
 
 
 def asked(samples: Sequence[Sample]) -> list[Question]:
@@ -73,6 +77,31 @@ def test_a_batch_says_what_its_samples_say_alone(row: Row, built: tuple[Any, Any
     pictured = [question for question in questions if question.image]
     whole = log_likelihoods(model, [collated(encoder, pictured)], split=False)
     same(whole, log_likelihoods(model, [collated(encoder, [question]) for question in pictured], split=False))
+
+
+@pytest.mark.parametrize(("row", "attention"), [*((key, "sdpa") for key in PACKING), *EAGER], indirect=["row"])
+def test_questions_behind_one_image_say_what_they_say_alone(row: Row, built: tuple[Any, Any], attention: str) -> None:
+    """Losses and every gradient, with a question that has no image beside them, and where layers see little at once."""
+    model, processor = built
+    assert packing.shares_prefix(model) == ""
+    model.set_attn_implementation(attention)
+    if getattr(model.config.get_text_config(), "sliding_window", None):
+        model.config.get_text_config().sliding_window = NARROW
+    encoder = row.encoder_of(model, processor)
+    one, other = row.names[0], row.scenes[0]
+    units = [
+        [ask(one, 0), ask(other, 1), ask(one, 2), ask(other, 3)],
+        [ask(row.scenes[5], 0)],
+        *([[ask(row.text_only[0], 0)]] if reads_texts(row) else []),
+        [ask(row.names[6], 1), ask(row.names[6], 3)],
+    ]
+    units = [[question._replace(contradicts="", erased=()) for question in unit] for unit in units]
+    encoded = [[encoder(question) for question in unit] for unit in units]
+    packed = collate_set(encoded, pad_id(processor), True)
+    assert len(packed["labels"]) == len(units)
+    assert packed["labels"].shape[1] < sum(len(question.tokens["labels"]) for question in encoded[0])
+    separate = [collated(encoder, [question]) for unit in units for question in unit]
+    same(log_likelihoods(model, [packed], split=True), log_likelihoods(model, separate, split=True))
 
 
 def test_pictures_of_two_sizes_fit_in_one_batch(row: Row, built: tuple[Any, Any]) -> None:

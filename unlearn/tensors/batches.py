@@ -1,4 +1,4 @@
-"""From encoded questions to batches: padded rows, or several questions about one image behind one copy of it.
+"""From encoded questions to batches: padded rows, or packed ones (see ``packing``).
 
 A batch is a dictionary: ``inputs`` (what the model reads), ``labels`` and ``samples`` (which sample of the batch a
 token belongs to), both ``(rows, tokens)``, ``count`` (the number of samples), ``image_rows`` (of each image tensor, how
@@ -17,11 +17,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pebench_tasks.errors import BenchmarkError
 from unlearn.losses import IGNORED
-from unlearn.tensors.encoding import Encoded, Inputs, common_prefix
+from unlearn.tensors import packing
+from unlearn.tensors.encoding import Encoded, Inputs
 
 Batch = dict[str, Any]
-# Families for which a test shows that losses and gradients behind a shared image equal the separate ones.
-SHARED_PREFIX_FAMILIES = ("llava",)
+BY_TOKEN = ("labels", "samples", "kept", *packing.PACKED)
 PER_SAMPLE = ("erased", "reference_logp")
 PLAIN = ("input_ids", "attention_mask", "labels", "kept")  # tokens have these with an image and without
 # Where one of these says how much of an image is real, pictures of different sizes are filled up with zeros, as the
@@ -29,15 +29,6 @@ PLAIN = ("input_ids", "attention_mask", "labels", "kept")  # tokens have these w
 # Phi-4-multimodal; the last one's processor fills its mask of patches up with ones.
 REAL_SIZES = ("image_sizes", "pixel_attention_mask")
 FILLED_WITH_ONES = "image_attention_mask"
-
-
-def shares_prefix(model: Any) -> str:
-    """Why questions about one image cannot share it in this model; "" if they can."""
-    config = model.config
-    if config.model_type not in SHARED_PREFIX_FAMILIES:
-        return f"not proven for the family {config.model_type}"
-    attention = config.get_text_config()._attn_implementation
-    return "" if attention in ("sdpa", "eager") else f"the attention {attention} takes no mask of blocks"
 
 
 def collate(
@@ -59,7 +50,7 @@ def collate_set(units: Sequence[Sequence[Encoded]], padding: int, share_prefix: 
     units = _alike(units)
     samples = [encoded for unit in units for encoded in unit]
     if share_prefix:
-        rows = [_pack(unit) for unit in units]
+        rows = [packing.pack(unit) for unit in units]
         owners = [unit[0] for unit in units]
     else:
         rows = [{**encoded.tokens, "samples": torch.zeros_like(encoded.tokens["labels"])} for encoded in samples]
@@ -73,7 +64,7 @@ def collate_set(units: Sequence[Sequence[Encoded]], padding: int, share_prefix: 
         key: pad_sequence([row[key] for row in rows], batch_first=True, padding_value=fill.get(key, 0))
         for key in rows[0]
     }
-    ours: Inputs = {key: tokens.pop(key) for key in ("labels", "samples", "kept", "segments") if key in tokens}
+    ours: Inputs = {key: tokens.pop(key) for key in BY_TOKEN if key in tokens}
     values: Inputs = {}
     for key in samples[0].sample:
         parts = [encoded.sample[key] for encoded in samples]
@@ -145,39 +136,6 @@ def _filled_up(part: Tensor, largest: Sequence[int], value: float) -> Tensor:
     return filled
 
 
-def _pack(unit: Sequence[Encoded]) -> Inputs:
-    """Questions about one image as one row: what they begin with in common, once, then the rest of each.
-
-    ``segments`` is 0 on the common beginning and 1, 2, ... on the rests; ``position_ids`` go on from the common
-    beginning in every rest. Each rest keeps a token of its own prompt, from which the answer's first is predicted.
-    """
-    ids = [encoded.tokens["input_ids"] for encoded in unit]
-    answers = [int((encoded.tokens["labels"] != IGNORED).nonzero()[0]) for encoded in unit]
-    prefix = min([common_prefix(ids[0], other) for other in ids[1:]] + [answer - 1 for answer in answers])
-    rests = [len(row) - prefix for row in ids]
-    row = {
-        key: torch.cat([unit[0].tokens[key][:prefix], *(encoded.tokens[key][prefix:] for encoded in unit)])
-        for key in unit[0].tokens
-    }
-    numbers = torch.repeat_interleave(torch.arange(len(unit)), torch.tensor(rests))  # (tokens behind the prefix,)
-    start = torch.zeros(prefix, dtype=torch.long)
-    row["samples"] = torch.cat([start, numbers])
-    row["segments"] = torch.cat([start, numbers + 1])
-    row["position_ids"] = torch.cat([torch.arange(prefix), *(torch.arange(prefix, prefix + rest) for rest in rests)])
-    return row
-
-
-def block_mask(segments: Tensor) -> Tensor:
-    """Who sees whom in packed rows, ``(rows, 1, tokens, tokens)``: the common beginning and what is one's own, before.
-
-    ``segments`` is ``(rows, tokens)``; padding (-1) sees padding, so that no row of the mask is empty.
-    """
-    tokens = segments.shape[1]
-    before = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
-    own, start = segments[:, :, None] == segments[:, None, :], (segments == 0)[:, None, :]
-    return (before & (own | start))[:, None]
-
-
 def answer_positions(batch: Batch) -> Tensor:
     """Where the model predicts a token of an answer, ``(rows, tokens)``: one before each labelled token."""
     labels = batch["labels"]
@@ -231,7 +189,7 @@ def take(batch: Batch, rows: Sequence[int]) -> Batch:
             inputs[key] = value[torch.isin(owners, chosen)]
     taken: Batch = {"inputs": inputs, "count": batch["count"], "image_rows": image_rows}
     for key, value in batch.items():
-        if key in ("labels", "samples", "kept", "segments"):
+        if key in BY_TOKEN:
             taken[key] = value[chosen, :length]
         elif key in PER_SAMPLE:
             taken[key] = value

@@ -4,7 +4,7 @@ Only the positions that predict a token of an answer reach the language-model he
 That serves every family, whatever its ``forward`` is called with.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from unlearn import losses
 from unlearn.tensors import parts
-from unlearn.tensors.batches import Batch, answer_positions, block_mask, parts_by_length, take
+from unlearn.tensors.batches import Batch, answer_positions, parts_by_length, take
 from unlearn.tensors.encoding import as_dtype
+from unlearn.tensors.packing import packed_inputs
 
 
 class Predictions(NamedTuple):
@@ -79,14 +80,9 @@ class Reader:
         return seen[0][positions]
 
     def _call(self, batch: Batch) -> Any:
-        inputs = as_dtype(batch["inputs"], self.core.dtype)
+        inputs: Mapping[str, Any] = as_dtype(batch["inputs"], self.core.dtype)
         if "segments" in batch:
-            mask = block_mask(batch["segments"])
-            if self.core.config.get_text_config()._attn_implementation == "eager":  # it adds its mask to the scores
-                mask = torch.zeros_like(mask, dtype=self.core.dtype).masked_fill(
-                    ~mask, torch.finfo(self.core.dtype).min
-                )
-            inputs = {**inputs, "attention_mask": mask}
+            inputs = packed_inputs(self.core, {**batch, "inputs": inputs})
         return self.model(**inputs, use_cache=False)
 
     @contextmanager

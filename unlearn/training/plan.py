@@ -17,7 +17,7 @@ from unlearn import balance, methods
 from unlearn.answers import Asked, Hyperparameters, Method, Terms, trace
 from unlearn.balance import Balanced
 from unlearn.data.samples import SampleSet
-from unlearn.tensors import batches, encoding
+from unlearn.tensors import batches, encoding, packing
 from unlearn.training.positions import Positions
 
 log = logging.getLogger("unlearn")
@@ -97,7 +97,7 @@ def make_plan(
     step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
     positions = Positions(sets, encoder, seed, step)
     several = any(len(positions.at(name, 0)) > 1 for name in sets)
-    reason = batches.shares_prefix(model) if share_prefix else "switched off"
+    reason = packing.shares_prefix(model) if share_prefix else "switched off"
     if several:
         how = "read behind one copy of it" if not reason else f"read one by one: {reason}"
         log.info("several questions about an image: %s", how)

@@ -1,24 +1,20 @@
 """Batches lose nothing and gain nothing: by padding, by splitting, by packing questions behind one image."""
 
-import copy
 from collections.abc import Callable
 from itertools import product
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlavaConfig, LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import losses
 from unlearn.data.samples import Question
-from unlearn.tensors import batches
 from unlearn.tensors.batches import (
     Batch,
     answer_positions,
-    block_mask,
     collate,
     collate_set,
     first,
@@ -60,10 +56,10 @@ def test_rows_are_padded_on_the_right_and_the_padding_is_masked_and_ignored() ->
 
 
 def test_questions_about_an_image_are_packed_behind_their_common_beginning() -> None:
-    """Common are 1, 2; the rests are 3 8 9 and 4 5 8: position 2 follows in both, and each sees only itself."""
+    """Common are 1, 2; the rests are 3 8 9 and 4 5 8: the second goes back by the 3 tokens of the first."""
     batch = collate_set([[encoded([1, 2, 3, 8, 9], 2, 0.5), encoded([1, 2, 4, 5, 8], 1, 0.5)]], 0, True)
     assert batch["inputs"]["input_ids"].tolist() == [[1, 2, 3, 8, 9, 4, 5, 8]]
-    assert batch["inputs"]["position_ids"].tolist() == [[0, 1, 2, 3, 4, 2, 3, 4]]
+    assert batch["rewind"].tolist() == [[0, 0, 0, 0, 0, 3, 3, 3]]
     assert batch["inputs"]["attention_mask"].tolist() == [[1] * 8]
     assert batch["inputs"]["pixel_values"].tolist() == [[0.5, 0.5]]
     assert batch["segments"].tolist() == [[0, 0, 1, 1, 1, 2, 2, 2]]
@@ -76,7 +72,7 @@ def test_each_rest_keeps_the_token_from_which_its_answer_begins() -> None:
     """One prompt 1 2 3 with two answers: 3 stays out of the common beginning, since it predicts 8 here and 9 there."""
     batch = collate_set([[encoded([1, 2, 3, 8], 1), encoded([1, 2, 3, 9], 1)]], 0, True)
     assert batch["inputs"]["input_ids"].tolist() == [[1, 2, 3, 8, 3, 9]]
-    assert batch["inputs"]["position_ids"].tolist() == [[0, 1, 2, 3, 2, 3]]
+    assert batch["rewind"].tolist() == [[0, 0, 0, 0, 2, 2]]
     assert batch["labels"].tolist() == [[IGNORED, IGNORED, IGNORED, 8, IGNORED, 9]]
 
 
@@ -90,19 +86,6 @@ def test_packs_of_different_sizes_are_padded_and_number_their_samples_on() -> No
     assert batch["samples"][1, :3].tolist() == [2, 2, 2]
     assert len(batch["inputs"]["pixel_values"]) == 2
     assert int(batch["count"]) == 3
-
-
-def test_a_token_sees_the_common_beginning_and_its_own_question_before_it() -> None:
-    """Two of beginning, one and two of rests, one of padding, which sees padding: no row is empty."""
-    mask = block_mask(torch.tensor([[0, 0, 1, 2, 2, -1]]))[0, 0].int().tolist()
-    assert mask == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 0, 1, 0, 0],
-        [1, 1, 0, 1, 1, 0],
-        [1, 1, 0, 0, 0, 1],
-    ]  # fmt: skip
 
 
 def test_what_belongs_to_samples_and_to_answer_tokens_is_kept_in_order() -> None:
@@ -322,15 +305,3 @@ def test_a_packed_question_does_not_see_the_others(
         ModelAnswers(Reader(model, model), collated([[one, second]], True)).logp()[0].item() for second in (two, other)
     ]
     assert found[0] == pytest.approx(found[1], rel=1e-6)
-
-
-def test_the_prefix_is_shared_where_that_is_proven_and_the_reason_is_said_elsewhere(
-    model: LlavaForConditionalGeneration,
-) -> None:
-    assert batches.shares_prefix(model) == ""
-    model.config.text_config._attn_implementation = "flash_attention_2"
-    assert batches.shares_prefix(model) == "the attention flash_attention_2 takes no mask of blocks"
-    config: Any = copy.deepcopy(LlavaConfig())
-    config.model_type = "qwen2_vl"
-    other = type("Model", (), {"config": config})()
-    assert batches.shares_prefix(other) == "not proven for the family qwen2_vl"

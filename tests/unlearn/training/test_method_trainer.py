@@ -94,7 +94,7 @@ def test_it_is_said_whether_the_prefix_is_shared(
         assert said in caplog.text
         assert bool(said) == ("several questions about" in caplog.text)
     caplog.clear()
-    monkeypatch.setattr("unlearn.tensors.batches.SHARED_PREFIX_FAMILIES", ())
+    monkeypatch.setattr("unlearn.tensors.packing.SHARED_PREFIX_FAMILIES", ())
     assert not make("finetune", questions_per_image=2).plan.shares_prefix
     assert "read one by one: not proven for the family llava" in caplog.text
 
