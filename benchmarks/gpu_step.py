@@ -55,7 +55,6 @@ from unlearn.tensors import parts
 from unlearn.tensors.encoding import pad_id
 from unlearn.tensors.parts import Lora
 from unlearn.training.loading import load
-from unlearn.training.reference_store import ReferenceCache
 
 # vicuna-7b-v1.5 behind CLIP ViT-L/14-336, as in the configuration of llava-hf/llava-1.5-7b-hf.
 SHAPE = Sizes(vocabulary=32064, hidden=4096, layers=32, image_size=336, patch_size=14)
@@ -142,7 +141,7 @@ def _measure(key: str, benchmark: Benchmark, folder: Path, options: argparse.Nam
         dataloader_pin_memory=not options.tiny,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.prepare_reference(lambda: ReferenceCache(folder, {"format": "benchmark"}))
+    trainer.prepare_reference()
     table = options.profile / f"{key}.txt" if options.profile else None
     span = Span(Meter(model, pad_id(processor)), options, table)
     trainer.add_callback(span)

@@ -29,7 +29,6 @@ from small_llava import OurStep, Sizes
 
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference_store import ReferenceCache
 
 # Plain over ours in time, ours over plain in memory: what a lean prototype reached. At 2,000 only time was measured.
 TARGETS: dict[tuple[int, str], tuple[float, float | None]] = {
@@ -118,15 +117,10 @@ def _trainer(
     )  # fmt: skip
 
 
-def _prepare(trainer: MethodTrainer, folder: Path) -> int:
-    """Compute the reference's values; returns how many answers they are for."""
-    return trainer.prepare_reference(lambda: ReferenceCache(folder, {"format": "benchmark"}))
-
-
 def _time(key: str, sizes: Sizes, benchmark: Benchmark, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     trainer = _trainer(key, sizes, benchmark, folder, options, options.epochs)
     started = time.perf_counter()
-    answers = _prepare(trainer, folder / f"{key}-{sizes.vocabulary}")
+    answers = trainer.prepare_reference()
     spent = time.perf_counter() - started
     ours, plain = OurStep(trainer), PlainStep(trainer, key, small_llava.settings(key, sizes))
     away = small_llava.optimizer(trainer.core, 1e-3)
@@ -195,7 +189,7 @@ def _peak(variant: str, key: str, sizes: Sizes, data: Path, options: argparse.Na
         trainer = _trainer(key, sizes, open_benchmark(data), Path(name), options, 1)
         step: OurStep | PlainStep
         if variant == "ours":
-            _prepare(trainer, Path(name) / "reference")
+            trainer.prepare_reference()
             step = OurStep(trainer)
         else:
             step = PlainStep(trainer, key, small_llava.settings(key, sizes))

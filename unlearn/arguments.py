@@ -67,7 +67,7 @@ class UnlearnArguments:
     load_in_4bit: bool = _option(False, "with lora: the base in four bits (QLoRA; a GPU and bitsandbytes)")
     save: str = _option("merged", f"{' or '.join(SAVES)}: with lora, a whole model or the adapters alone")
     reference_top_k: int = _option(0, "kl: keep the K likeliest tokens of the reference instead of all (0: all, exact)")
-    reference_cache: str = _option("", "folder for reference values (default: the user's cache)")
+    reference_cache: str = _option("", "folder that keeps what the reference says, for further runs (default: none)")
     dtype: str = _option("auto", f"of the weights: {', '.join(DTYPES)} (auto: float32 on CPU, bfloat16 on GPU)")
     trust_remote_code: bool = _option(False, "run code that comes with the checkpoint")
     hyperparameters: InitVar[Hyperparameters | None] = None  # the method's own, such as retain_weight

@@ -16,7 +16,6 @@ from small_llava import OurStep
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn import methods
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference_store import ReferenceCache
 
 SIZES = small_llava.sizes(1000, tiny=True)
 FROM_SETS_OF_THEIR_OWN = {"finetune", "goal"}  # no unlearning: one term, no reference
@@ -34,7 +33,7 @@ def prepared(key: str, benchmark: Benchmark, folder: Path) -> MethodTrainer:
     trainer = small_llava.trainer(
         model, processor, benchmark, key, settings, folder=folder, batch_size=2, epochs=1
     )  # fmt: skip
-    trainer.prepare_reference(lambda: ReferenceCache(folder / "reference", {}))
+    trainer.prepare_reference()
     return trainer
 
 

@@ -26,7 +26,6 @@ from unlearn.tensors.encoding import Encoder, as_dtype, context_length, pad_id
 from unlearn.training.loading import load
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan
-from unlearn.training.reference_store import ReferenceCache
 from unlearn.training.run import train
 
 LORA = parts.Lora(r=8, alpha=32, dropout=0.0)
@@ -192,7 +191,6 @@ class Row:
             tuned, processor, sets, formula, training, load_image=self.benchmark.image, hyperparameters=settings
         )
         made = MethodTrainer(tuned, plan)
-        cache = self.folder / "reference"
-        made.prepare_reference(lambda: ReferenceCache(cache, {"weights": self.family.key}))
+        made.prepare_reference()
         made.train()
         return Trained(made, made.core.eval())

@@ -24,7 +24,6 @@ from unlearn.tensors.forward import Reader, targets
 from unlearn.tensors.parts import Lora
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan
-from unlearn.training.reference_store import ReferenceCache
 from unlearn.training.run import train, train_from_options
 
 Options = Callable[..., TrainingArguments]
@@ -162,7 +161,7 @@ def collated(encoder: Encoder) -> Callable[..., Batch]:
 
 @pytest.fixture
 def make(benchmark: Benchmark, tiny: Tiny, options: Options, tmp_path: Path) -> Callable[..., MethodTrainer]:
-    """A trainer of an untrained model that is ready to train, its reference values in ``tmp_path / "reference"``.
+    """A trainer of an untrained model that is ready to train.
 
     ``make("kl", target="joint", max_steps=2)``; what is no option below is one of TrainingArguments.
     """
@@ -177,7 +176,6 @@ def make(benchmark: Benchmark, tiny: Tiny, options: Options, tmp_path: Path) -> 
         share_prefix: bool = True,
         questions_per_image: int = 1,
         top_k: int = 0,
-        cache: str = "reference",
         attention: str = "",
         start: LlavaForConditionalGeneration | None = None,
         **changes: Any,
@@ -201,7 +199,7 @@ def make(benchmark: Benchmark, tiny: Tiny, options: Options, tmp_path: Path) -> 
             share_prefix=share_prefix,
         )  # fmt: skip
         made = MethodTrainer(tuned, plan)
-        made.prepare_reference(lambda: ReferenceCache(tmp_path / cache, {"weights": "tiny"}), top_k)
+        made.prepare_reference(top_k=top_k)
         return made
 
     return make

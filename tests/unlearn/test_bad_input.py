@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.__main__ import main
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.reference_store import ReferenceCache
 
 Command = Callable[..., int]
 
@@ -137,25 +136,17 @@ def test_another_runs_reference_cache_is_refused_and_kept(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda folder: (folder / "reference.json").unlink(), "has lost its reference.json. Delete the folder"),
-        (lambda folder: (folder / "reference.json").write_text("{"), "Delete "),
-        (lambda folder: next(folder.glob("*.bin")).unlink(), "Delete "),
-        (lambda folder: next(folder.glob("*.bin")).write_bytes(b"short"), "Delete "),
-    ],
-)
 def test_a_damaged_reference_cache_is_refused(
-    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], Any], said: str
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("kl", output_dir=tmp_path / "first") == 0
     capsys.readouterr()
-    damage(tmp_path / "cache")
+    (path,) = (tmp_path / "cache").iterdir()
+    path.write_bytes(b"short")
     assert command("kl") == 1
-    assert said in one_error(capsys)
+    assert f"{path} in the reference cache is damaged. Delete it" in one_error(capsys)
     assert not (tmp_path / "out").exists()
-    shutil.rmtree(tmp_path / "cache")  # as the message says
+    path.unlink()  # as the message says
     assert command("kl") == 0
 
 
@@ -167,24 +158,6 @@ def test_a_folder_of_something_else_is_no_reference_cache(
     assert command("kl") == 1
     assert "is no reference cache. Choose another --reference_cache" in one_error(capsys)
     assert contents(tmp_path / "cache") == {"thesis.txt": b"do not delete"}
-
-
-def test_a_cache_that_another_process_opens_at_the_same_moment_is_shared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both find no folder; the other one's reference.json and first values appear while this one looks round."""
-    facts: dict[str, str | int] = {"weights": "w"}
-    iterdir = Path.iterdir
-
-    def other_first(folder: Path) -> Any:
-        monkeypatch.setattr(Path, "iterdir", iterdir)
-        ReferenceCache(folder, facts)
-        (folder / "logp-1.jsonl").write_text('{"kind": "logp", "dtype": "float32", "width": 1}\n')
-        (folder / "logp-1.bin").write_bytes(b"")
-        return iterdir(folder)
-
-    monkeypatch.setattr(Path, "iterdir", other_first)
-    assert ReferenceCache(tmp_path / "cache", facts).facts["weights"] == "w"
 
 
 # A full disk
@@ -223,9 +196,8 @@ def test_a_full_disk_is_one_error_and_the_run_goes_on_once_there_is_space(
     [
         OSError(errno.ENOSPC, "No space left on device"),
         SafetensorError("I/O error: No space left on device (os error 28)"),
-        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/0"),
     ],
-    ids=["a file", "weights", "the optimiser"],
+    ids=["a file", "weights"],
 )
 def test_no_space_for_a_checkpoint_leaves_the_one_before_to_go_on_from(
     command: Command,

@@ -115,11 +115,10 @@ def goal_training(setting: Setting, base: str, target: str, *, name: str = "goal
 def method_training(setting: Setting, method: str, target: str, *, balance: str = "") -> Training:
     """One method on the finetuned model."""
     row = f"{method}+{balance}" if balance else method
-    # A folder of its own: the last digits of a value depend on those that are computed with it, so which stage comes
-    # first would show. One after the other, methods share what a large model says; kl may keep less of it than others.
+    # One after the other, methods share what a large model says; kl may keep less of it than others.
     shared = setting.one_by_one and method != "kl"
-    reference = setting.out / "reference" / (target if shared else f"{row}-{target}")
-    more = ["--reference_cache", str(reference), *(["--balance", balance] if balance else [])]
+    more = ["--reference_cache", str(setting.out / "reference" / target)] if shared else []
+    more += ["--balance", balance] if balance else []
     title = f"Unlearn with {row}, target {target}"
     start = str(setting.out / "finetuned")
     return _training(setting, title, row, f"{row}-{target}", method, start, target, extra=more)

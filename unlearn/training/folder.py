@@ -8,12 +8,14 @@ import errno
 import json
 import os
 import shutil
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pebench_templates
+import torch
 from safetensors import SafetensorError
 from transformers import TrainingArguments
 
@@ -21,7 +23,6 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 
 SETTINGS_FILE = "settings.json"
-TORCH_WRITING = ("PytorchStreamWriter", "inline_container", "iostream error")  # torch.save says it in these words
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 # Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
 # (The data and a local start model are compared by their fingerprints, a recipe's options by their values.)
@@ -114,7 +115,9 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        failed_write = isinstance(error, SafetensorError) or any(word in str(error) for word in TORCH_WRITING)
+        frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+        # torch.save has no error of its own for it.
+        failed_write = isinstance(error, SafetensorError) or torch.save.__code__ in frames
         if not failed_write and getattr(error, "errno", None) not in DISK_ERRORS:
             raise
         raise BenchmarkError(

@@ -33,7 +33,7 @@ from unlearn.training.history import History
 from unlearn.training.plan import Plan
 from unlearn.training.positions import InOrder
 from unlearn.training.reference import AdapterReference, StoredReference
-from unlearn.training.reference_store import Kinds, ReferenceCache
+from unlearn.training.reference_store import Kinds, ReferenceFolder, ReferenceValues
 
 VERIFIED_SAMPLES = 3
 
@@ -83,10 +83,10 @@ class MethodTrainer(Trainer):
             self.positions.encoder.verify(questions)
             check_model_reads(self.core, self.positions.encoder, questions[0])
 
-    def prepare_reference(self, cache: Callable[[], ReferenceCache], top_k: int = 0) -> int:
-        """Make the reference that the method asks for, before the first step; returns the values computed for it.
+    def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
+        """Make the reference that the method asks for, before the first step; returns the number of answers computed.
 
-        ``cache`` opens the folder where the values of a reference that is no adapter switched off are kept.
+        ``folder`` opens the one where the values of a reference that is no adapter switched off are to be kept.
         """
         kinds = {name: reference.kinds(questions, top_k) for name, questions in self.plan.asked.sets.items()}
         kinds = {name: needed for name, needed in kinds.items() if needed}
@@ -107,31 +107,37 @@ class MethodTrainer(Trainer):
         head = reference.frozen_head(self.core, copied=spread)
         wanted: dict[Question, Kinds] = {}
         for name, needed in kinds.items():
-            for position in range(self.plan.total_positions):
+            for position in self.plan.own_positions:
                 for question in self.positions.at(name, position):
                     wanted[question] = wanted.get(question, set()) | needed
-        opened = cache()
+        every = set().union(*kinds.values())
+        opened = folder() if folder else None
+        values = opened.read(every) if opened else ReferenceValues()
         device = next(self.core.parameters()).device
         self.core.to(self.args.device)
         with self.accelerator.autocast():
-            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in set().union(*kinds.values()) else None
+            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in every else None
             if behind and spread:  # nor can the model be asked, later on, what it does behind its head
                 raise BenchmarkError(
                     f"{type(self.core).__name__} changes what its head says, which cannot be repeated for the "
                     "reference where the model is spread over GPUs. Use --lora true, or for kl --reference_top_k 100."
                 )
-            computed = reference.fill(
-                opened, wanted, reader, self.positions.encoder, rows=self.args.train_batch_size, top_k=top_k,
+            lacking = {q: {kind for kind in needed if values.lacks(kind, q)} for q, needed in wanted.items()}
+            lacking = {question: needed for question, needed in lacking.items() if needed}
+            computed = reference.compute(
+                lacking, reader, self.positions.encoder, rows=self.args.train_batch_size, top_k=top_k,
                 share_prefix=self.plan.could_share_prefix, device=self.args.device,
-                share=(self.args.process_index, self.args.world_size),
+                quiet=not self.is_local_process_zero(),
             )  # fmt: skip
         self.core.to(device)
+        if opened and lacking:
+            opened.write(computed)
+        for kind, found in computed.rows.items():
+            values.add(kind, found, computed.places[kind])
         self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast, behind)
-        self.accelerator.wait_for_everyone()
-        opened.reload()
-        self.positions.cache, self.positions.wanted = opened, kinds
-        self.positions.end = self.plan.total_positions
-        return computed
+        self.positions.values, self.positions.wanted = values, kinds
+        self.positions.last = self.plan.own_positions[-1]
+        return len(lacking)
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
         encoder = self.positions.encoder

@@ -55,6 +55,13 @@ class Plan:
         return steps * self.positions_a_step
 
     @property
+    def own_positions(self) -> list[int]:
+        """The positions of the whole run that this process draws: batches go round the processes."""
+        batch, processes = self.arguments.train_batch_size, self.arguments.world_size
+        mine = self.arguments.process_index
+        return [position for position in range(self.total_positions) if position // batch % processes == mine]
+
+    @property
     def collate(self) -> Callable[..., Any]:
         """What makes batches of positions."""
         return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.shares_prefix)
@@ -78,6 +85,10 @@ def make_plan(
     for option, (default, reason) in REFUSED_OPTIONS.items():
         if getattr(arguments, option) != default:
             raise BenchmarkError(f"--{option} has no effect here: {reason}.")
+    if arguments.accelerator_config.split_batches or arguments.accelerator_config.dispatch_batches:
+        raise BenchmarkError(
+            "--accelerator_config: no split_batches and no dispatch_batches; batches go round processes."
+        )
     arguments = copy.copy(arguments)
     arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
     # Several GPUs are several processes; nn.DataParallel is none of that.

@@ -7,7 +7,7 @@ from torch.utils.data import Dataset, Sampler
 
 from unlearn.data.samples import Question, SampleSet
 from unlearn.tensors.encoding import Encoded, Encoder
-from unlearn.training.reference_store import Kinds, ReferenceCache
+from unlearn.training.reference_store import Kinds, ReferenceValues
 
 
 class Positions(Dataset):
@@ -20,16 +20,16 @@ class Positions(Dataset):
         self.sets, self.encoder, self.seed = sets, encoder, seed
         self.epoch = 0
         self._length = math.ceil(len(next(iter(sets.values()))) / step) * step
-        self.cache: ReferenceCache | None = None
+        self.values: ReferenceValues | None = None
         self.wanted: dict[str, Kinds] = {}  # by set, the reference values that go into the batch
-        self.end: int | None = None  # the loader reads ahead, beyond the run's last position, which has no values
+        self.last: int | None = None  # this process's; the loader reads ahead, and beyond it there are no values
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, position: int) -> dict[str, list[Encoded]]:
-        if self.end is not None:
-            position = min(position, self.end - 1)
+        if self.last is not None:
+            position = min(position, self.last)
         return {name: [self._encode(name, question) for question in self.at(name, position)] for name in self.sets}
 
     def at(self, name: str, position: int) -> tuple[Question, ...]:
@@ -38,9 +38,9 @@ class Positions(Dataset):
 
     def _encode(self, name: str, question: Question) -> Encoded:
         encoded = self.encoder(question)
-        if self.cache is None or name not in self.wanted:
+        if self.values is None or name not in self.wanted:
             return encoded
-        return encoded._replace(sample={**encoded.sample, **self.cache.attach(question, self.wanted[name])})
+        return encoded._replace(sample={**encoded.sample, **self.values.attach(question, self.wanted[name])})
 
     def set_epoch(self, epoch: int) -> None:
         """Called by accelerate, on the dataset or through the sampler, before each epoch."""

@@ -1,7 +1,7 @@
 """The reference of KL, DPO, NPO, SIU and RMU - the frozen start model - without a second model in memory.
 
 With adapters it is the model with its adapters switched off. Otherwise what a method asks of it is computed once for
-every question that the run will draw, before the first step, and kept on disk:
+every question that a process will draw, before the first step, and kept in memory (see ``reference_store``):
 
 - NPO, DPO: one number per sample, the log-probability of its answer;
 - KL, SIU: what the language-model head reads at the answer's positions, to which a frozen copy of the head is applied
@@ -12,9 +12,8 @@ every question that the run will draw, before the first step, and kept on disk:
 
 import contextlib
 import copy
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,7 @@ from unlearn.data.samples import Question
 from unlearn.tensors.batches import Batch, collate_set, take
 from unlearn.tensors.encoding import Encoder, pad_id
 from unlearn.tensors.forward import Reader, targets
-from unlearn.training.reference_store import Kinds, ReferenceCache, identity
+from unlearn.training.reference_store import Kinds, ReferenceValues, identity
 
 
 class AdapterReference:
@@ -64,7 +63,7 @@ class AdapterReference:
 
 
 class StoredReference:
-    """Values that came with the batch, read from a ``ReferenceCache``.
+    """Values that came with the batch, read from ``ReferenceValues``.
 
     ``head`` is the start model's language-model head, a copy of its own where the model's is trained; ``autocast`` is
     the precision in which the model runs; ``behind`` is what the model does to its head's outputs, if anything.
@@ -136,8 +135,7 @@ def kinds(asked: Collection[str], top_k: int) -> Kinds:
     return found
 
 
-def fill(
-    cache: ReferenceCache,
+def compute(
     wanted: Mapping[Question, Kinds],
     reader: Reader,
     encoder: Encoder,
@@ -146,44 +144,44 @@ def fill(
     top_k: int,
     share_prefix: bool,
     device: torch.device,
-    share: tuple[int, int] = (0, 1),
-) -> int:
-    """Compute and store what is missing, ``rows`` rows at a time; returns the number of questions computed.
+    quiet: bool = False,
+) -> ReferenceValues:
+    """What the model says about these questions now, of each the kinds wanted, ``rows`` rows at a time.
 
-    ``share`` is this process and the number of processes: each computes the questions about its part of the images.
+    ``quiet`` shows no progress.
     """
-    lacking: dict[Question, Kinds] = {}
-    for question, needed in wanted.items():
-        # By what the question is about, not by its place among the missing ones, on which processes may disagree.
-        about = hashlib.sha256((question.image or identity(question)).encode()).digest()
-        mine = about[0] % share[1] == share[0]
-        if mine and (lacks := {kind for kind in needed if cache.missing(kind, [question])}):
-            lacking[question] = lacks
-    work = _jobs(lacking, rows, share_prefix)
+    work = _jobs(wanted, rows, share_prefix)
+    computed: dict[str, list[Tensor]] = {}
+    places: dict[str, dict[str, tuple[int, int]]] = {}
+    ends: dict[str, int] = {}
     training = reader.core.training
     reader.core.eval()
-    with torch.no_grad(), Progress(transient=True, disable=not work or share[0] > 0) as progress, ExitStack() as stack:
-        writers = {kind: stack.enter_context(cache.writer(kind)) for lacks_, _ in work for kind in lacks_}
+    with torch.no_grad(), Progress(transient=True, disable=quiet or not work) as progress:
         task = progress.add_task("what the reference says", total=len(work))
-        for lacks_, units in work:
+        for kinds_, units in work:
             encoded = [[encoder(question._replace(contradicts="", erased=())) for question in unit] for unit in units]
             batch = on_device(collate_set(encoded, pad_id(encoder.processor), share_prefix), device)
-            found = _compute(reader, batch, lacks_, top_k)
             questions = [question for unit in units for question in unit]
-            for kind, values in found.items():
-                writers[kind].add(list(zip(questions, values, strict=True)))
+            for kind, (values, lengths) in _values_of(reader, batch, kinds_, top_k).items():
+                computed.setdefault(kind, []).append(values)
+                for question, length in zip(questions, lengths, strict=True):
+                    places.setdefault(kind, {})[identity(question)] = (ends.get(kind, 0), length)
+                    ends[kind] = ends.get(kind, 0) + length
             progress.advance(task)
     reader.core.train(training)
-    return sum(len(unit) for _, units in work for unit in units)
+    found = ReferenceValues()
+    for kind, parts_ in computed.items():
+        found.add(kind, torch.cat(parts_), places[kind])
+    return found
 
 
 Job = tuple[tuple[str, ...], list[list[Question]]]  # the kinds to compute, and the questions, row by row
 
 
-def _jobs(lacking: Mapping[Question, Kinds], rows: int, share_prefix: bool, most: int = 8) -> list[Job]:
-    """Batches of questions that lack the same kinds and are of similar length, those about one image together."""
+def _jobs(wanted: Mapping[Question, Kinds], rows: int, share_prefix: bool, most: int = 8) -> list[Job]:
+    """Batches of questions that want the same kinds and are of similar length, those about one image together."""
     images: dict[tuple[tuple[str, ...], str], list[Question]] = {}
-    for question, needed in lacking.items():
+    for question, needed in wanted.items():
         images.setdefault((tuple(sorted(needed)), question.image), []).append(question)
     groups: dict[tuple[tuple[str, ...], bool], list[list[Question]]] = {}
     for (kinds_, image), questions in images.items():
@@ -202,8 +200,8 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     return {k: on_device(v, device) if isinstance(v, dict) else v.to(device) for k, v in batch.items()}
 
 
-def _compute(reader: Reader, batch: Batch, needed: Sequence[str], top_k: int) -> dict[str, list[Tensor]]:
-    """Of each kind the values of every sample of a batch, ``(rows, width)`` each."""
+def _values_of(reader: Reader, batch: Batch, needed: Sequence[str], top_k: int) -> dict[str, tuple[Tensor, list[int]]]:
+    """Of each kind the values of a batch, ``(rows, width)``, and how many rows each sample has of them."""
     tokens, samples = targets(batch)
     lengths = samples.bincount(minlength=int(batch["count"])).tolist()
     found: dict[str, Tensor] = {}
@@ -219,7 +217,4 @@ def _compute(reader: Reader, batch: Batch, needed: Sequence[str], top_k: int) ->
     for kind in needed:
         if kind.startswith("activations-"):
             found[kind] = reader.activations(batch, int(kind.split("-")[1]))
-    return {
-        kind: list(values.cpu().split([1] * len(lengths) if kind == "logp" else lengths))
-        for kind, values in found.items()
-    }
+    return {kind: (values.cpu(), [1] * len(lengths) if kind == "logp" else lengths) for kind, values in found.items()}

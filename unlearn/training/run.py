@@ -5,8 +5,6 @@ pre-trained by it).
 """
 
 import copy
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pebench_templates
-import platformdirs
 import torch
 from huggingface_hub import snapshot_download
 from PIL import Image
@@ -55,7 +52,7 @@ from unlearn.training.folder import (
 from unlearn.training.loading import dtype_of, load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan
-from unlearn.training.reference_store import ReferenceCache
+from unlearn.training.reference_store import ReferenceFolder
 
 log = logging.getLogger("unlearn")
 FROM_FOUNDATION = ("finetune", "goal")  # a Goal that began as a Finetuned model would have seen the forget set
@@ -149,8 +146,7 @@ def train_from_options(
         "top_k": arguments.reference_top_k,
         "versions": " ".join(record.versions()[name] for name in ("torch", "transformers")),
     }
-    digest = hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:24]
-    cache = arguments.reference_cache or str(platformdirs.user_cache_path("pebench") / "reference" / digest)
+    kept = Path(arguments.reference_cache).expanduser() if arguments.reference_cache else None
     return train(
         model,
         processor,
@@ -162,7 +158,7 @@ def train_from_options(
         settings=settings,
         facts=facts,
         tuning=Tuning(arguments.tune, arguments.lora_settings(), arguments.save == "merged"),
-        reference_cache=lambda: ReferenceCache(Path(cache).expanduser(), known_by),
+        reference_folder=(lambda: ReferenceFolder(kept, known_by)) if kept else None,
         reference_top_k=arguments.reference_top_k,
         share_prefix=arguments.shared_prefix,
         on_step=on_step,
@@ -196,7 +192,7 @@ def train(
     facts: Mapping[str, Any],
     hyperparameters: Hyperparameters | None = None,
     tuning: Tuning = ALL_WEIGHTS,
-    reference_cache: Callable[[], ReferenceCache] | None = None,
+    reference_folder: Callable[[], ReferenceFolder] | None = None,
     reference_top_k: int = 0,
     share_prefix: bool = True,
     on_step: Callable[[int, int], None] | None = None,
@@ -205,9 +201,9 @@ def train(
 
     ``settings`` is whatever else decides the result: compared when a run is resumed, and recorded. ``facts`` are
     fields of the run record that only the caller knows (method, target, forget, data, split, base, parent); a run
-    without ``base`` starts a lineage, and is its own base. ``reference_cache`` opens the folder of reference values,
-    for methods that need them. ``on_step``: see ``train_from_options``. Returns the folder; a finished one is not
-    trained again.
+    without ``base`` starts a lineage, and is its own base. ``reference_folder`` opens the folder in which
+    reference values are kept, for methods that need them. ``on_step``: see ``train_from_options``. Returns the folder;
+    a finished one is not trained again.
     """
     options = methods.resolve_hyperparameters(method, hyperparameters or {})
     if finished(training_arguments, settings):
@@ -243,11 +239,10 @@ def train(
                 f"transformers refuses the training options: {' '.join(str(error).split())}"
             ) from error
         started = time.perf_counter()
-        computed = trainer.prepare_reference(reference_cache, reference_top_k) if reference_cache else 0
+        computed = trainer.prepare_reference(reference_folder, reference_top_k)
         seconds = time.perf_counter() - started
     if trainer.reference_kind == "stored":
-        where = trainer.positions.cache.directory if trainer.positions.cache else ""
-        log.info("the reference: %d answers computed in %.1f s, any others read from %s", computed, seconds, where)
+        log.info("the reference: %d answers computed in %.1f s", computed, seconds)
     elif trainer.reference_kind != "none":
         log.info("the reference: the model with its adapters off")
     if on_step:

@@ -1,15 +1,15 @@
-"""The reference without a second model: what a frozen copy would say, from adapters switched off or from disk."""
+"""The reference without a second model: what a frozen copy would say, from adapters switched off or computed before."""
 
 import copy
-import json
-import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
@@ -20,10 +20,10 @@ from unlearn.tensors.batches import Batch, collate_set
 from unlearn.tensors.encoding import Encoded, Encoder, pad_id
 from unlearn.tensors.forward import ModelAnswers, Reader, Reference
 from unlearn.tensors.parts import Lora
-from unlearn.training import reference, reference_store
+from unlearn.training import reference
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.reference import AdapterReference, StoredReference, behind_head, frozen_head
-from unlearn.training.reference_store import ReferenceCache, identity
+from unlearn.training.reference_store import NAME, ReferenceFolder, ReferenceValues, identity
 
 Collated = Callable[..., Batch]
 MakeTrainer = Callable[..., MethodTrainer]
@@ -41,25 +41,22 @@ def chosen(questions: list[Question]) -> list[Question]:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> ReferenceCache:
-    return ReferenceCache(tmp_path / "cache", FACTS)
+def folder(tmp_path: Path) -> ReferenceFolder:
+    return ReferenceFolder(tmp_path / "cache", FACTS)
 
 
 @pytest.fixture
-def fill(model: Model, encoder: Encoder) -> Callable[..., int]:
-    def fill(
-        cache: ReferenceCache, chosen: Sequence[Question], kinds: set[str] = KINDS, *, rows: int = 2, top_k: int = 0,
-        share_prefix: bool = True, **changes: Any,
-    ) -> int:  # fmt: skip
+def compute(model: Model, encoder: Encoder) -> Callable[..., ReferenceValues]:
+    def compute(
+        chosen: Sequence[Question], kinds: set[str] = KINDS, *, rows: int = 2, top_k: int = 0,
+        share_prefix: bool = True,
+    ) -> ReferenceValues:  # fmt: skip
         wanted = dict.fromkeys(chosen, kinds)
-        reader = Reader(model, model)
-        computed = reference.fill(
-            cache, wanted, reader, encoder, rows=rows, top_k=top_k, share_prefix=share_prefix, device=CPU, **changes
+        return reference.compute(
+            wanted, Reader(model, model), encoder, rows=rows, top_k=top_k, share_prefix=share_prefix, device=CPU
         )
-        cache.reload()
-        return computed
 
-    return fill
+    return compute
 
 
 def change(model: Any) -> None:
@@ -79,12 +76,12 @@ def ask_all(
         }
 
 
-def with_values(encoder: Encoder, cache: ReferenceCache, units: Sequence[Sequence[Question]], packed: bool) -> Batch:
+def with_values(encoder: Encoder, values: ReferenceValues, units: Sequence[Sequence[Question]], packed: bool) -> Batch:
     """The batch as the data loader makes it: every sample with its stored values."""
 
     def encode(question: Question) -> Encoded:
         one = encoder(question)
-        return one._replace(sample={**one.sample, **cache.attach(question, KINDS)})
+        return one._replace(sample={**one.sample, **values.attach(question, KINDS)})
 
     encoded = [[encode(question) for question in unit] for unit in units]
     return collate_set(encoded, pad_id(encoder.processor), packed)
@@ -101,15 +98,15 @@ def about_one_image(chosen: Sequence[Question]) -> list[list[Question]]:
 @pytest.mark.parametrize("rows", [1, 8])
 @pytest.mark.parametrize("share_prefix", [False, True])
 def test_stored_values_are_those_of_a_frozen_copy(
-    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question], cache: ReferenceCache,
-    fill: Callable[..., int], second_model: Callable[..., Reference], rows: int, share_prefix: bool,
+    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question],
+    compute: Callable[..., ReferenceValues], second_model: Callable[..., Reference], rows: int, share_prefix: bool,
 ) -> None:  # fmt: skip
     copied = second_model(model)
     head = frozen_head(model)
-    assert fill(cache, chosen, rows=rows, share_prefix=share_prefix) == len(chosen)
+    values = compute(chosen, rows=rows, share_prefix=share_prefix)
     change(model)
     for units, packed in (([[question] for question in chosen], False), (about_one_image(chosen), True)):
-        batch, plain = with_values(encoder, cache, units, packed), collated(units, packed)
+        batch, plain = with_values(encoder, values, units, packed), collated(units, packed)
         for split in (False, True):
             found = ask_all(model, batch, StoredReference(head), split=split)
             expected = ask_all(model, plain, copied, split=split)
@@ -118,15 +115,15 @@ def test_stored_values_are_those_of_a_frozen_copy(
 
 
 def test_questions_without_an_image_have_reference_values_too(
-    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question], cache: ReferenceCache,
-    fill: Callable[..., int], second_model: Callable[..., Reference],
+    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question],
+    compute: Callable[..., ReferenceValues], second_model: Callable[..., Reference],
 ) -> None:  # fmt: skip
     sample = Sample("", "fact_question", (("name", "Ada Byron"), ("fact", "age")), "Ada Byron is 36.", "p/facts/age")
     texts = [ask(sample, phrasing) for phrasing in range(4)]
-    assert fill(cache, [*texts, *chosen]) == 4 + len(chosen)
+    values = compute([*texts, *chosen])
     head = frozen_head(model)
     units = [[question] for question in texts]
-    found = ask_all(model, with_values(encoder, cache, units, False), StoredReference(head))
+    found = ask_all(model, with_values(encoder, values, units, False), StoredReference(head))
     expected = ask_all(model, collated(units), second_model(model))
     for question in ASKED:
         torch.testing.assert_close(found[question], expected[question], rtol=1e-4, atol=2e-5, msg=question)
@@ -170,9 +167,10 @@ def test_the_first_step_is_taken_at_the_reference(
     assert abs(later - expected) > 1e-4
 
 
-def test_a_method_without_a_reference_opens_no_cache(make: MakeTrainer, tmp_path: Path) -> None:
-    assert make("gd").reference_kind == "none"
-    assert not (tmp_path / "reference").exists()
+def test_a_method_without_a_reference_opens_no_folder(make: MakeTrainer) -> None:
+    made = make("gd")
+    assert made.prepare_reference(lambda: pytest.fail("it was opened")) == 0
+    assert made.reference_kind == "none"
 
 
 def test_the_frozen_head_stays_while_the_models_own_is_trained(make: MakeTrainer) -> None:
@@ -193,8 +191,8 @@ def test_a_head_that_is_not_trained_is_not_copied(model: Model) -> None:
 
 
 def test_the_top_k_divergence_is_a_lower_bound_whose_error_falls_with_k(
-    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question], fill: Callable[..., int],
-    second_model: Callable[..., Reference], tmp_path: Path,
+    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question],
+    compute: Callable[..., ReferenceValues], second_model: Callable[..., Reference],
 ) -> None:  # fmt: skip
     copied, start = second_model(model), {name: value.clone() for name, value in model.state_dict().items()}
     units = [[question] for question in chosen]
@@ -202,10 +200,9 @@ def test_the_top_k_divergence_is_a_lower_bound_whose_error_falls_with_k(
     found = []
     for k in (1, 10, 100, vocabulary):
         model.load_state_dict(start)
-        cache = ReferenceCache(tmp_path / str(k), {**FACTS, "top_k": k})
-        fill(cache, chosen, reference.kinds({"kl"}, k), top_k=k)
+        values = compute(chosen, reference.kinds({"kl"}, k), top_k=k)
         change(model)
-        encoded = [[encoder(question)._replace(sample=cache.attach(question, {"top_values", "top_indices"}))]
+        encoded = [[encoder(question)._replace(sample=values.attach(question, {"top_values", "top_indices"}))]
                    for question in chosen]  # fmt: skip
         batch = collate_set(encoded, 0, False)
         assert batch["reference_top_values"].shape[1] == k
@@ -227,22 +224,7 @@ def test_top_k_trains_kl_and_is_refused_where_it_has_no_effect(make: MakeTrainer
         make("kl", top_k=20, lora=Lora(4, 8, 0.0))
 
 
-# The folder
-
-
-def test_values_survive_the_disk_bit_for_bit(cache: ReferenceCache, chosen: list[Question]) -> None:
-    for number, dtype in enumerate((torch.float32, torch.bfloat16, torch.float16, torch.int64)):
-        kind = f"activations-{number}"
-        values = [(torch.randn(rows, 3) * 100).to(dtype) for rows in (2, 1, 4)]
-        with cache.writer(kind) as writer:
-            writer.add(list(zip(chosen, values[:2], strict=False)))
-            writer.add([(chosen[2], values[2])])
-        for known in (cache, ReferenceCache(cache.directory, FACTS)):
-            known.reload()
-            for question, expected in zip(chosen, values, strict=False):
-                assert torch.equal(known.value(kind, question), expected)
-                assert known.value(kind, question).dtype == dtype
-            assert known.missing(kind, chosen) == chosen[3:]
+# What is computed, and where it is kept
 
 
 def test_a_value_depends_on_the_image_the_wording_and_the_answer_alone(chosen: list[Question]) -> None:
@@ -253,176 +235,119 @@ def test_a_value_depends_on_the_image_the_wording_and_the_answer_alone(chosen: l
         assert identity(one._replace(**{name: value})) == identity(one)
 
 
-def test_what_is_stored_is_not_computed_again(
-    cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int], model: Model
-) -> None:
-    assert fill(cache, chosen[:3]) == 3
-    before = [cache.value("hidden", question) for question in chosen[:3]]
-    again = ReferenceCache(cache.directory, FACTS)
-    assert fill(again, chosen) == 2
-    model.register_forward_hook(lambda module, given, out: pytest.fail("the model ran"))
-    assert fill(ReferenceCache(cache.directory, FACTS), chosen) == 0
-    for question, value in zip(chosen, before, strict=False):
-        assert torch.equal(again.value("hidden", question), value)
-
-
-def test_a_second_run_computes_nothing(make: MakeTrainer, tmp_path: Path) -> None:
+def test_every_question_of_the_run_is_asked_and_no_more(make: MakeTrainer) -> None:
     made = make("kl", max_steps=3)
-    made.train()
+    drawn = {identity(question) for position in range(3 * 8) for question in made.positions.at("retain", position)}
+    assert made.positions.values is not None
+    assert made.positions.values.places.keys() == {"hidden"}
+    assert made.positions.values.places["hidden"].keys() == drawn
 
-    def opened() -> ReferenceCache:
-        return ReferenceCache(tmp_path / "reference", {"weights": "tiny"})
 
-    files = {path: path.read_bytes() for path in (tmp_path / "reference").iterdir()}
-    second = make("kl", max_steps=3)
+def test_a_process_asks_what_it_draws_itself(make: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two processes with batches of 2, the second draws 2, 3, 6, 7, ...; together they draw all."""
+    plan = make("gd", max_steps=2, per_device_train_batch_size=2).plan
+    for name, value in (("world_size", 2), ("process_index", 1)):
+        monkeypatch.setattr(type(plan.arguments), name, value)
+    plan = replace(plan, positions_a_step=4)
+    assert plan.own_positions == [2, 3, 6, 7]
+
+
+def test_values_survive_the_disk_bit_for_bit(folder: ReferenceFolder, chosen: list[Question]) -> None:
+    """Of every precision, of questions with several rows, from two files."""
+    dtypes = {f"activations-{n}": d for n, d in enumerate((torch.float32, torch.bfloat16, torch.float16, torch.int64))}
+    written = []
+    for questions in (chosen[:2], chosen[2:3]):
+        values = ReferenceValues()
+        for kind, dtype in dtypes.items():
+            places = {identity(question): (3 * number, 3) for number, question in enumerate(questions)}
+            values.add(kind, (torch.randn(3 * len(questions), 5) * 100).to(dtype), places)
+        folder.write(values)
+        written.append((questions, values))
+    read = ReferenceFolder(folder.directory, FACTS).read(dtypes)
+    for questions, values in written:
+        for kind, dtype in dtypes.items():
+            for question in questions:
+                assert torch.equal(read.value(kind, question), values.value(kind, question))
+                assert read.value(kind, question).dtype == dtype
+    assert read.lacks("activations-0", chosen[3])
+    assert ReferenceFolder(folder.directory, FACTS).read({"activations-1"}).rows.keys() == {"activations-1"}
+
+
+def test_what_is_kept_is_not_computed_again(make: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened() -> ReferenceFolder:
+        return ReferenceFolder(tmp_path / "kept", {"weights": "tiny"})
+
+    first = make("kl", max_steps=3)
+    computed = first.prepare_reference(opened)
+    first.train()
+    files = {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    second, longer = make("kl", max_steps=3), make("kl", max_steps=4)
+    assert 0 < longer.prepare_reference(opened) < computed
+    monkeypatch.setattr(reference, "_values_of", lambda *_: pytest.fail("the model ran"))
     assert second.prepare_reference(opened) == 0
-    assert {path: path.read_bytes() for path in (tmp_path / "reference").iterdir()} == files
+    assert files.items() <= {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}.items()
     second.train()
-    assert second.history.losses == made.history.losses
+    assert second.history.losses == first.history.losses
 
 
-def test_every_question_of_the_run_is_stored_and_no_more(make: MakeTrainer, tmp_path: Path) -> None:
-    made = make("kl", max_steps=3)
-    drawn = {question for position in range(3 * 8) for question in made.positions.at("retain", position)}
-    indices = list((tmp_path / "reference").glob("hidden-*.jsonl"))
-    stored = [json.loads(line)[0] for index in indices for line in index.read_text().splitlines()[1:]]
-    assert sorted(stored) == sorted(map(identity, drawn))
-
-
-def test_an_interrupted_pass_goes_on(
-    cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add = reference_store._Writer.add
-    calls = []
-
-    def killed(self: Any, entries: Any) -> None:
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        add(self, entries)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(reference_store._Writer, "add", killed)
-        with pytest.raises(KeyboardInterrupt):
-            fill(cache, chosen, {"hidden"}, rows=1, share_prefix=False)
-    assert fill(ReferenceCache(cache.directory, FACTS), chosen, {"hidden"}) == len(chosen) - 2
-
-
-def test_a_line_that_was_cut_off_is_passed_over(
-    cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int]
-) -> None:
-    fill(cache, chosen, {"hidden"})
-    (index,) = cache.directory.glob("*.jsonl")
-    index.write_text(index.read_text()[:-10])
-    assert fill(ReferenceCache(cache.directory, FACTS), chosen, {"hidden"}) == 1
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_processes_share_the_work_even_if_one_opens_the_folder_late(
-    cache: ReferenceCache, fill: Callable[..., int], questions: list[Question], late: bool
-) -> None:
-    every = questions[::4][:20]
-    second = ReferenceCache(cache.directory, FACTS)
-    computed = fill(cache, every, {"logp"}, share=(0, 2))
-    if late:  # it sees what the first has stored already
-        second = ReferenceCache(cache.directory, FACTS)
-    assert 0 < computed < 20
-    assert computed + fill(second, every, {"logp"}, share=(1, 2)) == 20
-    second.reload()
-    assert not second.missing("logp", every)
-
-
-def test_a_folder_opened_while_another_process_writes_has_all_values_after_a_reload(
-    cache: ReferenceCache, questions: list[Question]
-) -> None:
-    first, second = questions[0], questions[4]
-    with cache.writer("logp") as writer:
-        writer.add([(first, torch.ones(1, 1))])
-        opened = ReferenceCache(cache.directory, FACTS)
-        assert opened.missing("logp", [first, second]) == [second]
-        writer.add([(second, torch.full((1, 1), 2.0))])
-    opened.reload()
-    assert [opened.value("logp", question).item() for question in (first, second)] == [1.0, 2.0]
-
-
-def test_a_value_that_is_not_there_is_one_clear_error(cache: ReferenceCache, chosen: list[Question]) -> None:
-    with pytest.raises(BenchmarkError, match=f"lacks logp of {chosen[0].key}"):
-        cache.value("logp", chosen[0])
+def test_the_loader_may_read_ahead_of_the_last_position(make: MakeTrainer) -> None:
+    """Of two processes the last position of all is the other's, so that there are no values for it here."""
+    made = make("kl", max_steps=3, per_device_train_batch_size=2)
+    made.positions.last = 3
+    assert (
+        made.positions[9]["retain"][0]
+        .sample["reference_hidden"]
+        .equal(made.positions[3]["retain"][0].sample["reference_hidden"])
+    )
 
 
 @pytest.mark.parametrize("fact", list(FACTS))
-def test_a_folder_of_another_run_is_refused(cache: ReferenceCache, fact: str) -> None:
+def test_a_folder_of_another_run_is_refused(
+    folder: ReferenceFolder, compute: Callable[..., ReferenceValues], chosen: list[Question], fact: str
+) -> None:
+    folder.write(compute(chosen, {"logp"}))
     with pytest.raises(BenchmarkError, match=rf"another run's \({fact} {FACTS[fact]} there, 9 here\)"):
-        ReferenceCache(cache.directory, {**FACTS, fact: "9"})
+        ReferenceFolder(folder.directory, {**FACTS, fact: "9"}).read({"logp"})
 
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("do not delete")
     with pytest.raises(BenchmarkError, match="is no reference cache"):
-        ReferenceCache(tmp_path, FACTS)
+        ReferenceFolder(tmp_path, FACTS)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(BenchmarkError):
-        ReferenceCache(tmp_path / "cache", FACTS)
+    with pytest.raises(BenchmarkError, match="is a file"):
+        ReferenceFolder(tmp_path / "cache", FACTS)
 
 
-def test_an_empty_folder_is_used(tmp_path: Path) -> None:
-    (tmp_path / "cache").mkdir()
-    ReferenceCache(tmp_path / "cache", FACTS)
-    assert (tmp_path / "cache" / "reference.json").is_file()
-
-
-def values(cache: ReferenceCache, chosen: Sequence[Question]) -> list[Tensor]:
-    return [cache.value("hidden", question) for question in chosen]
-
-
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    path.write_bytes(data)
+def test_what_a_killed_process_left_is_passed_over(folder: ReferenceFolder) -> None:
+    (folder.directory / f"{NAME}1.partial").write_bytes(b"half")
+    assert not ReferenceFolder(folder.directory, FACTS).read(KINDS).rows
 
 
 @pytest.mark.parametrize(
-    ("pattern", "damage"),
+    "damage",
     [
-        ("hidden-*.bin", Path.unlink),
-        ("hidden-*.bin", lambda path: path.write_bytes(path.read_bytes()[:-4])),
-        ("hidden-*.bin", lambda path: path.write_bytes(b"")),
-        ("hidden-*.bin", flip),
-        ("hidden-*.jsonl", lambda path: path.write_text("{}\n" + path.read_text())),
-        ("hidden-*.jsonl", lambda path: path.write_text("[1]\n[2]\n")),
-        ("hidden-*.jsonl", lambda path: path.write_bytes(b"\xff\xfe\n")),
-        ("reference.json", Path.unlink),
-        ("reference.json", lambda path: path.write_text("{")),
-        ("reference.json", lambda path: path.write_text("[]")),
-        ("reference.json", lambda path: path.write_text("")),
+        lambda path: path.write_bytes(path.read_bytes()[:-4]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"\xff" * 64),
+        lambda path: save_file({"logp": torch.zeros(1, 1)}, path),
+        lambda path: save_file({"logp": torch.zeros(1, 1)}, path, {"places": "["}),
     ],
-    ids=["bin missing", "bin cut", "bin empty", "bin changed", "index head", "index rows", "index bytes",
-         "facts lost", "facts cut", "facts a list", "facts empty"],
-)  # fmt: skip
-def test_a_damaged_folder_is_one_clear_error(
-    cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int], pattern: str,
+    ids=["cut", "empty", "something else", "weights of a model", "places cut"],
+)
+def test_a_damaged_file_is_one_clear_error(
+    folder: ReferenceFolder, compute: Callable[..., ReferenceValues], chosen: list[Question],
     damage: Callable[[Path], Any],
 ) -> None:  # fmt: skip
-    fill(cache, chosen)
-    (path,) = cache.directory.glob(pattern)
+    folder.write(compute(chosen))
+    (path,) = folder.directory.iterdir()
     damage(path)
-    with pytest.raises(BenchmarkError, match=r"[Dd]elete"):
-        values(ReferenceCache(cache.directory, FACTS), chosen)
-
-
-def test_a_file_that_shrinks_while_it_is_read_is_one_clear_error(
-    cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int]
-) -> None:
-    fill(cache, chosen, {"hidden"})
-    (path,) = cache.directory.glob("*.bin")
-    with path.open("r+b") as file:
-        file.truncate(4)
-    with pytest.raises(BenchmarkError, match="is damaged"):
-        values(cache, chosen)
+    with pytest.raises(BenchmarkError, match=r"is damaged. Delete it"):
+        ReferenceFolder(folder.directory, FACTS).read(KINDS)
 
 
 def bend(model: Any, how: Callable[[Tensor], Tensor]) -> None:
@@ -439,8 +364,8 @@ def bend(model: Any, how: Callable[[Tensor], Tensor]) -> None:
 
 @pytest.mark.parametrize("how", [lambda logits: logits * 0.0625, lambda logits: 3 * torch.tanh(logits / 3)])
 def test_what_a_model_does_behind_its_head_the_reference_does_too(
-    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question], cache: ReferenceCache,
-    fill: Callable[..., int], second_model: Callable[..., Reference], how: Callable[[Tensor], Tensor],
+    model: Model, encoder: Encoder, collated: Collated, chosen: list[Question],
+    compute: Callable[..., ReferenceValues], second_model: Callable[..., Reference], how: Callable[[Tensor], Tensor],
 ) -> None:  # fmt: skip
     """Scaled (Cohere, Granite) and capped (Gemma) logits are not what the head made of the stored hidden states."""
     bend(model, how)
@@ -449,9 +374,9 @@ def test_what_a_model_does_behind_its_head_the_reference_does_too(
     behind = behind_head(Reader(model, model), collated(units))
     assert behind is not None
     stored = StoredReference(frozen_head(model), behind=behind)
-    fill(cache, chosen)
+    values = compute(chosen)
     change(model)
-    batch = with_values(encoder, cache, units, False)
+    batch = with_values(encoder, values, units, False)
     torch.testing.assert_close(stored.logits(batch), copied.logits(collated(units)), rtol=1e-4, atol=1e-4)
     found, expected = ask_all(model, batch, stored), ask_all(model, collated(units), copied)
     for question in ASKED:
@@ -464,13 +389,12 @@ def test_a_model_whose_logits_are_its_heads_outputs_is_not_run_for_them(
     assert behind_head(Reader(model, model), collated([[question] for question in chosen])) is None
 
 
-def test_filling_leaves_the_model_in_training_with_no_gradients(
-    model: Model, cache: ReferenceCache, chosen: list[Question], fill: Callable[..., int]
+def test_computing_leaves_the_model_in_training_with_no_gradients(
+    model: Model, chosen: list[Question], compute: Callable[..., ReferenceValues]
 ) -> None:
     before = copy.deepcopy(model.state_dict())
     model.train()
-    fill(cache, chosen)
+    compute(chosen)
     assert model.training
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    shutil.rmtree(cache.directory)
