@@ -87,7 +87,7 @@ def _seen(family: str, batch: Mapping[str, Any]) -> Tensor:
 
 def _by_layers(text: Any, order: Tensor, seen: Tensor) -> dict[str, Tensor]:
     """The mask of each kind of layer that a text model has; ``order`` is the place of each token in its question."""
-    window = getattr(text, "sliding_window", None)
+    window: Any = getattr(text, "sliding_window", None)
     # Without the list, a window is that of all layers (Mistral); with it, one that no layer has does nothing.
     kinds = set(getattr(text, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
     masks = {"full_attention": seen} if "full_attention" in kinds else {}

@@ -85,7 +85,8 @@ def make_plan(
     for option, (default, reason) in REFUSED_OPTIONS.items():
         if getattr(arguments, option) != default:
             raise BenchmarkError(f"--{option} has no effect here: {reason}.")
-    if arguments.accelerator_config.split_batches or arguments.accelerator_config.dispatch_batches:
+    loading: Any = arguments.accelerator_config
+    if loading.split_batches or loading.dispatch_batches:
         raise BenchmarkError(
             "--accelerator_config: no split_batches and no dispatch_batches; batches go round processes."
         )
