@@ -271,6 +271,13 @@ def test_an_option_that_would_do_nothing_is_refused(make: MakeTrainer, change: d
         make("finetune", **change)
 
 
+@pytest.mark.parametrize("change", [{"split_batches": True}, {"dispatch_batches": True}])
+def test_batches_that_do_not_go_round_the_processes_are_refused(make: MakeTrainer, change: dict[str, bool]) -> None:
+    """A process has reference values of what it draws itself."""
+    with pytest.raises(BenchmarkError, match="no split_batches and no dispatch_batches"):
+        make("finetune", accelerator_config=change)
+
+
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(make: MakeTrainer) -> None:
     def infinite_slope(everything: Answers) -> Terms:
         loss = everything.nll()
