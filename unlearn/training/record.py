@@ -11,7 +11,7 @@ from typing import Any
 
 from pebench_tasks.backend.checkpoint_name import adapter_base
 from pebench_tasks.errors import BenchmarkError
-from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD
+from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD, read_record
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "pebench")
 Record = dict[str, Any]
@@ -39,6 +39,19 @@ def weights_fingerprint(folder: Path) -> str:
             while block := file.read(1 << 24):
                 digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def noted_fingerprint(folder: Path) -> str:
+    """``weights_fingerprint`` as the folder's record has it, where no file of weights was written after the record.
+
+    To read the weights of a large model takes a minute, in every process.
+    """
+    record = read_record(folder)
+    if record is None:
+        return weights_fingerprint(folder)
+    noted = (folder / RUN_RECORD).stat().st_mtime_ns
+    newer = any(path.stat().st_mtime_ns > noted for path in folder.glob("*.safetensors"))
+    return weights_fingerprint(folder) if newer else str(record["weights"])
 
 
 def surroundings_fingerprint(folder: Path) -> str:

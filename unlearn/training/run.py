@@ -109,13 +109,12 @@ def train_from_options(
             "Train it with --save merged, without --load_in_4bit and without FSDP or DeepSpeed."
         )
     sets = sets_of(arguments, benchmark, split)
-    weights = record.weights_fingerprint(folder) if folder else arguments.model
     dtype = dtype_of(arguments.dtype, training_arguments.device)
     settings = {
         **arguments.as_dict(),
         "dtype": str(dtype).removeprefix("torch."),
         "replay": max(chosen.replay_share for chosen in sets.values()),
-        "start": weights,
+        "start": record.noted_fingerprint(folder) if folder else arguments.model,
         "data_fingerprint": benchmark.fingerprint,
         "split": split.split_id if split else "",
     }
@@ -125,9 +124,10 @@ def train_from_options(
     model, processor = load(
         arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit
     )
-    if folder is None:
-        folder = Path(snapshot_download(arguments.model, local_files_only=True))
-        weights = record.weights_fingerprint(folder)
+    start = folder or Path(snapshot_download(arguments.model, local_files_only=True))
+    weights = record.weights_fingerprint(start)
+    if folder:
+        settings["start"] = weights
     facts = {
         "method": arguments.method,
         "target": arguments.target,
@@ -137,16 +137,19 @@ def train_from_options(
         "base": parent["base"] if parent else weights,
         "parent": record.lineage(parent) or {"model": arguments.model, "weights": weights},
     }
-    known_by = {
-        "weights": weights,
-        "surroundings": record.surroundings_fingerprint(folder),
-        "data": benchmark.fingerprint,
-        "template": pebench_templates.fingerprint(),
-        "precision": f"{settings['dtype']}, {_mixed_precision(training_arguments)}",
-        "top_k": arguments.reference_top_k,
-        "versions": " ".join(record.versions()[name] for name in ("torch", "transformers")),
-    }
-    kept = Path(arguments.reference_cache).expanduser() if arguments.reference_cache else None
+
+    def reference_folder() -> ReferenceFolder:
+        known_by = {
+            "weights": weights,
+            "surroundings": record.surroundings_fingerprint(start),
+            "data": benchmark.fingerprint,
+            "template": pebench_templates.fingerprint(),
+            "precision": f"{settings['dtype']}, {_mixed_precision(training_arguments)}",
+            "top_k": arguments.reference_top_k,
+            "versions": " ".join(record.versions()[name] for name in ("torch", "transformers")),
+        }
+        return ReferenceFolder(Path(arguments.reference_cache).expanduser(), known_by)
+
     return train(
         model,
         processor,
@@ -158,7 +161,7 @@ def train_from_options(
         settings=settings,
         facts=facts,
         tuning=Tuning(arguments.tune, arguments.lora_settings(), arguments.save == "merged"),
-        reference_folder=(lambda: ReferenceFolder(kept, known_by)) if kept else None,
+        reference_folder=reference_folder if arguments.reference_cache else None,
         reference_top_k=arguments.reference_top_k,
         share_prefix=arguments.shared_prefix,
         on_step=on_step,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def unlearned(
         method="gd", model=str(finetuned), data=str(benchmark.directory), target="event", forget="10", replay=0.25
     )
     return train_from_options(arguments, options(tmp_path_factory.mktemp("record") / "gd", weight_decay=0.1))
+
+
+@pytest.fixture
+def copied(finetuned: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finetuned, tmp_path / "finetuned"))
 
 
 def read(folder: Path) -> record.Record:
@@ -78,6 +84,28 @@ def test_the_weights_fingerprint_is_the_hash_of_the_files_in_name_order(tmp_path
         (tmp_path / f"{letter}.safetensors").write_bytes(letter.encode())
     (tmp_path / "config.json").write_text("{}")
     assert record.weights_fingerprint(tmp_path) == hashlib.sha256(b"abcdefgh").hexdigest()[:16]
+
+
+def test_a_finished_run_is_told_from_records_without_reading_any_weights(
+    benchmark: Benchmark, options: Callable[..., TrainingArguments], copied: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Which of a large model takes a minute in every process; weights newer than their record are read all the same."""
+
+    def trained() -> Path:
+        arguments = UnlearnArguments(
+            method="ga", model=str(copied), data=str(benchmark.directory), target="event", forget="10"
+        )
+        return train_from_options(arguments, options(tmp_path / "ga", max_steps=1))
+
+    folder = trained()
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "weights_fingerprint", lambda _: pytest.fail("the weights were read"))
+        assert trained() == folder
+    weights = copied / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(BenchmarkError, match=r"finished run with other settings \(start: [0-9a-f]{16} there"):
+        trained()
 
 
 def test_a_folder_without_weights_has_no_fingerprint(tmp_path: Path) -> None:
