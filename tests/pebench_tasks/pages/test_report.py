@@ -333,3 +333,21 @@ def test_the_accounting_leaves_out_slices_that_say_nothing(report: Path) -> None
     text = (report / "report.md").read_text(encoding="utf-8").lower()
     assert "| finetuned | efficacy |" in text
     assert "| finetuned | world |" not in text
+
+
+def test_what_no_answer_of_a_slice_can_be_is_a_dash(report: Path) -> None:
+    """Nobody is recognised in a description, and no yes or no is missing there: that is no count of 0."""
+    text = (report / "report.md").read_text(encoding="utf-8")
+    lines = text[text.index("### Responses") :].splitlines()
+    head = lines[4].strip("| ").split(" | ")
+    counts = {
+        (cells[0], cells[1]): dict(zip(head, cells, strict=True))
+        for cells in (line.strip("| ").split(" | ") for line in lines[6 : lines.index("", 4)])
+    }
+    scope, world, retain = (counts["ga", name] for name in ("scope", "world", "retain"))
+    assert (scope["recognised"], scope["invalid"], scope["empty"] != "–") == ("–", "–", True)
+    assert (world["recognised"], int(world["invalid"]) > 0) == ("–", True)
+    assert (retain["recognised"], retain["invalid"]) == ("0", "–")
+    page = (report / "report.html").read_text(encoding="utf-8")
+    row = page[page.index("<td>scope</td>") :].partition("</tr>")[0]
+    assert '<td class="number none" data-order="-1"><span aria-hidden="true">–</span>' in row
