@@ -149,10 +149,11 @@ def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str
     near, asked = (sum(counts[kind] for counts in forgotten) for kind in ("near", "n"))
     accuracies = [result.metrics["world_accuracy"] for result in results.values()]
     lines.append(
-        f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth by "
-        "chance: such questions tell little about forgetting."
+        f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth "
+        "by chance: such questions tell little about forgetting."
     )
-    lines.append(f"World's accuracy (the column has its F1) lies between {min(accuracies):.1f} and {max(accuracies):.1f} %.")
+    lowest, highest = min(accuracies), max(accuracies)
+    lines.append(f"World's accuracy (the column has its F1) lies between {lowest:.1f} and {highest:.1f} %.")
     return "\n".join(lines)
 
 
