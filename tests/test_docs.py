@@ -305,7 +305,24 @@ def test_the_site_s_pages_link_to_each_other_alone(tmp_path: Path) -> None:
     listed = (out / "command-line.md").read_text(encoding="utf-8")
     assert {"## pebench score", "## pebench leaderboard check", "## python -m unlearn"} <= set(listed.splitlines())
     assert "--retain-all" in listed
+    blocks = re.findall(r"(?s)```{.text .help}\n(.*?)\n```", listed)
+    assert len(blocks) == listed.count("\n## ")
+    assert max(len(line) for block in blocks for line in block.splitlines()) <= 78  # what a page has room for
     assert "| model families | [29 of them](repository/benchmarks/" in (out / "proven.md").read_text(encoding="utf-8")
+
+
+def test_a_help_line_that_a_page_would_cut_goes_on_below_its_last_column() -> None:
+    option = "  --replay    " + "share of rows " * 6
+    text = f"{'A whole paragraph ' * 5}\nis filled anew.\n\noptions:\n{option}\n  --short     as it was"
+    assert assemble.folded(text).splitlines() == [
+        f"{'A whole paragraph ' * 4}A",
+        "whole paragraph is filled anew.",
+        "",
+        "options:",
+        f"  --replay    {'share of rows ' * 4}share of",
+        "              rows share of rows",
+        "  --short     as it was",
+    ]
 
 
 def test_a_link_to_nothing_stops_the_site(tmp_path: Path) -> None:

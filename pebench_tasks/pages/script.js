@@ -196,8 +196,7 @@ function browse(root) {
       first = start;
       const page = hits.slice(start, start + ROWS);
       list.replaceChildren(...page.map(row));
-      all(".whose", root).forEach((line) => line.remove());
-      find(".legend", root).append(...whose(page));
+      find(".whose", root).replaceChildren(...whose(page));
       list.scrollLeft = 0;
       find(".pager span", root).textContent = hits.length ? `${start + 1}–${Math.min(start + ROWS, hits.length)} of ${hits.length.toLocaleString("en")}` : "none";
       before.disabled = start === 0;
@@ -216,11 +215,8 @@ function browse(root) {
   }
 
   // Whose the signs in the list are: a line, or one a target where the targets have other models.
-  function whose(page) {
-    const lines = new Map(page.map((item) => [asked(item).slice(0, SIGNS).map(({ model }) => model).join(", "), item.target]));
-    return [...lines].map(([models, target]) => make("p", { class: "whose" },
-      lines.size > 1 ? `${target}, left to right: ` : "Signs, left to right: ", make("b", {}, models)));
-  }
+  const whose = (page) => [...new Map(page.map((item) => [asked(item).slice(0, SIGNS).map(({ model }) => model).join(", "), item.target]))]
+    .map(([models, target], _, { length }) => make("p", {}, `Signs${length > 1 ? ` of ${target}` : ""}, left to right: `, make("b", {}, models)));
 
   function row(item, place) {
     const answers = asked(item);

@@ -65,7 +65,7 @@ def test_the_list_says_whose_its_signs_are(report: Path, open_page: OpenPage) ->
     page = open_page(report)
     first = samples(page)[0]["answers"]
     models = [answer["model"] for answer in first]
-    whose, signs = page.locator(".browse-list .whose"), page.locator(".browse-list li").first.locator(".tone")
+    whose, signs = page.locator(".browse-list .whose p"), page.locator(".browse-list li").first.locator(".tone")
     expect(whose).to_have_text(f"Signs, left to right: {', '.join(models)}")
     assert [sign.get_attribute("title") for sign in signs.all()] == [f"{a['model']}: {a['outcome']}" for a in first]
     choose(page, "model", "gd")
