@@ -161,7 +161,7 @@ def folded(text: str) -> str:
     for flush, group in groupby(text.rstrip().splitlines(), key=lambda line: line[:1].strip() != ""):
         part = list(group)
         if flush and max(map(len, part)) > WIDTH:  # a paragraph, filled anew
-            part = [" ".join(part)]
+            part = [" ".join(" ".join(part).split())]
         lines += [piece for line in part for piece in _pieces(line)]
     return "\n".join(lines)
 
