@@ -4,14 +4,12 @@ import logging
 from argparse import Namespace
 from pathlib import Path
 
+from pebench_tasks.backend.sizes import LARGE
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.arguments import RECIPES, TARGETS
 
 log = logging.getLogger("unlearn")
-# Parameters (ours). A model that was published to see and speak has more, the smallest about 200 million; with fewer it
-# is one made for a trial, like the demo's, and learns from steps that would ruin a large one.
-LARGE = 100_000_000
 
 
 def find(folder: Path, method: str, target: str = "") -> Path:
@@ -23,7 +21,7 @@ def find(folder: Path, method: str, target: str = "") -> Path:
 
 
 def of_size(parameters: int) -> Path:
-    """The folder of recipes for models with so many parameters."""
+    """The folder of recipes for models with so many parameters: small ones learn from steps that would ruin others."""
     return RECIPES if parameters >= LARGE else RECIPES / "tiny"
 
 
