@@ -15,13 +15,11 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from html import escape
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from textwrap import wrap
 
-WIDTH = 78  # letters of a line of help, as a page beside its two lists of links has room for
-FENCE = "```{.text .help}"  # whose lines are broken where a phone is narrower still: site.css
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
@@ -152,25 +150,21 @@ def commands() -> str:
 
     texts = dict(_below(main, ()))
     texts |= {name: said(import_module(module).main, ["--help"]) for name, module in MODULES.items()}
-    return COMMANDS + "".join(f"\n## {name}\n\n{FENCE}\n{folded(text)}\n```\n" for name, text in texts.items())
+    return COMMANDS + "".join(f"\n## {name}\n\n{help_block(text)}\n" for name, text in texts.items())
 
 
-def folded(text: str) -> str:
-    """A help text without lines that a page would cut; what is too long goes on below the last column of its line."""
+def help_block(text: str) -> str:
+    """A help text as lines that the browser breaks: what does not fit goes on below the last column (site.css)."""
     lines: list[str] = []
     for flush, group in groupby(text.rstrip().splitlines(), key=lambda line: line[:1].strip() != ""):
-        part = list(group)
-        if flush and max(map(len, part)) > WIDTH:  # a paragraph, filled anew
-            part = [" ".join(" ".join(part).split())]
-        lines += [piece for line in part for piece in _pieces(line)]
-    return "\n".join(lines)
+        lines += [" ".join(group)] if flush else group  # a paragraph is one line
+    spans = (f'<span style="--below: {_last_column(line)}ch">{escape(line) or " "}</span>' for line in lines)
+    return '<pre class="help"><code>' + "\n".join(spans) + "</code></pre>"
 
 
-def _pieces(line: str) -> list[str]:
-    indent = len(line) - len(line.lstrip())
-    column = max((found.end() for found in re.finditer(r"^usage: |\S {2,}", line)), default=indent)
-    below = column if column <= WIDTH // 2 else indent + 4
-    return wrap(line, WIDTH, subsequent_indent=" " * below, break_long_words=False, break_on_hyphens=False) or [""]
+def _last_column(line: str) -> int:
+    """Where the last column of a line of help begins; of one of words alone where its words begin."""
+    return max((found.end() for found in re.finditer(r"^usage: |^ +|\S {2,}", line)), default=0)
 
 
 def _below(main: Callable[[list[str]], int], words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -191,5 +185,5 @@ def said(main: Callable[[list[str]], int], words: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    os.environ["COLUMNS"] = str(WIDTH + 2)  # argparse leaves two of them free
+    os.environ["COLUMNS"] = "1000"  # the browser breaks lines, argparse none
     assemble(Path(sys.argv[1]))
