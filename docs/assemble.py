@@ -157,7 +157,8 @@ def help_block(text: str) -> str:
     """A help text as lines that the browser breaks: what does not fit goes on below the last column (site.css)."""
     lines: list[str] = []
     for flush, group in groupby(text.rstrip().splitlines(), key=lambda line: line[:1].strip() != ""):
-        lines += [" ".join(group)] if flush else group  # a paragraph is one line
+        part = list(group)
+        lines += [" ".join(part)] if flush else part  # a paragraph is one line
     spans = (f'<span style="--below: {_last_column(line)}ch">{escape(line) or " "}</span>' for line in lines)
     return '<pre class="help"><code>' + "\n".join(spans) + "</code></pre>"
 
