@@ -206,11 +206,10 @@ def _show(arguments: argparse.Namespace) -> int:
             mark, style = (">", "bold") if ratio == forget else (" ", "")
             note = split["note"].replace("the same set", "same")
             table.add_row(f"{mark} {target}", ratio, *counts, note, style=style)
-    console = Console()
-    console.print(table)
+    Console().print(table)
     for target in ("person", "event"):
-        console.print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
-    console.print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
+        print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
+    print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
     return 0
 
 
