@@ -15,7 +15,9 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from html import escape
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,7 +150,22 @@ def commands() -> str:
 
     texts = dict(_below(main, ()))
     texts |= {name: said(import_module(module).main, ["--help"]) for name, module in MODULES.items()}
-    return COMMANDS + "".join(f"\n## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in texts.items())
+    return COMMANDS + "".join(f"\n## {name}\n\n{help_block(text)}\n" for name, text in texts.items())
+
+
+def help_block(text: str) -> str:
+    """A help text as lines that the browser breaks: what does not fit goes on below the last column (site.css)."""
+    lines: list[str] = []
+    for flush, group in groupby(text.rstrip().splitlines(), key=lambda line: line[:1].strip() != ""):
+        part = list(group)
+        lines += [" ".join(part)] if flush else part  # a paragraph is one line
+    spans = (f'<span style="--below: {_last_column(line)}ch">{escape(line) or " "}</span>' for line in lines)
+    return '<pre class="help"><code>' + "\n".join(spans) + "</code></pre>"
+
+
+def _last_column(line: str) -> int:
+    """Where the last column of a line of help begins; of one of words alone where its words begin."""
+    return max((found.end() for found in re.finditer(r"^usage: |^ +|\S {2,}", line)), default=0)
 
 
 def _below(main: Callable[[list[str]], int], words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -169,5 +186,5 @@ def said(main: Callable[[list[str]], int], words: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    os.environ["COLUMNS"] = "88"  # what a page is wide
+    os.environ["COLUMNS"] = "1000"  # the browser breaks lines, argparse none
     assemble(Path(sys.argv[1]))

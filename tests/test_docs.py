@@ -305,7 +305,23 @@ def test_the_site_s_pages_link_to_each_other_alone(tmp_path: Path) -> None:
     listed = (out / "command-line.md").read_text(encoding="utf-8")
     assert {"## pebench score", "## pebench leaderboard check", "## python -m unlearn"} <= set(listed.splitlines())
     assert "--retain-all" in listed
+    assert listed.count('<pre class="help">') == listed.count("\n## ")
     assert "| model families | [29 of them](repository/benchmarks/" in (out / "proven.md").read_text(encoding="utf-8")
+
+
+def test_a_line_of_help_says_where_it_goes_on() -> None:
+    """Below its last column: 14 letters in, of a usage line 7. A paragraph is one line, whatever it was folded at."""
+    said = "usage: x DIR\n\nAll of it,\n<so> to speak.\n\n  --replay    rows\n  of words"
+    assert assemble.help_block(said) == (
+        '<pre class="help"><code>'
+        '<span style="--below: 7ch">usage: x DIR</span>\n'
+        '<span style="--below: 0ch"> </span>\n'
+        '<span style="--below: 0ch">All of it, &lt;so&gt; to speak.</span>\n'
+        '<span style="--below: 0ch"> </span>\n'
+        '<span style="--below: 14ch">  --replay    rows</span>\n'
+        '<span style="--below: 2ch">  of words</span>'
+        "</code></pre>"
+    )
 
 
 def test_a_link_to_nothing_stops_the_site(tmp_path: Path) -> None:

@@ -152,9 +152,8 @@ def _notes(results: Mapping[Scored, Result], options: argparse.Namespace) -> str
         f"In {near} of {asked} answers about forgotten events the Goal, which never saw them, says much of the truth "
         "by chance: such questions tell little about forgetting."
     )
-    lines.append(
-        f"World's accuracy (the column has its F1) lies between {min(accuracies):.1f} and {max(accuracies):.1f} %."
-    )
+    lowest, highest = min(accuracies), max(accuracies)
+    lines.append(f"World's accuracy (the column has its F1) lies between {lowest:.1f} and {highest:.1f} %.")
     return "\n".join(lines)
 
 

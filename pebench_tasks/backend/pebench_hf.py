@@ -47,6 +47,7 @@ from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
+from pebench_tasks.backend.threads import fitting_threads
 from pebench_tasks.errors import BenchmarkError
 
 
@@ -105,6 +106,7 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
         self._answers = False  # whether a batch was answered
@@ -141,8 +143,9 @@ class PebenchHf(lmms):
         self._drafts = Drafts()
         self.journal.begin()
         batches = ahead(self._batches(requests, keys, answers))
+        progress = tqdm(total=len(requests), disable=self.rank != 0, desc="pebench_hf", unit="document")
         try:
-            with tqdm(total=len(requests), disable=self.rank != 0, desc="pebench_hf", unit="document") as progress:
+            with progress, fitting_threads(self.parameters, self.device):
                 for prompt, found in self._answered(batches):
                     answers[prompt.key] = found
                     if not prompt.settings.get("do_sample"):

@@ -196,20 +196,20 @@ def _show(arguments: argparse.Namespace) -> int:
     forget = forget_name(arguments.forget)
     out = arguments.out or arguments.directory / "contact_sheet.png"
     save_contact_sheet(benchmark, forget, out)
-    table = Table(
-        title=f"{len(benchmark.people)} people x {len(benchmark.events)} events", box=None, title_justify="left"
-    )
-    for column in ("target", "ratio", "forgotten", "train", "test", "retain", "evaluated", "note"):
-        table.add_column(column, justify="left" if column in ("target", "ratio", "note") else "right", no_wrap=True)
+    title = f"{len(benchmark.people)} people x {len(benchmark.events)} events"
+    table = Table(title=title, box=None, title_justify="left", pad_edge=False)
+    for column in ("  target", "ratio", "forgotten", "train", "test", "retain", "evaluated", "note"):
+        table.add_column(column, justify="left" if column in ("  target", "ratio", "note") else "right", no_wrap=True)
     for target, ratios in benchmark.manifest["splits"].items():
         for ratio, split in ratios.items():
-            counts = [str(n) for n in split["images"].values()]
-            table.add_row(target, ratio, str(len(split["ids"])), *counts, split["note"].replace("the same set", "same"))
-    console = Console()
-    console.print(table)
+            counts = [str(n) for n in (len(split["ids"]), *split["images"].values())]
+            mark, style = (">", "bold") if ratio == forget else (" ", "")
+            note = split["note"].replace("the same set", "same")
+            table.add_row(f"{mark} {target}", ratio, *counts, note, style=style)
+    Console().print(table)
     for target in ("person", "event"):
-        console.print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
-    console.print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
+        print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
+    print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
     return 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
+from pebench_tasks.backend.threads import ONE_THREAD, one_is_enough
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.session import OWN_BACKEND, boundary, session
 
@@ -16,6 +17,8 @@ class EvaluatedHf(PebenchHf):
         dtype, own = str(self.dtype).removeprefix("torch."), self.own_settings
         facts = {"generation": own.obeyed} if own.obeyed else {}
         boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
+        if one_is_enough(self.parameters, self.device):
+            session.announce(ONE_THREAD)
         if own.obeyed:
             one_by_one = " They read a prompt's padding, so one question is asked at a time." * own.alone
             say(f"{self.pretrained} has generation settings of its own, obeyed: {_listed(own.obeyed)}.{one_by_one}")

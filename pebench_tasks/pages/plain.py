@@ -116,7 +116,7 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]], *, texts: int = 1)
 
 def _accounting(view: View) -> list[str]:
     counts = view.accounting
-    rows = [[model, name, *map(str, values)] for model, name, values in counts.rows]
+    rows = [[model, name, *("–" if n is None else str(n) for n in values)] for model, name, values in counts.rows]
     caption = f"{counts.caption[0].upper()}{counts.caption[1:]}"
     return [caption, "", *table(["model", "slice", *counts.columns], rows, texts=2)]
 

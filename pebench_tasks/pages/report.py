@@ -20,8 +20,8 @@ from pebench_tasks.pages.page import render
 from pebench_tasks.pages.plain import CSV_COLUMNS, csv_rows, markdown
 from pebench_tasks.pages.samples import Item, browser, chosen, thumbnails
 from pebench_tasks.pages.sections import unrecorded, view
-from pebench_tasks.results.files import Result, passed_over
-from pebench_tasks.results.table import find_results, result_folders
+from pebench_tasks.results.files import Result
+from pebench_tasks.results.table import find_results
 
 TITLE = "Unlearning results"
 SAMPLES = 200  # of a slice in the page's browser
@@ -51,7 +51,8 @@ def write_report(
     if out.exists() and not out.is_dir():
         raise BenchmarkError(f"{out} is a file. Name a folder:  --out DIR")
     by_task: dict[str, list[Result]] = {}
-    for result in find_results(paths):
+    found = find_results(paths)
+    for result in found.results:
         by_task.setdefault(result.task, []).append(result)
     progress = Console(stderr=True)
     collected = {
@@ -63,10 +64,7 @@ def write_report(
     tables = boards([one.after.result for task in collected.values() for one in task.results])
     views = [view(board, forgotten=forgotten_names(board, collected[board.task].found)) for board in tables]
     lead = _lead(tables)
-    folders = [folder for path in paths for folder in result_folders(Path(path))]
-    unused = [
-        f"{file.absolute().parent.name}/{file.name}: {why}" for folder in folders for file, why in passed_over(folder)
-    ]
+    unused = [f"{file.absolute().parent.name}/{file.name}: {why}" for file, why in found.passed_over]
     differing = unused + [line for board in tables for line in differences(board, collected[board.task])]
     lost = unrecorded(tables)
     command = _command(paths, data, goal, samples, thumbnail, title)

@@ -121,6 +121,7 @@ if (filters) {
 const CUT = 700;  // characters of a text that are shown at first
 const STEP = 20000;  // and at each further request: a megabyte at once would freeze the page
 const ROWS = 12;
+const SIGNS = 8;  // of a sample in the list, one a model: there is no room for more
 const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 const TONES = { good: "✓", mid: "~", bad: "✗", none: "·" };
 const tone = (value) => value === null ? "none" : value >= 2 / 3 ? "good" : value < 1 / 3 ? "bad" : "mid";
@@ -193,7 +194,9 @@ function browse(root) {
     const start = at - at % ROWS;
     if (start !== first) {
       first = start;
-      list.replaceChildren(...hits.slice(start, start + ROWS).map(row));
+      const page = hits.slice(start, start + ROWS);
+      list.replaceChildren(...page.map(row));
+      find(".whose", root).replaceChildren(...whose(page));
       list.scrollLeft = 0;
       find(".pager span", root).textContent = hits.length ? `${start + 1}–${Math.min(start + ROWS, hits.length)} of ${hits.length.toLocaleString("en")}` : "none";
       before.disabled = start === 0;
@@ -211,9 +214,14 @@ function browse(root) {
     if (item && link) history.replaceState(null, "", `#sample=${encodeURIComponent(item.key)}&target=${encodeURIComponent(item.target)}`);
   }
 
+  // Whose the signs in the list are: a line, or one a target where the targets have other models.
+  const whose = (page) => [...new Map(page.map((item) => [asked(item).slice(0, SIGNS).map(({ model }) => model).join(", "), item.target]))]
+    .map(([models, target], _, { length }) => make("p", {}, `Signs${length > 1 ? ` of ${target}` : ""}, left to right: `, make("b", {}, models)));
+
   function row(item, place) {
     const answers = asked(item);
-    const tones = answers.slice(0, 8).map(({ value }) => make("span", { class: `tone ${tone(value)}` }, TONES[tone(value)]));
+    const tones = answers.slice(0, SIGNS).map(({ model, value, outcome }) =>
+      make("span", { class: `tone ${tone(value)}`, title: `${model}: ${outcome}` }, TONES[tone(value)]));
     const label = `${item.key}, ${item.slice}: ${answers.map(({ model, outcome }) => `${model} ${outcome}`).join(", ")}`;
     return make("li", {}, make("button", { type: "button", class: "pick", "aria-label": label, click: () => choose(first + place) },
       illustrated ? picture(item, null) : "", make("span", { class: "key" }, item.key),

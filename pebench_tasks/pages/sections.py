@@ -11,16 +11,15 @@ from pebench_tasks.pages.entries import Board, Entry, Figure, cell
 from pebench_tasks.pages.facts import CONCEPTS, ONLY_TRUTH, in_short, measured, plain, slice_title
 from pebench_tasks.pages.plots import Drawn, draw
 from pebench_tasks.results.beside import record_beside
-from pebench_tasks.results.notes import accounted, failing_slices, goal_flaws
+from pebench_tasks.results.notes import NAMES, failing_slices, goal_flaws, shown_counts
 from pebench_tasks.results.summary import FLAGS, OUTCOMES
 from pebench_tasks.run_record import RUN_RECORD
 
-NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name
 ODD = (*FLAGS, "failed", "echoed", "unanswered")
 ACCOUNTING = (
     "what was answered where a name was asked for; slices of scenes and yes/no questions only where an answer was "
     "empty, refused, degenerate or the like. Recognised to other add up to n; what stands behind them is counted on "
-    "top."
+    "top. A dash: no answer there can be of that kind."
 )
 INTERVAL_NOTE = "interval of "  # so begin the notes of ``results.notes`` that ``footnotes`` has in another form
 ON_INTERVALS = ("over documents", "nothing varies", "one document")  # such notes stand below a table, not in its cells
@@ -60,7 +59,7 @@ class Counts(NamedTuple):
     """The response accounting: a row a model and slice, the columns that are not zero throughout."""
 
     columns: list[str]
-    rows: list[tuple[str, str, list[int]]]  # model, slice, n and the counts
+    rows: list[tuple[str, str, list[int | None]]]  # model, slice, n and the counts; None: no answer can be of that kind
     caption: str = ACCOUNTING
 
 
@@ -189,8 +188,8 @@ def accounting(entries: Iterable[Entry]) -> Counts:
     found = [
         (entry.name, name, row)
         for entry in entries
-        for name, row in accounted(entry.result.provenance).items()
-        if name in NAMES[entry.result.provenance.target] or row["other"] < row["n"] or any(map(row.get, ODD))
+        for name, row in shown_counts(entry.result.provenance).items()
+        if name in NAMES[entry.result.provenance.target] or row["other"] != row["n"] or any(map(row.get, ODD))
     ]
     kinds = [kind for kind in (*OUTCOMES, *ODD) if any(row.get(kind) for _, _, row in found)]
     rows = [(model, slice_title(name), [row["n"], *(row.get(kind, 0) for kind in kinds)]) for model, name, row in found]

@@ -80,7 +80,12 @@ def passed_over(folder: Path, tasks: Iterable[str] = TARGETS) -> list[tuple[Path
 
 def say_passed_over(folder: Path, tasks: Iterable[str] = TARGETS) -> None:
     """Say on standard error which results of a folder are passed over, and why."""
-    for results_file, why in passed_over(folder, tasks):
+    say_left_out(passed_over(folder, tasks))
+
+
+def say_left_out(files: Iterable[tuple[Path, str]]) -> None:
+    """Say on standard error which results files are not used, and why."""
+    for results_file, why in files:
         print(f"left out: {results_file}: {why}", file=sys.stderr)
 
 

@@ -1,9 +1,11 @@
 """What to know of a result before believing its figures, a line each; the terminal and the pages say the same."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from pebench_tasks.marking.failures import SIGNS, Sign, resolution_note
 from pebench_tasks.marking.scenes import TRUTH_ONLY
+from pebench_tasks.marking.scoring import FORGETTING, PERCENT, measured
 from pebench_tasks.marking.similarity import LEXICAL
 from pebench_tasks.marking.yes_no import MOST_MISSING
 from pebench_tasks.results.files import Result
@@ -12,6 +14,11 @@ from pebench_tasks.results.record import ResultRecord
 
 # What to do about responses that are cut, or thoughts without an end.
 RAISE = "Allow more, for every model of the comparison:  --max_new_tokens N  (lmms-eval: --gen_kwargs max_new_tokens=N)"
+
+NAMES = {target: names - {"world"} for target, names in PERCENT.items()}  # the slices that ask for a name
+# Kinds of answers that there are only where a name is asked for, and only where a Goal's answer is compared with.
+OF_NAMES = ("recognised", "ambiguous", "denied", "another name", "partial", "in_thoughts")
+OF_FORGOTTEN_SCENES = ("near", "unscored")
 
 
 class Failing(NamedTuple):
@@ -140,3 +147,27 @@ def accounted(provenance: ResultRecord) -> dict[str, dict[str, int]]:
         }
         for name, counts in provenance.slices.items()
     }
+
+
+def shown_counts(provenance: ResultRecord) -> dict[str, dict[str, int | None]]:
+    """``accounted`` as tables show it: None where no answer of a slice can be of that kind.
+
+    In the description of a scene nobody is recognised, which is another thing than 0 of them.
+    """
+    found = {}
+    for name, counts in accounted(provenance).items():
+        never = _impossible(name, provenance.target)
+        found[name] = {kind: None if kind in never else count for kind, count in counts.items()}
+    return found
+
+
+def _impossible(slice_name: str, target: str) -> Collection[str]:
+    """The kinds of answers that a slice cannot have."""
+    if slice_name in NAMES[target]:
+        return (*OF_FORGOTTEN_SCENES, "failed", "invalid")
+    if slice_name == "world":
+        return (*OF_NAMES, *OF_FORGOTTEN_SCENES, "failed")
+    if measured(slice_name) in FORGETTING:
+        return (*OF_NAMES, "invalid")
+    judged = measured(slice_name) == "retain"  # the other kept scenes are marked by their words alone
+    return (*OF_NAMES, *OF_FORGOTTEN_SCENES, "invalid", *(() if judged else ("failed",)))

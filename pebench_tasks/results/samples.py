@@ -173,14 +173,18 @@ def refuse_mixed(results: Sequence[Result]) -> None:
     # A result whose scores are withheld says too little of itself to be what the others are held against.
     ordered = sorted(results, key=lambda result: bool(result.provenance.withheld))
     for other in ordered[1:]:
-        first, second = _identity(ordered[0]), _identity(other)
-        unsaid = UNSAID_WITHOUT_SCORES if other.provenance.withheld else ()
-        differing = [name for name in first if first[name] != second[name] and name not in unsaid]
-        if differing:
-            what = "; ".join(f"{name}: {_short(first[name])} and {_short(second[name])}" for name in differing)
+        if differing := differences(ordered[0], other):
+            what = "; ".join(f"{name}: {_short(one)} and {_short(two)}" for name, (one, two) in differing.items())
             raise BenchmarkError(
                 f"{ordered[0].results_file} and {other.results_file} do not belong in one table. They differ in {what}."
             )
+
+
+def differences(first: Result, second: Result) -> dict[str, tuple[Any, Any]]:
+    """In what two results differ beside the model, as far as both say it; empty where they may stand in one table."""
+    said, other = _identity(first), _identity(second)
+    unsaid = UNSAID_WITHOUT_SCORES if first.provenance.withheld or second.provenance.withheld else ()
+    return {name: (said[name], other[name]) for name in said if said[name] != other[name] and name not in unsaid}
 
 
 def in_tables(results: Iterable[Result]) -> list[list[Result]]:

@@ -2,24 +2,27 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scenes import TRUTH_ONLY
 from pebench_tasks.marking.scoring import FIGURES
+from pebench_tasks.results.beside import home
 from pebench_tasks.results.files import (
     TASKS,
     Result,
+    age,
+    passed_over,
     read_result,
     read_results_file,
     reading,
     refuse_passed_over,
-    say_passed_over,
+    say_left_out,
 )
 from pebench_tasks.results.rescore import Rescored
-from pebench_tasks.results.samples import read_logged
+from pebench_tasks.results.samples import differences, read_logged
 
 SCHEMA = pa.schema(
     {
@@ -38,24 +41,28 @@ SCHEMA = pa.schema(
     }
 )
 
+# In what two results of the same model may differ when it was scored again; else they are of different questions.
+OF_A_RUN = {"Goal models", "PEBench version", "lmms-eval version"}
+
+
+class Found(NamedTuple):
+    """The results behind some paths, and the files that are passed over, each with the reason."""
+
+    results: list[Result]
+    passed_over: list[tuple[Path, str]]
+
 
 def table(results: Path | str | Sequence[Path | str | Result | Rescored]) -> pa.Table:
     """The six figures of each result with their intervals; ``.to_pandas()`` makes a DataFrame of it.
 
     ``results`` are what ``evaluate`` or ``rescore`` returned, or paths: what ``rescore`` takes, or folders of such
-    folders. The columns are those of ``SCHEMA``; without results there are no rows. Names of figures are
-    ``scoring.FIGURES``, and ``..._truth_only`` where no Goal answered. A figure that was withheld or not measured has
-    no row. Raises ``BenchmarkError`` for paths without results.
+    folders; see ``find_results``. The columns are those of ``SCHEMA``; without results there are no rows. Names of
+    figures are ``scoring.FIGURES``, and ``..._truth_only`` where no Goal answered. A figure that was withheld or not
+    measured has no row. Raises ``BenchmarkError`` for paths without results.
     """
-    found: list[Result] = []
-    for one in [results] if isinstance(results, Path | str) else results:
-        if isinstance(one, Path | str):
-            found += find_results([one])
-            for folder in result_folders(Path(one)):
-                say_passed_over(folder)
-        else:
-            found.append(one.result if isinstance(one, Rescored) else one)
-    return pa.Table.from_pylist([row for result in found for row in _rows(result)], SCHEMA)
+    found = find_results([results] if isinstance(results, Path | str) else results)
+    say_left_out(found.passed_over)
+    return pa.Table.from_pylist([row for result in found.results for row in _rows(result)], SCHEMA)
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -80,29 +87,81 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
                 }
 
 
-def find_results(paths: Iterable[Path | str]) -> list[Result]:
-    """The results behind ``paths``, in their order; of a folder of folders those of each, by name.
+def find_results(given: Iterable[Path | str | Result | Rescored]) -> Found:
+    """The results behind ``given``, in their order; of a folder of folders those of each, by name.
 
     A path is what ``samples.read_logged`` takes, or a folder of such folders; folders in it without results of ours are
-    left out. Raises ``BenchmarkError`` where there are none.
+    left out. Of several results of one model and the same questions in folders the newest counts; files that are named
+    count in any case. Raises ``BenchmarkError`` for paths without results.
     """
     found: list[Result] = []
-    for path in map(Path, paths):
+    in_folders: list[Result] = []
+    unusable: list[tuple[Path, str]] = []
+    for one in given:
+        if not isinstance(one, Path | str):
+            found.append(one.result if isinstance(one, Rescored) else one)
+            continue
+        path = Path(one)
         folders = result_folders(path)
-        if folders and folders != [path]:
-            ours = [result for folder in folders for result in _of_folder(folder)]
-            if not ours:
-                refuse_passed_over(folders)
-                raise BenchmarkError(
-                    f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
-                    "lmms-eval wrote with --log_samples."
-                )
-            found += ours
-        elif path.is_file() and "_samples_" not in path.name:
-            found += read_results_file(path)
+        behind = _behind(path, folders)
+        found += behind
+        in_folders += behind if folders else []
+        unusable += [passed for folder in folders for passed in passed_over(folder)]
+    replaced = {result.samples_file: (result, other) for result, other in _repeated(in_folders)}
+    older = [(result.results_file, _replaced_by(result, other)) for result, other in replaced.values()]
+    return Found([result for result in found if result.samples_file not in replaced], unusable + older)
+
+
+def _behind(path: Path, folders: Sequence[Path]) -> list[Result]:
+    """The results that a path stands for: a file, a folder of results, or a folder of such ``folders``."""
+    if folders and folders != [path]:
+        ours = [result for folder in folders for result in _of_folder(folder)]
+        if not ours:
+            refuse_passed_over(folders)
+            raise BenchmarkError(
+                f"{path} holds no results of our tasks with samples, nor do the folders in it. Name folders that "
+                "lmms-eval wrote with --log_samples."
+            )
+        return ours
+    if path.is_file() and "_samples_" not in path.name:
+        return read_results_file(path)
+    return _of_folder(path) or [one.result for one in read_logged(path)]
+
+
+def _repeated(results: Iterable[Result]) -> Iterator[tuple[Result, Result]]:
+    """The results that another one of the same model and questions replaces, each with that one.
+
+    ``pebench score`` and lmms-eval name a checkpoint's folder differently, so a model that both have scored has two.
+    The newest counts, of those whose forgotten scenes had a Goal to be compared with if there are any.
+    """
+    counting: list[Result] = []
+    for result in sorted(results, key=lambda one: (not _lacks_goal(one), age(one.results_file)), reverse=True):
+        if other := next((one for one in counting if _repeats(result, one)), None):
+            yield result, other
         else:
-            found += _of_folder(path) or [one.result for one in read_logged(path)]
-    return found
+            counting.append(result)
+
+
+def _lacks_goal(result: Result) -> bool:
+    return any(name.endswith(TRUTH_ONLY) for name in result.metrics)
+
+
+def _replaced_by(result: Result, other: Result) -> str:
+    what = "is newer" if age(other.results_file) > age(result.results_file) else "was scored with Goal responses"
+    return f"{result.task} of the same model in {other.results_file.parent.name}/{other.results_file.name} {what}"
+
+
+def _repeats(result: Result, other: Result) -> bool:
+    """Whether two results are of the same weights, loaded alike, and of the same questions."""
+    first, second = result.provenance.model, other.provenance.model
+    if result.results_file == other.results_file or differences(result, other).keys() - OF_A_RUN:
+        return False
+    if (first.weights, first.dtype, first.backend) != (second.weights, second.dtype, second.backend):
+        return False
+    if first.weights is not None:
+        return True
+    # Nothing but its name tells what a model without a run record is, and only within one scoring's folder.
+    return first.pretrained == second.pretrained is not None and home(result.results_file) == home(other.results_file)
 
 
 def result_folders(path: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from pebench_tasks.marking.scoring import PERCENT, SLICES
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, reading
 from pebench_tasks.results.learning import finetuned_of
-from pebench_tasks.results.notes import accounted, notes
+from pebench_tasks.results.notes import notes, shown_counts
 from pebench_tasks.results.record import FigureRow, GroupRow
 from pebench_tasks.results.samples import refuse_mixed
 
@@ -86,7 +86,7 @@ def _interval(row: FigureRow | GroupRow, percent: bool) -> str:
     return f"{row.low:.0f}-{row.high:.0f}" if percent else f"{row.low:.2f}-{row.high:.2f}"
 
 
-def _responses(title: str, slices: Mapping[str, Mapping[str, int]]) -> Table:
+def _responses(title: str, slices: Mapping[str, Mapping[str, int | None]]) -> Table:
     """What was answered: a column a slice, for there are more kinds of answers than 80 columns hold."""
     table = Table(title=title, box=None, title_justify="left", pad_edge=False)
     table.add_column("")
@@ -94,14 +94,15 @@ def _responses(title: str, slices: Mapping[str, Mapping[str, int]]) -> Table:
         table.add_column(name.replace("_", " "), justify="right")
     kinds = [kind for kind in next(iter(slices.values()), {}) if any(row[kind] for row in slices.values())]
     for kind in kinds:
-        table.add_row(kind.replace("_", " "), *(str(row[kind]) for row in slices.values()))
+        counts = (row[kind] for row in slices.values())
+        table.add_row(kind.replace("_", " "), *("-" if count is None else str(count) for count in counts))
     return table
 
 
 def _print_details(console: Console, result: Result) -> None:
     """Who was recognised, refused or empty; near and other retained events; the groups of people."""
     provenance = result.provenance
-    console.print(_responses(f"{_name(result)}: responses", accounted(provenance)))
+    console.print(_responses(f"{_name(result)}: responses", shown_counts(provenance)))
     console.print("other: any other text; scenes and yes/no answers are marked by their figures alone", style="dim")
     if neighbours := provenance.statistics.neighbours:
         table = Table(title=f"{_name(result)}: retained events", box=None, title_justify="left", pad_edge=False)

@@ -65,6 +65,16 @@ def test_a_page_fits_and_is_accessible(
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_no_line_of_help_is_cut(address: str, chromium: "Browser", width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{address}/command-line.html")
+    hidden = page.locator(".help > code").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert len(hidden) > 15
+    assert max(hidden) == 0
+    page.close()
+
+
 def test_a_word_is_found(address: str, chromium: "Browser") -> None:
     page = chromium.new_page()
     page.goto(f"{address}/index.html")

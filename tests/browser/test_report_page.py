@@ -60,6 +60,19 @@ def test_without_a_choice_every_sample_is_there(report: Path, open_page: OpenPag
         assert text in sample
 
 
+def test_the_list_says_whose_its_signs_are(report: Path, open_page: OpenPage) -> None:
+    """Above it by their order, and each sign by itself; with one model chosen only that one's is left."""
+    page = open_page(report)
+    first = samples(page)[0]["answers"]
+    models = [answer["model"] for answer in first]
+    whose, signs = page.locator(".browse-list .whose p"), page.locator(".browse-list li").first.locator(".tone")
+    expect(whose).to_have_text(f"Signs, left to right: {', '.join(models)}")
+    assert [sign.get_attribute("title") for sign in signs.all()] == [f"{a['model']}: {a['outcome']}" for a in first]
+    choose(page, "model", "gd")
+    expect(whose).to_have_text("Signs, left to right: gd")
+    expect(signs).to_have_count(1)
+
+
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
 def test_every_filter_leaves_what_it_says(report: Path, open_page: OpenPage, by: str) -> None:
     page = open_page(report)

@@ -157,6 +157,8 @@ def test_the_protocol_runs_on_a_model_and_a_benchmark_of_ones_own(one_by_one: tu
     }
     stages = [line for line in printed.splitlines() if " of 12  " in line]
     assert len(stages) == 12
+    assert sum(line.startswith("    begun  ") for line in printed.splitlines()) == 12
+    assert printed.count("Report: figures") == 1
     assert "step" not in printed
     assert "pebench_hf" not in printed  # the harness's bars are in the logs
     assert "pebench_hf" in (out / "logs" / "score-kl-event.log").read_text()

@@ -34,7 +34,7 @@ from unlearn.training.record import peak_memory_bytes
 SINGLE = ("person", "event")
 PROCESSES_HELP = "stages that run side by side, one thread each (a tiny model: a process a core; your own: 1)"
 SIZE = {"people": 20, "events": 20, "image_size": 64}  # of the benchmark that is drawn
-# Seconds of the tiny model's stages on one core, to begin with the longest way and to say how much is left.
+# Seconds of the tiny model's stages on one core, to begin with the longest way and to say what they take and is left.
 TRAINING_SECONDS = {"finetune": 90.0, "goal": 90.0}
 DRAWING_SECONDS, PRETRAINING_SECONDS, UNLEARNING_SECONDS, SCORING_SECONDS = 6.0, 250.0, 6.0, 4.0
 TINY_BYTES = 3 * 2**29  # of memory that a process with the tiny model takes, and some more
@@ -76,11 +76,10 @@ class Scored(NamedTuple):
 
 @contextmanager
 def timed(title: str) -> Iterator[None]:
-    """Announce what is not a stage among others and say how long it took."""
-    console.rule(f"[bold]{title}", align="left")
+    """Say how long something took that is not a stage among others."""
     started = time.perf_counter()
     yield
-    console.print(f"[dim]{title}: {time.perf_counter() - started:.0f} s[/dim]", highlight=False)
+    console.print(f"{title}: {time.perf_counter() - started:.0f} s", highlight=False, soft_wrap=True)
 
 
 def print_resources(started: float, peak_bytes: int) -> None:
@@ -200,7 +199,7 @@ def stage_graph(setting: Setting, trainings: Sequence[Training], *, drawn: bool)
 
     def add(name: str, title: str, call: Callable[[Report], object], after: Sequence[str], seconds: float) -> str:
         title = f"{setting.run}: {title}" if setting.run else title
-        graph.append(Stage(prefix + name, title, call, tuple(after), seconds))
+        graph.append(Stage(prefix + name, title, call, tuple(after), seconds, timed=setting.tiny))
         return prefix + name
 
     before: list[str] = []

@@ -31,6 +31,7 @@ from pebench_tasks.machine import end_with_parent, loading
 from unlearn.training.record import peak_memory_bytes
 
 Report = Callable[[int, int], None]  # the steps done, and all of them
+SHORT = 20.0  # seconds after which a reader begins to wonder; ours
 SPAWN = get_context("spawn")  # forked, a process would inherit locks and threads
 
 
@@ -41,7 +42,8 @@ class Stage(NamedTuple):
     title: str
     call: Callable[[Report], Any]  # something that can be pickled
     after: tuple[str, ...] = ()
-    seconds: float = 1.0  # about; only what they are to those of other stages matters
+    seconds: float = 1.0  # about; unless ``timed`` only what they are to those of other stages matters
+    timed: bool = False  # whether it usually takes these seconds, on one core
 
 
 class Processes(NamedTuple):
@@ -237,7 +239,11 @@ class _Run:
 
 
 class _Display:
-    """The stages that run and the time left on a terminal; elsewhere the place of the logs, and a line a stage."""
+    """The stages that run and the time left on a terminal; elsewhere the place of the logs, and a line a stage.
+
+    There a stage has a second line at its beginning, unless it is known to be over soon: who reads along in a log must
+    not take minutes of silence for a halt.
+    """
 
     def __init__(self, console: Console, stages: int, logs: Path) -> None:
         columns = (
@@ -264,6 +270,9 @@ class _Display:
 
     def begin(self, stage: Stage) -> None:
         self._tasks[stage.name] = self._progress.add_task(stage.title, total=None, note="")
+        if not self.is_shown and not (stage.timed and stage.seconds < SHORT):
+            usually = f", usually {_duration(stage.seconds)}" if stage.timed else ""
+            self._say("begun", f"{stage.title}{usually}")
 
     def step(self, process: _Process, step: _Step) -> None:
         assert process.stage is not None
@@ -274,9 +283,11 @@ class _Display:
     def end(self, stage: Stage, seconds: float, done: int) -> None:
         self._progress.remove_task(self._tasks.pop(stage.name))
         self._progress.update(self._whole, completed=done)
-        self._console.print(
-            f"[dim]{done:>3} of {self._stages}[/dim]  {stage.title}: {seconds:.0f} s", highlight=False, soft_wrap=True
-        )
+        self._say(f"{done} of {self._stages}", f"{stage.title}: {seconds:.0f} s")
+
+    def _say(self, where: str, what: str) -> None:
+        width = len(f"100 of {self._stages}")
+        self._console.print(f"[dim]{where:>{width}}[/dim]  {what}", highlight=False, soft_wrap=True)
 
     def left(self, seconds: float | None) -> None:
         about = "" if seconds is None else f", about {_duration(seconds)} left"

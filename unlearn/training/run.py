@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from pebench_tasks.backend.checkpoint_name import adapter_base
+from pebench_tasks.backend.threads import ONE_THREAD, fitting_threads, one_is_enough
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
@@ -150,22 +151,26 @@ def train_from_options(
         }
         return ReferenceFolder(Path(arguments.reference_cache).expanduser(), known_by)
 
-    return train(
-        model,
-        processor,
-        sets,
-        method,
-        training_arguments,
-        load_image=benchmark.image,
-        hyperparameters=arguments.settings,
-        settings=settings,
-        facts=facts,
-        tuning=Tuning(arguments.tune, arguments.lora_settings(), arguments.save == "merged"),
-        reference_folder=reference_folder if arguments.reference_cache else None,
-        reference_top_k=arguments.reference_top_k,
-        share_prefix=arguments.shared_prefix,
-        on_step=on_step,
-    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if one_is_enough(parameters, training_arguments.device):
+        log.info(ONE_THREAD)
+    with fitting_threads(parameters, training_arguments.device):
+        return train(
+            model,
+            processor,
+            sets,
+            method,
+            training_arguments,
+            load_image=benchmark.image,
+            hyperparameters=arguments.settings,
+            settings=settings,
+            facts=facts,
+            tuning=Tuning(arguments.tune, arguments.lora_settings(), arguments.save == "merged"),
+            reference_folder=reference_folder if arguments.reference_cache else None,
+            reference_top_k=arguments.reference_top_k,
+            share_prefix=arguments.shared_prefix,
+            on_step=on_step,
+        )
 
 
 def _mixed_precision(training_arguments: TrainingArguments) -> str:

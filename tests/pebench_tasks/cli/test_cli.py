@@ -36,6 +36,8 @@ def test_show_writes_a_picture_and_prints_the_counts(
     printed = capsys.readouterr().out
     forgotten = benchmark.manifest["splits"]["person"]["forget20"]["names"]
     assert all(name in printed for name in forgotten)
+    chosen = [line.split()[1:3] for line in printed.splitlines() if line.startswith("> ")]
+    assert chosen == [[target, "forget20"] for target in ("person", "event", "joint")]
     with Image.open(picture) as image:
         assert image.format == "PNG"
         assert len(image.convert("RGB").getcolors(1 << 20) or []) > 100

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from made_results import HOSTILE, Respond, destroyed, forgets, hostile, knows, never_saw, write_cast, write_result
 
+import pebench_tasks
 from pebench_tasks import cli
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
@@ -199,9 +201,77 @@ def test_a_results_file_that_says_something_else_than_its_samples_is_told(benchm
 
 def test_two_models_of_one_name_are_called_by_their_paths(benchmark: Benchmark, tmp_path: Path) -> None:
     first = write_result(tmp_path / "seed-1", benchmark, "person", "gd", forgets, method="gd")
-    second = write_result(tmp_path / "seed-2", benchmark, "person", "gd", knows, method="gd")
+    second = write_result(tmp_path / "seed-2", benchmark, "person", "gd", knows, method="kl")
     one(tmp_path, first, second)
     assert {row["model"] for row in rows(tmp_path / "out")} == {"seed-1/gd", "seed-2/gd"}
+
+
+def score_again(
+    scores: Path, benchmark: Benchmark, target: str, respond: Respond, *, newer: bool = True, **said: Any
+) -> None:
+    """The model ``gd`` of these scores once more, in the folder that lmms-eval gives it: two parts of its path."""
+    again = write_result(scores.parent / "again", benchmark, target, "gd", respond, **said)
+    for file in again.rename(scores / "mine__gd").glob("*_results.json"):
+        file_time = 2**61 if newer else 1
+        os.utime(file, ns=(file_time, file_time))
+
+
+@pytest.mark.parametrize(("newer", "retain", "old"), [(True, "100.0", "gd"), (False, "0.0", "mine__gd")])
+@pytest.mark.parametrize("method", ["gd", ""])
+def test_a_checkpoint_that_two_commands_scored_is_one_row_of_its_newest_result(
+    benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str, *,
+    newer: bool, retain: str, old: str,
+) -> None:  # fmt: skip
+    """By its weights, or by its name where nothing else is known of it; which file was passed over is said."""
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "person", "gd", destroyed, method=method)
+    score_again(scores, benchmark, "person", knows, newer=newer, method=method)
+    for given in ([scores], sorted(scores.iterdir())):
+        page = one(tmp_path, *given)
+        found = rows(tmp_path / "out", figure="retain")
+        assert [(row["model"], row["value"]) for row in found] == [("gd", retain)]
+        counts = {"gd": "mine__gd", "mine__gd": "gd"}[old]
+        line = f"{old}/20260101_000000_results.json: pebench_people of the same model in {counts}/"
+        assert line in page
+        assert "1 model, measured" in page
+        assert line in (tmp_path / "out" / "report.md").read_text()
+        assert f"left out: {line}20260101_000000_results.json is newer" in capsys.readouterr().err
+    table = pebench_tasks.table(scores).to_pylist()
+    assert [str(row["value"]) for row in table if row["figure"] == "retain"] == [retain]
+    assert capsys.readouterr().err.count("left out") == 1
+
+
+def test_a_result_that_a_goal_marked_counts_before_a_newer_one_without(benchmark: Benchmark, tmp_path: Path) -> None:
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "event", "gd", forgets, method="gd", goal=tmp_path / "goals")
+    score_again(scores, benchmark, "event", forgets, method="gd")
+    page = one(tmp_path, scores)
+    assert "mine__gd/20260101_000001_results.json: pebench_events of the same model in gd/" in page
+    assert "results.json was scored with Goal responses" in page
+    assert [row["model"] for row in rows(tmp_path / "out", figure="efficacy")] == ["gd"]
+
+
+@pytest.mark.parametrize("said", [{"method": "kl"}, {"dtype": "bfloat16"}, {"backend": "llava_hf"}])
+def test_other_weights_or_weights_that_are_loaded_otherwise_are_another_model(
+    benchmark: Benchmark, tmp_path: Path, said: dict[str, str]
+) -> None:
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "person", "gd", forgets, method="gd")
+    score_again(scores, benchmark, "person", knows, method=said.get("method", "gd"))
+    (results_file,) = (scores / "mine__gd").glob("*_results.json")
+    content = json.loads(results_file.read_text())
+    content["results"]["pebench_people"]["provenance,none"]["model"] |= said
+    results_file.write_text(json.dumps(content))
+    one(tmp_path, scores)
+    assert {row["model"] for row in rows(tmp_path / "out")} == {"gd", "mine__gd"}
+
+
+def test_a_results_file_that_is_named_counts(benchmark: Benchmark, tmp_path: Path) -> None:
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "person", "gd", forgets, method="gd")
+    score_again(scores, benchmark, "person", knows, method="gd")
+    one(tmp_path, *scores.glob("*/*_results.json"))
+    assert len(rows(tmp_path / "out", figure="retain")) == 2
 
 
 def test_hostile_responses_stay_text(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -333,3 +403,21 @@ def test_the_accounting_leaves_out_slices_that_say_nothing(report: Path) -> None
     text = (report / "report.md").read_text(encoding="utf-8").lower()
     assert "| finetuned | efficacy |" in text
     assert "| finetuned | world |" not in text
+
+
+def test_what_no_answer_of_a_slice_can_be_is_a_dash(report: Path) -> None:
+    """Nobody is recognised in a description, and no yes or no is missing there: that is no count of 0."""
+    text = (report / "report.md").read_text(encoding="utf-8")
+    lines = text[text.index("### Responses") :].splitlines()
+    head = lines[4].strip("| ").split(" | ")
+    counts = {
+        (cells[0], cells[1]): dict(zip(head, cells, strict=True))
+        for cells in (line.strip("| ").split(" | ") for line in lines[6 : lines.index("", 4)])
+    }
+    scope, world, retain = (counts["ga", name] for name in ("scope", "world", "retain"))
+    assert (scope["recognised"], scope["invalid"], scope["empty"] != "–") == ("–", "–", True)
+    assert (world["recognised"], int(world["invalid"]) > 0) == ("–", True)
+    assert (retain["recognised"], retain["invalid"]) == ("0", "–")
+    page = (report / "report.html").read_text(encoding="utf-8")
+    row = page[page.index("<td>scope</td>") :].partition("</tr>")[0]
+    assert '<td class="number none" data-order="-1"><span aria-hidden="true">–</span>' in row

@@ -14,6 +14,7 @@ from pebench_tasks.results.notes import (
     failing_slices,
     missing_answers,
     notes,
+    shown_counts,
     wrong_questions,
 )
 from pebench_tasks.results.record import ResultRecord
@@ -40,6 +41,26 @@ def test_results_of_earlier_versions_have_only_empty_slices() -> None:
     assert [one.slice_name for one in failing(result(mostly_empty=["world"]))] == ["world"]
     assert failing(result(mostly_empty=["world"], slices={}))[0][1:] == ("world", 0, 0)  # withheld: no counts
     assert accounted(result())["real"]["echoed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "possible"),
+    [
+        ("person", "efficacy", {"recognised", "partial", "empty"}),
+        ("person", "scope", {"empty"}),
+        ("person", "world", {"empty", "invalid"}),
+        ("event", "efficacy", {"empty", "near", "failed"}),
+        ("event", "retain", {"empty", "failed"}),
+        ("event", "scope", {"recognised", "partial", "empty"}),
+        ("joint", "person_real", {"recognised", "partial", "empty"}),
+        ("joint", "event_generality", {"empty", "near", "failed"}),
+    ],
+)
+def test_what_no_answer_of_a_slice_can_be_is_no_count(target: str, name: str, possible: set[str]) -> None:
+    counts = dict.fromkeys(("recognised", "partial", "empty", "near", "invalid", "failed"), 0)
+    shown = shown_counts(record(target=target, slices={name: {"n": 4, **counts}}))[name]
+    assert {kind for kind in counts if shown[kind] is not None} == possible
+    assert shown["n"] == 4
 
 
 # Retain under half

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,9 @@ def test_the_command_prints_figures_and_writes_everything(
     assert printed.count("equal to the results file to the last digit") == 3
     for words in ("responses", "retained events", "by group", "n 3"):
         assert words in printed
+    of_people = printed[printed.index("responses") :]
+    (recognised,) = re.findall(r"(?m)^recognised +(.*)$", of_people.partition("by group")[0])
+    assert re.split(" +", recognised.strip())[3::2] == ["-", "-"]  # in Scope, a description, and in World
     written = json.loads(out.read_text())
     assert [row["task"] for row in written] == [*TASKS, JOINT]
     assert written[0]["figures"] == logged(results, TASKS[0]).result.metrics

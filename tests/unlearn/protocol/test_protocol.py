@@ -66,6 +66,8 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
     }
     given = graph.stage_graph(setting._replace(run="seed-2"), trainings, drawn=False)
     assert (given[0].name, given[0].after) == ("seed-2/finetuned", ())
+    assert all(stage.timed for stage in found)
+    assert not any(stage.timed for stage in given)  # nobody knows what a model of one's own takes
 
 
 def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +102,13 @@ def test_methods_share_reference_values_only_where_stages_run_one_by_one(setting
 
     assert folders(True) == [str(setting.out / "reference" / "event")] * 2 + [""]
     assert folders(False) == ["", "", ""]
+
+
+def test_what_is_no_stage_is_named_once_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "console", Console(record=True))
+    with graph.timed("Report"):
+        pass
+    assert graph.console.export_text() == "Report: 0 s\n"
 
 
 def test_processes_that_have_ended_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:

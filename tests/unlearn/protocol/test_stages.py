@@ -129,7 +129,23 @@ def test_a_terminal_shows_steps_and_the_time_left_and_a_file_one_line_a_stage(
     run(found, tmp_path, console=Console(file=file))
     first, *lines = file.getvalue().splitlines()
     assert first == f"2 stages; what each prints: {tmp_path / 'logs'}"
-    assert [line.rpartition(":")[0] for line in lines] == ["  1 of 2  Train", "  2 of 2  Train more"]
+    assert [line.rpartition(":")[0] or line for line in lines] == [
+        "   begun  Train", "  1 of 2  Train", "   begun  Train more", "  2 of 2  Train more",
+    ]  # fmt: skip
+
+
+def test_a_file_names_a_long_stage_at_its_beginning_with_its_usual_time(tmp_path: Path) -> None:
+    """Short ones at their end alone: two lines for four seconds would be one too many."""
+    file = io.StringIO()
+    found = [
+        Stage("1", "Train", take_steps, (), 90.0, timed=True),
+        Stage("2", "Pre-train", take_steps, ("1",), 250.0, timed=True),
+        Stage("3", "Score", take_steps, ("2",), 4.0, timed=True),
+    ]
+    run(found, tmp_path, console=Console(file=file))
+    begun = [line.strip() for line in file.getvalue().splitlines() if "begun" in line]
+    assert begun == ["begun  Train, usually 90 s", "begun  Pre-train, usually 4 min"]
+    assert file.getvalue().count("Score") == 1
 
 
 def test_the_time_left_is_worked_out_for_a_terminal_and_not_for_every_step(

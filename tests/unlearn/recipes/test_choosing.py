@@ -1,6 +1,7 @@
 """Which recipe a training takes that names none: its method's and target's, by the size of its model."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForImageTextToText
 
 import unlearn
+from pebench_tasks.backend import threads
+from pebench_tasks.backend.threads import ONE_THREAD, VARIABLES
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
@@ -19,6 +22,7 @@ from unlearn.__main__ import main
 from unlearn.arguments import RECIPES, UnlearnArguments, parse
 from unlearn.methods import METHODS
 from unlearn.recipes.choosing import LARGE, choose, of_size
+from unlearn.training.run import train_from_options
 
 CPU = ["--use_cpu", "--report_to", "none"]
 
@@ -73,6 +77,30 @@ def test_a_training_without_config_takes_its_recipe_says_so_and_records_it(
     assert "this one has 1.3 million" in line
     assert "--config NAME or FILE.yaml takes another" in line
     assert main(words(logging_strategy="no", config="tiny/gd_event")) == 0  # the same run: it is finished already
+
+
+@pytest.mark.parametrize("chosen", [None, "2"])
+def test_a_small_model_is_trained_with_one_thread_unless_the_user_chose(
+    words: Callable[..., list[str]], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    chosen: str | None,
+) -> None:  # fmt: skip
+    """Said where the recipe is; a machine of two cores, whatever this one has."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    caplog.set_level(logging.INFO, logger="unlearn")
+    seen: list[int] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train_from_options(*parse(words(), choose), lambda done, total: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2 if chosen else 1]
+    assert (ONE_THREAD in caplog.messages) is (chosen is None)
 
 
 def test_a_notebook_trains_as_the_command_does(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> None:
