@@ -107,8 +107,9 @@ def test_the_command_prints_figures_and_writes_everything(
     for words in ("responses", "retained events", "by group", "n 3"):
         assert words in printed
     of_people = printed[printed.index("responses") :]
-    (recognised,) = re.findall(r"(?m)^recognised +(.*)$", of_people.partition("by group")[0])
-    assert re.split(" +", recognised.strip())[3::2] == ["-", "-"]  # in Scope, a description, and in World
+    (invalid,) = re.findall(r"(?m)^invalid +(.*)$", of_people.partition("by group")[0])
+    *others, world = invalid.split()
+    assert (set(others), int(world) > 0) == ({"-"}, True)  # a yes or no is missing where one is asked for alone
     written = json.loads(out.read_text())
     assert [row["task"] for row in written] == [*TASKS, JOINT]
     assert written[0]["figures"] == logged(results, TASKS[0]).result.metrics
