@@ -89,6 +89,38 @@ def describe(model: "nn.Module") -> str:
     return f"{total:,} of {every:,} parameters are trained ({100 * total / every:.3g} %): {shares}"
 
 
+def train_mode(model: "nn.Module") -> None:
+    """Put what trains into train mode and what is frozen into evaluation mode: no dropout there, no new statistics.
+
+    A module trains if one of the parameters in it does; one without parameters (a dropout) goes with the module that
+    it lies in.
+    """
+    model.train()
+    for module in _frozen(model):
+        module.eval()
+
+
+def _frozen(model: "nn.Module") -> "Iterator[nn.Module]":
+    """The outermost modules with parameters none of which is trained."""
+    for module in model.children():
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            yield from _frozen(module)
+        elif next(module.parameters(), None) is not None:
+            yield module
+
+
+@contextmanager
+def evaluation_mode(model: "nn.Module") -> Iterator[None]:
+    """The whole model in evaluation mode; afterwards every module is in its own again."""
+    trained = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in trained:
+            module.training = True
+
+
 def decoder(model: Any) -> Any:
     """The text decoder: the module that holds the language model's layers."""
     found = (model.get_base_model() if hasattr(model, "get_base_model") else model).get_decoder()

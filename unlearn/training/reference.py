@@ -27,6 +27,7 @@ from unlearn.data.samples import Question
 from unlearn.tensors.batches import Batch, collate_set, take
 from unlearn.tensors.encoding import Encoder, pad_id
 from unlearn.tensors.forward import Reader, targets
+from unlearn.tensors.parts import evaluation_mode
 from unlearn.training.reference_store import Kinds, ReferenceCache, identity
 
 
@@ -54,13 +55,8 @@ class AdapterReference:
     @contextmanager
     def _switched_off(self) -> Iterator[None]:
         core = self._reader.core
-        training = core.training
-        core.eval()
-        try:
-            with torch.no_grad(), core.disable_adapter():
-                yield
-        finally:
-            core.train(training)
+        with torch.no_grad(), evaluation_mode(core), core.disable_adapter():
+            yield
 
 
 class StoredReference:
@@ -112,7 +108,7 @@ def behind_head(reader: Reader, batch: Batch) -> Callable[[Tensor], Tensor] | No
     The model needs something to read for that, and is shown the first row of ``batch``.
     """
     batch = take(batch, [0])
-    with torch.no_grad():
+    with torch.no_grad(), evaluation_mode(reader.core):
         said = reader.head(reader.hidden_and_logits(batch)[0])  # (N, vocabulary)
         # Far beyond the usual: a bend that hardly shows near 0 is not overlooked.
         probe = torch.linspace(-64, 64, said.numel(), device=said.device).to(said.dtype).view_as(said)
@@ -160,9 +156,8 @@ def fill(
         if mine and (lacks := {kind for kind in needed if cache.missing(kind, [question])}):
             lacking[question] = lacks
     work = _jobs(lacking, rows, share_prefix)
-    training = reader.core.training
-    reader.core.eval()
-    with torch.no_grad(), Progress(transient=True, disable=not work or share[0] > 0) as progress, ExitStack() as stack:
+    with torch.no_grad(), evaluation_mode(reader.core), ExitStack() as stack:
+        progress = stack.enter_context(Progress(transient=True, disable=not work or share[0] > 0))
         writers = {kind: stack.enter_context(cache.writer(kind)) for lacks_, _ in work for kind in lacks_}
         task = progress.add_task("what the reference says", total=len(work))
         for lacks_, units in work:
@@ -173,7 +168,6 @@ def fill(
             for kind, values in found.items():
                 writers[kind].add(list(zip(questions, values, strict=True)))
             progress.advance(task)
-    reader.core.train(training)
     return sum(len(unit) for _, units in work for unit in units)
 
 
