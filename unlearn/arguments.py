@@ -208,6 +208,8 @@ def _parse_options(
         for name, stronger in OVERRULED.items():
             if name in given:  # on the command line, which wins
                 values.pop(stronger, None)
+        if "lora" in given and not namespace.lora:  # then a recipe's adapters are not saved either
+            values.pop("save", None)
         parser.set_defaults(config=config, **values)
         namespace, unknown = parser.parse_known_args(argv)
     if unknown:

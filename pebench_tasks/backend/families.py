@@ -22,6 +22,7 @@ from transformers import (
     PretrainedConfig,
     ProcessorMixin,
 )
+from transformers.utils import cached_file
 
 from pebench_tasks.backend import chat
 from pebench_tasks.backend.blame import raised_by_libraries
@@ -33,6 +34,7 @@ from pebench_tasks.errors import BenchmarkError
 Images = Sequence[Sequence[Image.Image]]  # of each text; all empty for texts without images
 BLANK = Image.new("RGB", (64, 64), (128, 128, 128))
 IGNORED = -100  # transformers' label of a token that no loss counts
+OWN_ADAPTER = "vision-lora"
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -164,7 +166,8 @@ SPECIAL = {  # by the class of the processor
     ),
     "Phi4MultimodalProcessor": Case(
         "Loaded as AutoModelForCausalLM; the processor counts on 256 tokens for every picture as a whole and about as "
-        "many again for each of its crops; what listens is never trained."
+        "many again for each of its crops; what listens is never trained. The adapter with which it reads images, "
+        "vision-lora, must be merged into it first."
     ),
     "Llama4Processor": Case(
         "The processor's bfloat16 pixels are cast to the model's dtype; routers are never adapted."
@@ -222,6 +225,7 @@ def load_model(
         options["quantization_config"] = quantization_config
     try:
         config = AutoConfig.from_pretrained(base or name, trust_remote_code=trust_remote_code)
+        _check_own_adapter(base or name, config)
         model, loading = auto_class(config).from_pretrained(
             base or name, dtype=dtype, output_loading_info=True, **options
         )
@@ -238,6 +242,18 @@ def load_model(
         raise BenchmarkError(f"The model in {name} cannot be loaded: {' '.join(str(error).split())}") from error
     check_keys(base or name, loading["missing_keys"], loading["unexpected_keys"])
     return model
+
+
+def _check_own_adapter(name: str, config: PretrainedConfig) -> None:
+    """Raise ``BenchmarkError`` for Phi-4-multimodal as it is published: it has an adapter for images beside it."""
+    lenient = dict.fromkeys(("missing_entries", "connection_errors", "gated_repo"), False)
+    options = {f"_raise_exceptions_for_{what}": raised for what, raised in lenient.items()}
+    if config.model_type == "phi4_multimodal" and cached_file(name, f"{OWN_ADAPTER}/adapter_config.json", **options):
+        raise BenchmarkError(
+            f"{name} reads images with an adapter of its own, {OWN_ADAPTER}, which would be left out. Merge it into the "
+            f'model (PeftModel.from_pretrained(model, "{name}", subfolder="{OWN_ADAPTER}"), merge_and_unload), save '
+            "that whole (save_pretrained) with the processor, and give its folder."
+        )
 
 
 def _with_adapter(model: Any, name: str, base: str) -> Any:

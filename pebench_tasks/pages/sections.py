@@ -258,6 +258,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Steps": record.get("steps"),
         "Seconds": f"{record['seconds']:.0f} on {record.get('device', '?')}" if "seconds" in record else "",
         "Trained parameters": f"{record['trained_parameters']:,}" if "trained_parameters" in record else "",
+        "Kept by merging": f"{record['merge_kept']:.1%} of the adapters' change" if "merge_kept" in record else "",
         "Weights": record.get("weights", ""),
         "Versions": ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items()),
     }

@@ -33,10 +33,9 @@ QFORMER = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "cross_attention_frequency": 1,
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
     "initializer_range": 0.06,
 }
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def build_paligemma(texts: Sequence[str]) -> Built:
@@ -60,7 +59,7 @@ def build_paligemma(texts: Sequence[str]) -> Built:
 
 
 def build_instructblip(texts: Sequence[str]) -> Built:
-    """16 queries that read the image and the prompt, and a Llama behind them."""
+    """16 queries that read the image and the prompt with the usual dropout of 0.1, and a Llama behind them."""
     template = chat_template()
     tokens = tokenizer(texts, specials=SPECIALS, extra=["<image>"], chat_template=template)
     questions = tokenizer(texts, specials={"pad": "[PAD]", "unk": "[UNK]"})
@@ -90,7 +89,7 @@ def build_blip2(texts: Sequence[str]) -> Built:
         image_token_index=token_ids(tokens, "<image>")[0],
         num_query_tokens=QUERIES,
         vision_config=vision(**TOWER),
-        qformer_config={**QFORMER, "vocab_size": len(tokens)},
+        qformer_config={**QFORMER, **NO_DROPOUT, "vocab_size": len(tokens)},
         text_config=OPTConfig(**language(tokens), ffn_dim=256, word_embed_proj_dim=128, init_std=0.06, dropout=0.0),
     )
     model = Blip2ForConditionalGeneration(config)
@@ -113,6 +112,6 @@ INSTRUCTBLIP = Stock(
 )  # the prompt comes first
 BLIP_FAMILIES = (
     Family("PaliGemma", "paligemma", build_paligemma, steps=160),
-    Family("InstructBLIP", "instructblip", build_instructblip, steps=160, stock=(INSTRUCTBLIP,)),
+    Family("InstructBLIP", "instructblip", build_instructblip, steps=260, stock=(INSTRUCTBLIP,)),
     Family("BLIP-2", "blip-2", build_blip2, steps=180, stock=(INSTRUCTBLIP,)),
 )

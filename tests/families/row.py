@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from family import Family
 from lmms_eval.api.instance import Instance
+from torch import Tensor
 from transformers import TrainingArguments
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
@@ -21,7 +22,7 @@ from unlearn.data.samples import Question, Sample, SampleSet, ask, singles
 from unlearn.data.sets import SetOptions, build_sets, everything, replay
 from unlearn.protocol import tiny_model
 from unlearn.tensors import parts
-from unlearn.tensors.batches import collate_set
+from unlearn.tensors.batches import Batch, collate_set
 from unlearn.tensors.encoding import Encoder, as_dtype, context_length, pad_id
 from unlearn.training.loading import load
 from unlearn.training.method_trainer import MethodTrainer
@@ -157,17 +158,23 @@ class Row:
     def nll(self, model: Any, samples: Sequence[Sample]) -> float:
         """The mean negative log-likelihood of the answers' tokens, from the model's own logits, one by one."""
         total = count = 0.0
-        with torch.no_grad():
-            for sample in samples:
-                encoded = self.encoder(ask(sample, 0))
-                batch = collate_set([[encoded]], pad_id(self.encoder.processor), share_prefix=False)
-                logits = model(**as_dtype(batch["inputs"], model.dtype)).logits[0, :-1]  # (tokens - 1, vocabulary)
-                wanted = batch["labels"][0, 1:]
-                total += torch.nn.functional.cross_entropy(
-                    logits, wanted, ignore_index=losses.IGNORED, reduction="sum"
-                ).item()
-                count += int((wanted != losses.IGNORED).sum())
+        for sample in samples:
+            batch = self._batch(sample)
+            wanted = batch["labels"][0, 1:]
+            total += torch.nn.functional.cross_entropy(
+                self.logits(model, sample), wanted, ignore_index=losses.IGNORED, reduction="sum"
+            ).item()
+            count += int((wanted != losses.IGNORED).sum())
         return total / count
+
+    def logits(self, model: Any, sample: Sample) -> Tensor:
+        """What a model predicts for each token of a sample behind the first, ``(tokens - 1, vocabulary)``."""
+        with torch.no_grad():
+            logits: Tensor = model(**as_dtype(self._batch(sample)["inputs"], model.dtype)).logits[0, :-1]
+        return logits
+
+    def _batch(self, sample: Sample) -> Batch:
+        return collate_set([[self.encoder(ask(sample, 0))]], pad_id(self.encoder.processor), share_prefix=False)
 
     # Methods
 

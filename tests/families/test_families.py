@@ -154,7 +154,10 @@ def test_adapters_are_in_every_linear_layer_of_the_language_model_and_nowhere_el
 
 
 def test_adapters_learn_and_answer_like_the_merged_model(row: Row) -> None:
-    """The answers change places; the folder of adapters and the folder of merged weights then give the same texts."""
+    """The answers change places; the folder of adapters and the folder of merged weights then give the same texts.
+
+    And the same logits: nothing in the frozen parts has changed, such as the statistics of a tower with BatchNorm.
+    """
     answers = swapped(row.names)
     before = row.nll(row.loaded[0], answers)
     folders: list[Path] = []
@@ -179,6 +182,11 @@ def test_adapters_learn_and_answer_like_the_merged_model(row: Row) -> None:
     said = [row.answers(folder, samples) for folder in folders]
     assert said[0] == said[1]
     assert said[0] != row.answers(row.checkpoint, samples)
+    alone, merged = (families.load_model(str(folder), torch.float32).eval() for folder in folders)
+    start = dict(row.loaded[0].named_buffers())
+    assert all(torch.equal(buffer, start[name]) for name, buffer in merged.named_buffers())
+    for sample in (row.names[0], row.scenes[0]):
+        torch.testing.assert_close(row.logits(alone, sample), row.logits(merged, sample), atol=1e-3, rtol=1e-3)
 
 
 # Methods
@@ -208,8 +216,8 @@ def test_a_method_does_what_it_must(row: Row, how: str) -> None:
         assert moved == {"lm"}
     if method in ("ga", "gd", "kl", "npo", "simnpo", "bgd"):
         assert row.nll(trained.model, forget) > 1.5 * row.nll(base, forget)
-    if method == "kl":
-        assert terms[0]["retain"] == pytest.approx(0.0, abs=1e-4)
+    if method == "kl":  # adapters off run the same batch, with nothing at random in it
+        assert terms[0]["retain"] == pytest.approx(0.0, abs=1e-7 if lora else 1e-4)
     if method == "npo":
         assert terms[0]["forget"] == pytest.approx(2 / 0.1 * log(2), rel=1e-3)
     if method == "dpo":

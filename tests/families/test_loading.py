@@ -105,3 +105,15 @@ def test_an_adapter_of_another_model_is_refused(llava: tuple[Any, Path], tmp_pat
         save_file(other, file, {"format": "pt"})
         with pytest.raises(BenchmarkError, match=r"The adapter in .* does not fit its base"):
             families.load_model(str(tmp_path / "adapter"), torch.float32)
+
+
+def test_phi4_as_it_is_published_is_refused_for_the_adapter_that_would_be_left_out(tmp_path: Path) -> None:
+    """Before anything is loaded: transformers reads the model alone, and images would hardly be seen."""
+    Phi4MultimodalConfig().save_pretrained(tmp_path)
+    (tmp_path / "vision-lora").mkdir()
+    (tmp_path / "vision-lora" / "adapter_config.json").write_text("{}")
+    with pytest.raises(BenchmarkError, match=r"an adapter of its own, vision-lora, .* Merge it into the model"):
+        families.load_model(str(tmp_path), torch.float32)
+    (tmp_path / "vision-lora" / "adapter_config.json").unlink()
+    with pytest.raises(BenchmarkError, match=r"cannot be loaded: .*no file named"):
+        families.load_model(str(tmp_path), torch.float32)

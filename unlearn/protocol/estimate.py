@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from rich.console import Console
@@ -10,7 +11,8 @@ from rich.table import Table
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
 from unlearn.arguments import parse
-from unlearn.training.loading import count_parameters, read_config
+from unlearn.tensors import parts
+from unlearn.training.loading import count_parameters, read_config, without_weights
 
 TOKENS_A_SAMPLE = 700  # a picture of LLaVA-1.5 is 576 tokens; question and answer come on top
 NEW_TOKENS = 40
@@ -44,12 +46,25 @@ def print_estimate(
     )  # fmt: skip
     table.add_row(
         "disk",
-        f"{count * width * checkpoints / 1e9:.1f} GB",
+        f"{sum(_saved_bytes(words, model, count * width) for words in recipes) / 1e9:.1f} GB",
         f"{checkpoints} checkpoints; four times one of them on top while a run lasts",
     )
     held = "weights; adapters and activations on top" if lora else "weights, gradients, two Adam moments; more on top"
     table.add_row("memory", f"{count * width * (1 if lora else 4) / 1e9:.1f} GB", held)
     console.print(table)
+
+
+def _saved_bytes(words: Sequence[str], model: str, whole: int) -> int:
+    """What a run leaves on disk: a ``whole`` model, or adapters in float32."""
+    arguments = parse(words)[0]
+    lora = arguments.lora_settings()
+    return _adapter_bytes(model, tuple(arguments.tune), lora) if lora and arguments.save == "adapter" else whole
+
+
+@cache
+def _adapter_bytes(model: str, tune: tuple[str, ...], lora: parts.Lora) -> int:
+    adapted = parts.tune(without_weights(read_config(model)), tune, lora)
+    return 4 * sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
 
 
 def _samples(words: Sequence[str], benchmark: Benchmark) -> int:

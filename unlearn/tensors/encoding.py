@@ -18,6 +18,7 @@ from pebench_tasks.backend import chat, families
 from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
+from unlearn.tensors import parts
 
 CACHE_BYTES = 1 << 30
 Inputs = dict[str, Tensor]
@@ -206,18 +207,14 @@ def check_model_reads(model: Any, encoder: Encoder, question: Question) -> None:
     encoded = encoder(question)
     tokens = {key: value[None] for key, value in encoded.tokens.items() if key not in ("labels", "kept")}
     inputs = {key: value.to(model.device) for key, value in {**tokens, **encoded.image}.items()}
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), parts.evaluation_mode(model):
             model(**as_dtype(inputs, model.dtype))
     except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
         raise BenchmarkError(
             f"The model refuses what its processor makes of {question.key} ({error}). Processor and model do not "
             "belong together, or the processor's image settings were changed."
         ) from error
-    finally:
-        model.train(training)
 
 
 def as_dtype(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> Inputs:

@@ -52,7 +52,7 @@ class Reader:
 
         The model runs on the first row of ``batch``, with one layer and ``outputs`` in place of what its head says.
         """
-        with parts.first_layers(self.core, 1):
+        with parts.evaluation_mode(self.core), parts.first_layers(self.core, 1):
             handle = self.head.register_forward_hook(lambda module, inputs, output: outputs[None])
             try:
                 logits: Tensor = self._call(take(batch, [0])).logits[0]

@@ -24,8 +24,10 @@ PROJECTOR = re.compile(
 )
 VISION = re.compile(r"vision|visual|image_|img_|patch")
 AUDIO = re.compile(r"audio|speech")  # no question is spoken, so what listens is in no part and stays as it is
-# The head stays as it is; routers must not learn.
-NEVER_ADAPTED = re.compile(r"router|lm_head|embed_tokens$|(^|\.)gate$")
+# What chooses the experts of a mixture must not learn, whatever else of the language model does.
+ROUTER = re.compile(r"router|(^|\.)gate\.")
+HEAD = re.compile(r"lm_head|embed_tokens$")  # stays as it is beside adapters
+EXPERTS = re.compile(r"(^|\.)experts\.")
 
 
 class Lora(NamedTuple):
@@ -58,7 +60,7 @@ def tune(model: "PreTrainedModel", parts: Sequence[str], lora: Lora | None = Non
         )
     if lora is None:
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(part_of(name) in parts)
+            parameter.requires_grad_(part_of(name) in parts and not ROUTER.search(name))
         return model
     from peft import LoraConfig, get_peft_model
     from torch import nn
@@ -66,7 +68,10 @@ def tune(model: "PreTrainedModel", parts: Sequence[str], lora: Lora | None = Non
     targets = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and part_of(name) in parts and not NEVER_ADAPTED.search(name)
+        if isinstance(module, nn.Linear)
+        and part_of(name) in parts
+        and not ROUTER.search(f"{name}.weight")
+        and not HEAD.search(name)
     ]
     hide_deprecated_calls_of_peft()
     config = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets)
@@ -77,7 +82,7 @@ def tune(model: "PreTrainedModel", parts: Sequence[str], lora: Lora | None = Non
 
 
 def describe(model: "nn.Module") -> str:
-    """How many parameters are trained, of how many, and in which parts."""
+    """How many parameters are trained, of how many, in which parts, and which weights there can be no adapters of."""
     every = sum(p.numel() for p in model.parameters())
     trained: dict[str, int] = {}
     for name, parameter in model.named_parameters():
@@ -86,7 +91,43 @@ def describe(model: "nn.Module") -> str:
             trained[part] = trained.get(part, 0) + parameter.numel()
     shares = ", ".join(f"{part} {trained[part]:,}" for part in PARTS if part in trained)
     total = sum(trained.values())
-    return f"{total:,} of {every:,} parameters are trained ({100 * total / every:.3g} %): {shares}"
+    said = f"{total:,} of {every:,} parameters are trained ({100 * total / every:.3g} %): {shares}"
+    fused = [
+        name for name, p in model.named_parameters() if EXPERTS.search(name) and p.dim() == 3 and not p.requires_grad
+    ]
+    return f"{said}; {len(fused)} fused expert weights carry no adapter" if fused and "lm" in trained else said
+
+
+def train_mode(model: "nn.Module") -> None:
+    """Put what trains into train mode and what is frozen into evaluation mode: no dropout there, no new statistics.
+
+    A module trains if one of the parameters in it does; one without parameters (a dropout) goes with the module that
+    it lies in.
+    """
+    model.train()
+    for module in _frozen(model):
+        module.eval()
+
+
+def _frozen(model: "nn.Module") -> "Iterator[nn.Module]":
+    """The outermost modules with parameters none of which is trained."""
+    for module in model.children():
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            yield from _frozen(module)
+        elif next(module.parameters(), None) is not None:
+            yield module
+
+
+@contextmanager
+def evaluation_mode(model: "nn.Module") -> Iterator[None]:
+    """The whole model in evaluation mode; afterwards every module is in its own again."""
+    trained = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in trained:
+            module.training = True
 
 
 def decoder(model: Any) -> Any:

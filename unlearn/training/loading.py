@@ -11,6 +11,7 @@ from pebench_tasks.backend import families
 from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
 from pebench_tasks.errors import BenchmarkError
+from unlearn.training import adapters
 
 # Settings of ``generate`` that do nothing without sampling, with one beam, and without a cache.
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
@@ -19,20 +20,27 @@ CACHE = ("cache_implementation", "cache_config")
 
 
 def load(
-    name: str, dtype: torch.dtype, *, trust_remote_code: bool = False, four_bit: bool = False
+    name: str, dtype: torch.dtype, *, trust_remote_code: bool = False, four_bit: bool = False, beside: bool = False
 ) -> tuple[PreTrainedModel, ProcessorMixin]:
-    """A checkpoint's model and processor, from a folder or the hub; a folder of adapters is merged into its base.
+    """A checkpoint's model and processor, from a folder or the hub.
 
-    Raises ``BenchmarkError`` if it cannot be loaded or is not whole.
+    Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. Raises
+    ``BenchmarkError`` if it cannot be loaded or is not whole.
     """
     quantization = _four_bit(dtype) if four_bit else None
     processor = families.load_processor(name, trust_remote_code)
     model = families.load_model(name, dtype, trust_remote_code=trust_remote_code, quantization_config=quantization)
     if adapter_base(name):
         _check_untied(model, name)
-        model = model.merge_and_unload()
-    _make_savable(model.generation_config)
+        model = adapters.keep_beside(model, name) if beside else _merged(model, dtype)
+    make_savable(model.generation_config)
     return model, processor
+
+
+def _merged(adapted: Any, dtype: torch.dtype) -> Any:
+    model, kept = adapters.merge(adapted)
+    adapters.say_kept(kept, dtype, "Start with --lora true, which keeps adapters as they are, or with --dtype float32.")
+    return model
 
 
 def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -48,22 +56,26 @@ def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConf
 
 
 def count_parameters(config: PretrainedConfig, *, trust_remote_code: bool = False) -> int:
-    """The number of parameters of a configuration's model, of which no weight is loaded.
+    """The number of parameters of a configuration's model; ``BenchmarkError`` if there can be no such model."""
+    return sum(parameter.numel() for parameter in without_weights(config, trust_remote_code).parameters())
 
-    Raises ``BenchmarkError`` if there can be no such model.
-    """
+
+def without_weights(config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
+    """A configuration's model, of which no weight is loaded; ``BenchmarkError`` if there can be no such model."""
     try:
         with torch.device("meta"):
-            model = families.auto_class(config).from_config(config, trust_remote_code=trust_remote_code)
+            model: PreTrainedModel = families.auto_class(config).from_config(
+                config, trust_remote_code=trust_remote_code
+            )
     except Exception as error:
         if not raised_by_libraries(error):
             raise
         said = " ".join(str(error).split())
         raise BenchmarkError(f"No {config.model_type} can be made of its configuration: {said}") from error
-    return sum(parameter.numel() for parameter in model.parameters())
+    return model
 
 
-def _make_savable(config: GenerationConfig) -> None:
+def make_savable(config: GenerationConfig) -> None:
     """Unset what does nothing: transformers would refuse to save it, and say so only after the training."""
     try:
         config.validate(strict=True)

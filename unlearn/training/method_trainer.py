@@ -24,7 +24,7 @@ from pebench_tasks.errors import BenchmarkError
 from unlearn import balance
 from unlearn.balance import Balanced
 from unlearn.data.samples import Question
-from unlearn.tensors import batches
+from unlearn.tensors import batches, parts
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.encoding import check_model_reads, pad_id
 from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
@@ -157,7 +157,7 @@ class MethodTrainer(Trainer):
 
         Raises ``BenchmarkError`` at a loss that is not finite, before the weights change.
         """
-        model.train()
+        parts.train_mode(model)
         optimizer: Any = self.optimizer
         if callable(getattr(optimizer, "train", None)):  # schedule-free optimisers have two modes
             optimizer.train()

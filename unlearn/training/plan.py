@@ -29,6 +29,7 @@ REFUSED_OPTIONS: dict[str, tuple[Any, str]] = {
     "push_to_hub": (False, "upload the finished folder instead (hf upload)"),
     "auto_find_batch_size": (False, "the batch size decides which samples a step draws"),
     "torch_empty_cache_steps": (None, "a step here is not the Trainer's"),
+    "torch_compile": (False, "hooks let the head read the answers alone, and a compiled model passes over them"),
 }
 
 
@@ -92,8 +93,12 @@ def make_plan(
         )
     arguments = copy.copy(arguments)
     arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
-    # Several GPUs are several processes; nn.DataParallel is none of that.
-    arguments._n_gpu = min(arguments.n_gpu, 1)
+    if arguments.n_gpu > 1:
+        log.warning(
+            "one of %d GPUs is used: each needs a process of its own (torchrun --nproc_per_node %d -m unlearn ..., or "
+            "accelerate launch)", arguments.n_gpu, arguments.n_gpu,
+        )  # fmt: skip
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # nn.DataParallel is not for steps of several passes
     absent = [name for name in methods.optional_sets(method) if name not in sets]
     asked = trace(method, hyperparameters, absent=absent)
     balanced = method if isinstance(method, Balanced) else None

@@ -26,6 +26,7 @@ from unlearn.data.samples import Question
 from unlearn.tensors.batches import Batch, collate_set, take
 from unlearn.tensors.encoding import Encoder, pad_id
 from unlearn.tensors.forward import Reader, targets
+from unlearn.tensors.parts import evaluation_mode
 from unlearn.training.reference_store import Kinds, ReferenceValues, identity
 
 
@@ -53,13 +54,8 @@ class AdapterReference:
     @contextmanager
     def _switched_off(self) -> Iterator[None]:
         core = self._reader.core
-        training = core.training
-        core.eval()
-        try:
-            with torch.no_grad(), core.disable_adapter():
-                yield
-        finally:
-            core.train(training)
+        with torch.no_grad(), evaluation_mode(core), core.disable_adapter():
+            yield
 
 
 class StoredReference:
@@ -111,7 +107,7 @@ def behind_head(reader: Reader, batch: Batch) -> Callable[[Tensor], Tensor] | No
     The model needs something to read for that, and is shown the first row of ``batch``.
     """
     batch = take(batch, [0])
-    with torch.no_grad():
+    with torch.no_grad(), evaluation_mode(reader.core):
         said = reader.head(reader.hidden_and_logits(batch)[0])  # (N, vocabulary)
         # Far beyond the usual: a bend that hardly shows near 0 is not overlooked.
         probe = torch.linspace(-64, 64, said.numel(), device=said.device).to(said.dtype).view_as(said)
@@ -154,9 +150,8 @@ def compute(
     computed: dict[str, list[Tensor]] = {}
     places: dict[str, dict[str, tuple[int, int]]] = {}
     ends: dict[str, int] = {}
-    training = reader.core.training
-    reader.core.eval()
-    with torch.no_grad(), Progress(transient=True, disable=quiet or not work) as progress:
+    showing = Progress(transient=True, disable=quiet or not work)
+    with torch.no_grad(), evaluation_mode(reader.core), showing as progress:
         task = progress.add_task("what the reference says", total=len(work))
         for kinds_, units in work:
             encoded = [[encoder(question._replace(contradicts="", erased=())) for question in unit] for unit in units]
@@ -168,7 +163,6 @@ def compute(
                     places.setdefault(kind, {})[identity(question)] = (ends.get(kind, 0), length)
                     ends[kind] = ends.get(kind, 0) + length
             progress.advance(task)
-    reader.core.train(training)
     found = ReferenceValues()
     for kind, parts_ in computed.items():
         found.add(kind, torch.cat(parts_), places[kind])

@@ -27,7 +27,7 @@ from transformers import (
     set_seed,
 )
 
-from pebench_tasks.backend.checkpoint_name import adapter_base
+from pebench_tasks.backend import families
 from pebench_tasks.backend.threads import ONE_THREAD, fitting_threads, one_is_enough
 from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
 from pebench_tasks.benchmark.splits import Split
@@ -40,7 +40,7 @@ from unlearn.data.samples import SampleSet
 from unlearn.data.sets import build_sets, counts, lacks
 from unlearn.tensors import parts
 from unlearn.tensors.parts import PARTS, Lora
-from unlearn.training import record
+from unlearn.training import adapters, record
 from unlearn.training.folder import (
     disk_errors,
     finished,
@@ -104,11 +104,6 @@ def train_from_options(
             f"{arguments.model} has learned the benchmark already (method {parent['method']}); "
             f"{arguments.method} starts from the foundation model."
         )
-    if folder and arguments.lora and adapter_base(folder) and not _merges_in_memory(arguments):
-        raise BenchmarkError(
-            f"{arguments.model} holds adapters alone, and new adapters would be saved without them. "
-            "Train it with --save merged, without --load_in_4bit and without FSDP or DeepSpeed."
-        )
     sets = sets_of(arguments, benchmark, split)
     dtype = dtype_of(arguments.dtype, training_arguments.device)
     settings = {
@@ -123,8 +118,9 @@ def train_from_options(
         log.info("%s is finished already", training_arguments.output_dir)
         return Path(training_arguments.output_dir or "")
     model, processor = load(
-        arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit
-    )
+        arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit,
+        beside=arguments.lora,
+    )  # fmt: skip
     start = folder or Path(snapshot_download(arguments.model, local_files_only=True))
     weights = record.weights_fingerprint(start)
     if folder:
@@ -260,13 +256,14 @@ def train(
     if resume:
         log.info("going on from %s", resume)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    _save(trainer, tuning, work / "final")
+    kept = _save(trainer, tuning, work / "final")
     if trainer.is_world_process_zero():
         reference = {"computed": computed, "seconds": seconds, "kind": trainer.reference_kind}
+        merged = {} if kept is None else {"merge_kept": round(kept, 4)}
         _finish(
             trainer,
             work / "final",
-            {**facts, "arguments": recorded, "reference": reference, "trained_parameters": trained},
+            {**facts, "arguments": recorded, "reference": reference, "trained_parameters": trained, **merged},
         )
         os.replace(work / "final", output_dir)  # onto nothing, or an empty folder: see ``finished``
         shutil.rmtree(work)
@@ -274,29 +271,39 @@ def train(
     return output_dir
 
 
-def _merges_in_memory(arguments: UnlearnArguments) -> bool:
-    """Whether adapters end up in the very weights that were loaded, which may be a base with others merged into it."""
-    spread = any(os.environ.get(f"ACCELERATE_USE_{name}", "false") == "true" for name in ("FSDP", "DEEPSPEED"))
-    return arguments.save == "merged" and not arguments.load_in_4bit and not spread
+def _save(trainer: MethodTrainer, tuning: Tuning, folder: Path) -> float | None:
+    """Write the trained weights and the processor: a whole model, or the adapters alone.
 
-
-def _save(trainer: MethodTrainer, tuning: Tuning, folder: Path) -> None:
-    """Write the trained weights and the processor: a whole model, or the adapters alone."""
+    Returns the share of the adapters' change that merging kept, in the process that merged them.
+    """
     model: Any = trainer.core
-    if tuning.lora is None or not tuning.merge:
+    if tuning.lora is None:
         trainer.save_model(str(folder), _internal_call=True)  # nothing is pushed to the hub on the way
-        return
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(model, "is_loaded_in_4bit", False):
-        # The base is in pieces, or rounded: the adapters are merged into a base that is neither.
-        adapters = folder.with_name("adapters")
-        trainer.save_model(str(adapters), _internal_call=True)
-        if trainer.is_world_process_zero():
-            load(str(adapters), model.dtype)[0].save_pretrained(folder)
-    elif trainer.is_world_process_zero():
-        model.merge_and_unload().save_pretrained(folder)
+        return None
+    if not tuning.merge:
+        _save_adapters(trainer, folder)
+        return None
+    # Where the base is in pieces, or rounded, the adapters are merged into one that is neither.
+    apart = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(model, "is_loaded_in_4bit", False)
+    if apart:
+        _save_adapters(trainer, folder.with_name("adapters"))
+    if not trainer.is_world_process_zero():
+        return None
+    adapted = families.load_model(str(folder.with_name("adapters")), model.dtype) if apart else model
+    merged, kept = adapters.merge(adapted)
+    adapters.say_kept(kept, model.dtype, "Train with --save adapter, which keeps all of it, or with --dtype float32.")
+    merged.generation_config = model.generation_config
+    merged.save_pretrained(folder)
+    processor: Any = trainer.processing_class
+    processor.save_pretrained(folder)
+    return kept
+
+
+def _save_adapters(trainer: MethodTrainer, folder: Path) -> None:
+    """Write the new adapters, and those that the start model came with, as one."""
+    trainer.save_model(str(folder), _internal_call=True)
     if trainer.is_world_process_zero():
-        processor: Any = trainer.processing_class
-        processor.save_pretrained(folder)
+        adapters.save_together(trainer.core, folder)
 
 
 def _finish(trainer: MethodTrainer, folder: Path, facts: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from pebench_tasks.run_record import RECORD_FORMAT, RUN_RECORD, read_record
 REQUIRED = ("method", "target", "forget", "seed", "base", "weights", "data", "split", "template", "parent")
 FLAT = ("arguments", "reference", "versions")  # hyper-parameters and the like: names and scalars
 OPTIONAL = (
-    "sets", "trained_parameters", "device", "processes", "steps", "seconds", "peak_memory_bytes",
+    "sets", "trained_parameters", "merge_kept", "device", "processes", "steps", "seconds", "peak_memory_bytes",
     "peak_gpu_memory_bytes",
 )  # fmt: skip
 LONGEST = 300  # characters of one text

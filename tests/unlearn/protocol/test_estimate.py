@@ -32,6 +32,17 @@ def test_time_disk_and_memory_are_named(benchmark: Benchmark, base: Path) -> Non
     assert all(word in printed for word in ("time", "disk", "memory", "Rough estimates"))
 
 
+def test_disk_is_counted_in_whole_models_or_in_adapters(benchmark: Benchmark, base: Path) -> None:
+    """An adapter of rank r on a layer from n to m numbers has r (n + m) weights, of four bytes."""
+    words = ["--method", "finetune", "--model", str(base), "--data", str(benchmark.directory), "--output_dir", "out"]
+    assert estimate._saved_bytes(words, str(base), 1000) == 1000
+    assert estimate._saved_bytes([*words, "--lora", "true"], str(base), 1000) == 1000
+    projector = tiny_model.build(benchmark, seed=0, image_size=32)[0].model.multi_modal_projector
+    sizes = [sum(layer.weight.shape) for layer in (projector.linear_1, projector.linear_2)]
+    adapter = ["--lora", "true", "--lora_r", "2", "--save", "adapter", "--tune", "projector"]
+    assert estimate._saved_bytes([*words, *adapter], str(base), 1000) == 4 * 2 * sum(sizes)
+
+
 def test_samples_follow_the_steps_or_the_epochs(benchmark: Benchmark) -> None:
     """12 images, two questions: 24 samples; a third of the draws is replayed: 36 a pass. 3 steps of 4 are 12."""
     words = ["--method", "finetune", "--model", "any", "--data", str(benchmark.directory), "--output_dir", "out"]

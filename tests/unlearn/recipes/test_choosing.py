@@ -103,6 +103,19 @@ def test_a_small_model_is_trained_with_one_thread_unless_the_user_chose(
     assert (ONE_THREAD in caplog.messages) is (chosen is None)
 
 
+@pytest.mark.parametrize(
+    ("given", "lora", "saved"),
+    [({}, True, "adapter"), ({"save": "merged"}, True, "merged"), ({"lora": "false"}, False, "merged")],
+)
+def test_recipes_for_large_models_keep_what_adapters_learned(
+    words: Callable[..., list[str]], large: Path, given: dict[str, str], lora: bool, saved: str
+) -> None:
+    """Saved as adapters, which merging would round; with ``--lora false`` there are none to save."""
+    for method in ({"method": "gd"}, {"method": "goal"}, {"method": "finetune", "target": None, "forget": None}):
+        ours = parse(words(model=large, **method, **given), choose)[0]
+        assert (ours.lora, ours.save) == (lora, saved)
+
+
 def test_a_notebook_trains_as_the_command_does(benchmark: Benchmark, finetuned: Path, tmp_path: Path) -> None:
     out = unlearn.train(
         method="ga", model=finetuned, data=benchmark.directory, target="person", forget=20, max_steps=1,

@@ -151,6 +151,52 @@ def test_adapters_pass_over_the_router_of_a_mixture_of_experts() -> None:
     assert not any("router" in name for name, p in adapted.named_parameters() if p.requires_grad)
 
 
+@pytest.fixture(scope="module")
+def mixture() -> Callable[[], Any]:
+    """Builds a Llama 4 without weights: routers, experts in one parameter, and experts that all tokens share."""
+
+    def build() -> Any:
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(AutoConfig.for_model("llama4"))
+
+    return build
+
+
+def test_the_router_of_a_mixture_of_experts_does_not_learn_with_the_weights_either(mixture: Callable[[], Any]) -> None:
+    model = parts.tune(mixture(), ["lm"])
+    frozen = {name for name, p in model.named_parameters() if part_of(name) == "lm" and not p.requires_grad}
+    assert frozen
+    assert all(name.endswith("router.weight") for name in frozen)
+    assert "fused" not in parts.describe(model)
+
+
+def test_experts_in_one_parameter_carry_no_adapter_and_that_is_said(mixture: Callable[[], Any]) -> None:
+    model = mixture()
+    fused = [
+        name for name, _ in model.named_parameters() if name.endswith(("experts.gate_up_proj", "experts.down_proj"))
+    ]
+    tuned = parts.tune(model, ["lm", "projector"], Lora(r=2, alpha=4, dropout=0.0))
+    assert parts.describe(tuned).endswith(f"; {len(fused)} fused expert weights carry no adapter")
+    assert len(fused) > 2
+    tuned = parts.tune(mixture(), ["vision"], Lora(r=2, alpha=4, dropout=0.0))
+    assert "fused" not in parts.describe(tuned)
+
+
+@pytest.mark.parametrize(
+    ("name", "router"),
+    [
+        ("model.language_model.layers.1.feed_forward.router.weight", True),
+        ("model.language_model.layers.1.mlp.gate.weight", True),
+        ("model.language_model.layers.1.mlp.gate.e_score_correction_bias", True),
+        ("model.language_model.layers.1.mlp.gate_proj.weight", False),
+        ("model.language_model.layers.1.mlp.experts.gate_up_proj", False),
+        ("model.vision_model.gated_positional_embedding.gate", False),  # Mllama's: a number, and no choice
+    ],
+)
+def test_a_router_is_told_by_the_name(name: str, router: bool) -> None:
+    assert bool(parts.ROUTER.search(name)) == router
+
+
 def test_merged_adapters_compute_what_base_and_adapters_do_under_the_start_models_names(
     finetuned: Path, encoder: Any, benchmark: Benchmark, unlearn: Train
 ) -> None:
@@ -198,8 +244,6 @@ def test_saved_adapters_are_read_from_another_folder_and_gone_on_from(
     record = read_record(on)
     assert record is not None
     assert record["parent"]["method"] == "gd"
-    with pytest.raises(BenchmarkError, match=r"holds adapters alone.*--save merged"):
-        unlearn("gd", "again", model=str(alone), lora=True, save="adapter")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the error is the one without a GPU")

@@ -1,5 +1,6 @@
 """A step of training: what it adds up, what it changes, what it leaves alone."""
 
+import copy
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import TrainingArguments
 
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import methods
@@ -17,6 +19,7 @@ from unlearn.tensors.encoding import Encoded
 from unlearn.tensors.forward import ModelAnswers
 from unlearn.tensors.parts import Lora, part_of
 from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.plan import make_plan
 from unlearn.training.positions import Positions
 
 MakeTrainer = Callable[..., MethodTrainer]
@@ -264,6 +267,7 @@ def test_a_layer_that_does_not_exist_is_one_clear_error(
         {"label_smoothing_factor": 0.1},
         {"resume_from_checkpoint": "somewhere"},
         {"push_to_hub": True},
+        {"torch_compile": True},
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(make: MakeTrainer, change: dict[str, Any]) -> None:
@@ -276,6 +280,21 @@ def test_batches_that_do_not_go_round_the_processes_are_refused(make: MakeTraine
     """A process has reference values of what it draws itself."""
     with pytest.raises(BenchmarkError, match="no split_batches and no dispatch_batches"):
         make("finetune", accelerator_config=change)
+
+
+def test_several_gpus_want_several_processes_and_that_is_said(
+    make: MakeTrainer, benchmark: Benchmark, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = make("ga").plan
+    arguments = copy.copy(plan.arguments)
+    arguments._n_gpu = 4  # what TrainingArguments find where no launcher was used
+    again = make_plan(
+        make("ga").core, plan.processor, plan.positions.sets, methods.METHODS["ga"], arguments,
+        load_image=benchmark.image, hyperparameters={},
+    )  # fmt: skip
+    assert again.arguments.n_gpu == 1
+    assert "one of 4 GPUs is used" in caplog.text
+    assert "torchrun --nproc_per_node 4 -m unlearn" in caplog.text
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(make: MakeTrainer) -> None:
