@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin, TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import balance, methods
 from unlearn.answers import Asked, Hyperparameters, Method, Terms, trace
 from unlearn.balance import Balanced
@@ -82,6 +83,8 @@ def make_plan(
     arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
     # Several GPUs are several processes; nn.DataParallel is none of that.
     arguments._n_gpu = min(arguments.n_gpu, 1)
+    checkpoints = training_option("activation_checkpointing_kwargs", vars(arguments))
+    setattr(arguments, checkpoints, {"use_reentrant": False, **(getattr(arguments, checkpoints) or {})})
     absent = [name for name in methods.optional_sets(method) if name not in sets]
     asked = trace(method, hyperparameters, absent=absent)
     balanced = method if isinstance(method, Balanced) else None
