@@ -15,12 +15,10 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
-from transformers import (
-    PreTrainedModel,
-    Trainer,
-)
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import balance
 from unlearn.balance import Balanced
 from unlearn.data.samples import Question
@@ -36,6 +34,20 @@ from unlearn.training.reference import AdapterReference, StoredReference
 from unlearn.training.reference_store import Kinds, ReferenceFolder, ReferenceValues
 
 VERIFIED_SAMPLES = 3
+
+
+class NoInputGradients(TrainerCallback):
+    """Takes back what transformers does for activation checkpointing: every embedding, of patches too, gets a gradient.
+
+    Checkpoints that are reentrant need it. With the others it is but a backward pass through parts that are frozen.
+    """
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        checkpoints = getattr(args, training_option("activation_checkpointing_kwargs", vars(args)))
+        if not checkpoints["use_reentrant"]:
+            model.disable_input_require_grads()
 
 
 class MethodTrainer(Trainer):
@@ -56,7 +68,7 @@ class MethodTrainer(Trainer):
             train_dataset=plan.positions,
             data_collator=plan.collate,
             processing_class=plan.processor,
-            callbacks=[self.history],
+            callbacks=[self.history, NoInputGradients()],
         )
         # The Trainer has written an option of its own into the configuration, which goes into the checkpoint: undo it.
         vars(model.config).pop("use_cache", None)

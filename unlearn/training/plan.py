@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin, TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.versions import training_option
 from unlearn import balance, methods
 from unlearn.answers import Asked, Hyperparameters, Method, Terms, trace
 from unlearn.balance import Balanced
@@ -99,6 +100,8 @@ def make_plan(
             "accelerate launch)", arguments.n_gpu, arguments.n_gpu,
         )  # fmt: skip
     arguments._n_gpu = min(arguments.n_gpu, 1)  # nn.DataParallel is not for steps of several passes
+    checkpoints = training_option("activation_checkpointing_kwargs", vars(arguments))
+    setattr(arguments, checkpoints, {"use_reentrant": False, **(getattr(arguments, checkpoints) or {})})
     absent = [name for name in methods.optional_sets(method) if name not in sets]
     asked = trace(method, hyperparameters, absent=absent)
     balanced = method if isinstance(method, Balanced) else None

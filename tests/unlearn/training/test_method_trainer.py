@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from pebench_tasks.benchmark.reading import Benchmark
@@ -18,7 +18,7 @@ from unlearn.answers import Answers, Terms
 from unlearn.tensors.encoding import Encoded
 from unlearn.tensors.forward import ModelAnswers
 from unlearn.tensors.parts import Lora, part_of
-from unlearn.training.method_trainer import MethodTrainer
+from unlearn.training.method_trainer import MethodTrainer, NoInputGradients
 from unlearn.training.plan import make_plan
 from unlearn.training.positions import Positions
 
@@ -118,6 +118,32 @@ def test_gradient_checkpointing_changes_no_loss(make: MakeTrainer, method: str, 
     expected = losses(plain)
     assert saving.core.is_gradient_checkpointing or saving.args.gradient_checkpointing
     close(losses(saving), expected)
+
+
+@pytest.mark.parametrize("lora", [None, Lora(4, 8, 0.0)])
+def test_checkpointing_runs_no_backward_pass_in_a_frozen_tower(make: MakeTrainer, lora: Lora | None) -> None:
+    """transformers' own hooks run one for a gradient of the patches, which nothing asks for: the weights are the same."""
+    name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)
+    ours, stock = (make("gd", tune=TUNE, lora=lora, max_steps=2, **{name: True}) for _ in range(2))
+    stock.remove_callback(NoInputGradients)
+    stock.core.load_state_dict(ours.core.state_dict())  # a new adapter is drawn at random
+    backward: dict[MethodTrainer, int] = {ours: 0, stock: 0}
+
+    def count(made: MethodTrainer) -> Callable[..., None]:
+        def counted(*given: Any) -> None:
+            backward[made] += 1
+
+        return counted
+
+    for made in backward:
+        for module_name, module in made.core.named_modules():
+            if isinstance(module, nn.Linear) and part_of(module_name) == "vision":
+                module.register_full_backward_hook(count(made))
+        made.train()
+    assert backward[ours] == 0
+    assert backward[stock] > 0
+    for one, other in zip(ours.core.parameters(), stock.core.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_term_is_backpropagated_and_let_go_before_the_next_one_runs(make: MakeTrainer) -> None:
