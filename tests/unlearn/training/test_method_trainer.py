@@ -122,7 +122,7 @@ def test_gradient_checkpointing_changes_no_loss(make: MakeTrainer, method: str, 
 
 @pytest.mark.parametrize("lora", [None, Lora(4, 8, 0.0)])
 def test_checkpointing_runs_no_backward_pass_in_a_frozen_tower(make: MakeTrainer, lora: Lora | None) -> None:
-    """transformers' own hooks run one for a gradient of the patches, which nothing asks for: the weights are the same."""
+    """transformers' own hooks run one for gradients of the patches, which nothing asks for; the weights are equal."""
     name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)
     ours, stock = (make("gd", tune=TUNE, lora=lora, max_steps=2, **{name: True}) for _ in range(2))
     stock.remove_callback(NoInputGradients)
