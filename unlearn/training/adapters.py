@@ -44,11 +44,12 @@ def keep_beside(adapted: PeftModel, name: str) -> Any:
 
     Raises ``BenchmarkError`` for adapters that are anything but low-rank updates of linear layers.
     """
+    tuner: Any = adapted.base_model
     updates: dict[str, Update] = {}
-    for module_name, module in adapted.base_model.model.named_modules():
+    for module_name, module in tuner.model.named_modules():
         if isinstance(module, (BaseTunerLayer, AuxiliaryTrainingWrapper)):
             updates[module_name] = _update(adapted, module, name)
-    base: Any = adapted.base_model.unload()
+    base = tuner.unload()
     for module_name, update in updates.items():
         layer = base.get_submodule(module_name)
         layer.register_buffer("start_down", update.down, persistent=False)  # moves with the layer, and is not saved
@@ -143,10 +144,10 @@ def merge(adapted: PeftModel) -> tuple[Any, float]:
             kept += float(((rounded.float() - before[name]) * change).sum(dtype=torch.float64))
             whole += float(change.square().sum(dtype=torch.float64))
             weight.data = rounded
+    tuner: Any = adapted.base_model
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All adapters are already merged")
-        model: Any = adapted.base_model.merge_and_unload()
-    return model, kept / whole if whole else 1.0
+        return tuner.merge_and_unload(), kept / whole if whole else 1.0
 
 
 def _merge_update(layer: Any) -> None:

@@ -99,7 +99,7 @@ def test_adapters_of_adapters_are_one_adapter_on_the_same_base(
     """Plain peft reads it, whatever has become of the folder that it started from."""
     gd = unlearn("gd", finetuned_adapter, "gd")
     base = AutoModelForImageTextToText.from_pretrained(foundation)
-    config = LoraConfig.from_pretrained(gd)
+    config = LoraConfig.from_pretrained(str(gd))
     assert Path(config.base_model_name_or_path) == foundation
     assert (config.r, config.lora_alpha) == (8, 8)
     said = logits(PeftModel.from_pretrained(base, gd))
@@ -151,7 +151,8 @@ def test_other_adapters_are_merged_by_the_user_before_new_ones_are_trained(
     foundation: Path, unlearn: Unlearn, tmp_path: Path, config: dict[str, Any]
 ) -> None:
     model = AutoModelForImageTextToText.from_pretrained(foundation)
-    get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], **config)).save_pretrained(tmp_path / "other")
+    other = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], **config))
+    other.save_pretrained(str(tmp_path / "other"))
     families.load_processor(str(foundation)).save_pretrained(tmp_path / "other")
     with pytest.raises(BenchmarkError, match=r"is more than low-rank updates of linear layers.*merge_and_unload"):
         unlearn("ga", tmp_path / "other", "out")
@@ -213,9 +214,9 @@ def test_what_merging_keeps_is_counted_weight_by_weight() -> None:
 
     In units of 1/1024 these are 8, 5 and 1, of which 8, 8 and 0 is left: (64 + 40) / (64 + 25 + 1).
     """
-    model = nn.Sequential(nn.Linear(1, 3, bias=False, dtype=BFLOAT16))
+    model: Any = nn.Sequential(nn.Linear(1, 3, bias=False, dtype=BFLOAT16))
     nn.init.ones_(model[0].weight)
-    adapted: Any = get_peft_model(model, LoraConfig(r=1, lora_alpha=1, target_modules=["0"]))  # type: ignore[arg-type]
+    adapted: Any = get_peft_model(model, LoraConfig(r=1, lora_alpha=1, target_modules=["0"]))
     layer = adapted.base_model.model[0]
     with torch.no_grad():
         layer.lora_A["default"].weight.fill_(1 / 1024)
@@ -227,8 +228,5 @@ def test_what_merging_keeps_is_counted_weight_by_weight() -> None:
 
 
 def test_adapters_that_changed_nothing_are_kept_whole() -> None:
-    adapted = get_peft_model(
-        nn.Sequential(nn.Linear(2, 2)),  # type: ignore[arg-type]
-        LoraConfig(r=1, target_modules=["0"]),
-    )
-    assert adapters.merge(adapted)[1] == 1
+    model: Any = nn.Sequential(nn.Linear(2, 2))
+    assert adapters.merge(get_peft_model(model, LoraConfig(r=1, target_modules=["0"])))[1] == 1
