@@ -15,7 +15,7 @@ from pebench_tasks.versions import training_option
 from unlearn import methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import BALANCES, Balanced
-from unlearn.data.sets import MIXED, SetOptions
+from unlearn.data.sets import LEARNED, MIXED, SetOptions
 from unlearn.tensors import parts
 
 if TYPE_CHECKING:  # importing transformers takes seconds; ``--help`` must not
@@ -53,6 +53,9 @@ class UnlearnArguments:
         1, "questions asked about an image at once in the sets with both; the batch then counts images"
     )
     images_per_concept: int = _option(1, "siu: images of each forgotten person or event")
+    facts: bool = _option(
+        False, "finetune, goal: learn people's occupation, birthplace and age too, asked without an image"
+    )
     shared_prefix: bool = _option(
         True, "read an image once for all questions about it, where that is proven for the family"
     )
@@ -111,6 +114,7 @@ class UnlearnArguments:
             "replay": (mixed, f"{self.method} uses no set with both questions"),
             "questions_per_image": (mixed, f"{self.method} uses no set with both questions"),
             "images_per_concept": ("swapped" in asked, "it is siu's"),
+            "facts": (bool(set(LEARNED) & set(asked)), "it is for finetune and goal"),
             "reference_top_k": (any("kl" in questions for questions in asked.values()), "it is kl's"),
             **dict.fromkeys(("lora_r", "lora_alpha", "lora_dropout"), (self.lora, "it needs --lora")),
         }

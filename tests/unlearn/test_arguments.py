@@ -124,6 +124,7 @@ def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
         (["--method", "npo", "--beta", "0"], "beta must be above 0, not 0"),
         (["--method", "po", "--nll_weight", "1"], "'po' has no option nll_weight"),
         (["--method", "ga", "--retain_scope", "true"], "--retain_scope has no effect here: ga uses no retain set"),
+        (["--facts", "true"], "--facts has no effect here: it is for finetune and goal"),
         (["--learnin_rate", "1"], "unknown option '--learnin_rate'. The nearest known: --learning_rate"),
         (["--learning", "1"], "unknown option '--learning'"),
         (["--learning_rate", "fast"], "invalid float value: 'fast'"),

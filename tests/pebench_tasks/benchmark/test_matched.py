@@ -84,7 +84,7 @@ def test_a_group_that_was_changed_or_lost_is_refused(copied: Path) -> None:
 
 
 def test_the_command_draws_and_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    size = "--people 4 --events 3 --image-size 32".split()
+    size = ["--people", "4", "--events", "3", "--image-size", "32"]
     assert main(["data", "build", "--source", "synthetic", *size, "--matched", "3", "--out", str(tmp_path / "d")]) == 0
     found = open_benchmark(tmp_path / "d")
     assert main(["data", "show", str(found.directory)]) == 0
