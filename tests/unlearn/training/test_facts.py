@@ -126,7 +126,8 @@ def test_a_fact_that_cannot_be_read_is_said_before_the_first_step(
     with pytest.raises(BenchmarkError, match=r"The sample p000/facts/occupation takes \d+ tokens"):
         train(
             model, tiny[1], sets, methods.METHODS["finetune"],
-            options(tmp_path / "run", max_steps=1, per_device_train_batch_size=1), load_image=benchmark.image, settings={}, facts={},
+            options(tmp_path / "run", max_steps=1, per_device_train_batch_size=1),
+            load_image=benchmark.image, settings={}, facts={},
         )  # fmt: skip
 
 
