@@ -54,7 +54,7 @@ from unlearn.training.folder import (
 )
 from unlearn.training.loading import dtype_of, load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.plan import make_plan
+from unlearn.training.plan import make_plan, with_draws
 from unlearn.training.reference_store import ReferenceCache
 
 log = logging.getLogger("unlearn")
@@ -112,6 +112,8 @@ def train_from_options(
             "Train it with --save merged, without --load_in_4bit and without FSDP or DeepSpeed."
         )
     sets = sets_of(arguments, benchmark, split)
+    if arguments.draws_per_concept and split:
+        training_arguments = with_draws(training_arguments, arguments.draws_per_concept, len(split.forget_ids))
     weights = record.weights_fingerprint(folder) if folder else arguments.model
     dtype = dtype_of(arguments.dtype, training_arguments.device)
     settings = {
