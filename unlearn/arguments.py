@@ -71,7 +71,7 @@ class UnlearnArguments:
         True, "read an image once for all questions about it, where that is proven for the family"
     )
     global_batch_size: int = _option(
-        0, "samples a step draws on all devices together, whose --gradient_accumulation_steps follow from it"
+        0, "samples that a step draws on all devices together; how many micro-batches that is follows from it"
     )
     draws_per_concept: int = _option(
         0, "how often each forgotten person or event is drawn in all, from which the number of steps follows"
