@@ -144,7 +144,8 @@ def rmu(
         return (values.square().mean(-1) * answers).sum() / answers.sum()
 
     states = activations(model, forget)
-    forgotten = mean(states - steering * losses.random_direction(states.shape[-1], direction_seed), forget)
+    lengths = without_gradient(activations, reference, forget).norm(dim=-1, keepdim=True)
+    forgotten = mean(states - steering * lengths * losses.random_direction(states.shape[-1], direction_seed), forget)
     kept = mean(activations(model, retain) - without_gradient(activations, reference, retain), retain)
     return forgotten + retain_weight * kept
 

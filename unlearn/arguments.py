@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,17 +16,27 @@ from pebench_tasks.versions import training_option
 from unlearn import methods
 from unlearn.answers import Hyperparameters, Method, trace
 from unlearn.balance import BALANCES, Balanced
-from unlearn.data.sets import MIXED, SetOptions
+from unlearn.data.sets import LEARNED, MIXED, SetOptions
 from unlearn.tensors import parts
 
 if TYPE_CHECKING:  # importing transformers takes seconds; ``--help`` must not
     from transformers import TrainingArguments
 
+log = logging.getLogger("unlearn")
 RECIPES = Path(__file__).parent / "recipes"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 TARGETS = ("person", "event", "joint")
 SAVES = ("merged", "adapter")
-OVERRULED = {"num_train_epochs": "max_steps"}  # options of the Trainer that do nothing where another has a value
+# Options that say the same in other words. On the command line, or in a file beside its base, the one that is there
+# takes the place of the others; two of a pair in one place contradict each other.
+OVERRULED = {
+    "num_train_epochs": ("max_steps", "draws_per_concept"),
+    "max_steps": ("draws_per_concept",),
+    "draws_per_concept": ("max_steps",),
+    "gradient_accumulation_steps": ("global_batch_size",),
+    "global_batch_size": ("gradient_accumulation_steps",),
+}
+CONTRADICTORY = (("draws_per_concept", "max_steps"), ("global_batch_size", "gradient_accumulation_steps"))
 
 
 def _option(default: Any, text: str) -> Any:
@@ -53,8 +64,17 @@ class UnlearnArguments:
         1, "questions asked about an image at once in the sets with both; the batch then counts images"
     )
     images_per_concept: int = _option(1, "siu: images of each forgotten person or event")
+    facts: bool = _option(
+        False, "finetune, goal: learn people's occupation, birthplace and age too, asked without an image"
+    )
     shared_prefix: bool = _option(
         True, "read an image once for all questions about it, where that is proven for the family"
+    )
+    global_batch_size: int = _option(
+        0, "samples that a step draws on all devices together; how many micro-batches that is follows from it"
+    )
+    draws_per_concept: int = _option(
+        0, "how often each forgotten person or event is drawn in all, from which the number of steps follows"
     )
     tune: list[str] = field(
         default_factory=lambda: ["lm", "projector"],
@@ -90,8 +110,9 @@ class UnlearnArguments:
         for name, least in (("questions_per_image", 1), ("images_per_concept", 1), ("lora_r", 1), ("lora_alpha", 1)):
             if getattr(self, name) < least:
                 raise BenchmarkError(f"--{name} must be at least {least}, not {getattr(self, name)}.")
-        if self.reference_top_k < 0:
-            raise BenchmarkError(f"--reference_top_k must be at least 0, not {self.reference_top_k}.")
+        for name in ("reference_top_k", "global_batch_size", "draws_per_concept"):
+            if getattr(self, name) < 0:
+                raise BenchmarkError(f"--{name} must be at least 0, not {getattr(self, name)}.")
         if not 0 <= self.lora_dropout < 1:
             raise BenchmarkError(f"--lora_dropout must be at least 0 and below 1, not {self.lora_dropout}.")
         if not self.lora and (self.load_in_4bit or self.save == "adapter"):
@@ -104,13 +125,15 @@ class UnlearnArguments:
 
     def _check_effects(self, asked: dict[str, set[str]]) -> None:
         """Refuse options that would silently do nothing; ``asked`` are the sets and what they are asked."""
-        mixed, retain = bool(set(MIXED) & set(asked)), "retain" in asked
+        mixed, learns, retain = bool(set(MIXED) & set(asked)), bool(set(LEARNED) & set(asked)), "retain" in asked
         effective = {
             "retain_overlap": (retain, f"{self.method} uses no retain set"),
             "retain_scope": (retain, f"{self.method} uses no retain set"),
             "replay": (mixed, f"{self.method} uses no set with both questions"),
             "questions_per_image": (mixed, f"{self.method} uses no set with both questions"),
             "images_per_concept": ("swapped" in asked, "it is siu's"),
+            "facts": (learns, "it is for finetune and goal"),
+            "draws_per_concept": (not learns, f"{self.method} draws nothing that is forgotten"),
             "reference_top_k": (any("kl" in questions for questions in asked.values()), "it is kl's"),
             **dict.fromkeys(("lora_r", "lora_alpha", "lora_dropout"), (self.lora, "it needs --lora")),
         }
@@ -170,7 +193,33 @@ def parse(
     hyperparameters = {name: values[name] for name in own if values[name] is not None}
     ours = {f.name: values[f.name] for f in fields(UnlearnArguments)}
     arguments = UnlearnArguments(**ours, hyperparameters=hyperparameters, config=values["config"])
-    return arguments, _training_arguments(values)
+    training = _training_arguments(values)
+    if whole := arguments.global_batch_size:
+        at_once, times = micro_batches(whole, training.per_device_train_batch_size, training.world_size)
+        sizes = {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": times}
+        training = _training_arguments({**values, **sizes})
+    return arguments, training
+
+
+def micro_batches(global_batch: int, most: int, devices: int) -> tuple[int, int]:
+    """How many samples a device reads at once, at most ``most``, and how often in a step, to draw ``global_batch``.
+
+    Raises ``BenchmarkError`` where that does not come out even.
+    """
+    at_once = min(most, max(1, global_batch // devices))
+    times, rest = divmod(global_batch, at_once * devices)
+    if not rest:
+        return at_once, times
+    if global_batch % devices:
+        advice = f"--global_batch_size {devices * -(-global_batch // devices)}, or another number of processes"
+    else:
+        share = global_batch // devices
+        even = max(size for size in range(1, most + 1) if share % size == 0)
+        advice = f"--per_device_train_batch_size {even}"
+    raise BenchmarkError(
+        f"--global_batch_size {global_batch} cannot be shared out: {devices} processes with {at_once} samples each "
+        f"(--per_device_train_batch_size) draw {at_once * devices} at once. Give {advice}."
+    )
 
 
 def parse_training(argv: Sequence[str]) -> "TrainingArguments":
@@ -199,15 +248,15 @@ def _parse_options(
     known = {action.dest for action in parser._actions}
     argv = [_installed(word, known) for word in argv]
     namespace, unknown = parser.parse_known_args(argv)
+    given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
+    _refuse_contradictions(given, "the command line")
     config = namespace.config
     if config is None and choose_config is not None and not unknown:
         config = choose_config(namespace)
     if config is not None:
         values = _read_config(str(config), known - {"config"})
-        given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
-        for name, stronger in OVERRULED.items():
-            if name in given:  # on the command line, which wins
-                values.pop(stronger, None)
+        for other, name in _overruled(values, given).items():
+            log.info("--%s is given, so the recipe's %s %s does not count", name, other, values.pop(other))
         if "lora" in given and not namespace.lora:  # then a recipe's adapters are not saved either
             values.pop("save", None)
         parser.set_defaults(config=config, **values)
@@ -253,15 +302,29 @@ def _read_config(name: str, known: set[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BenchmarkError(f"{path} must hold options, one 'name: value' a line.")
     values = {training_option(str(key).replace("-", "_"), known): value for key, value in values.items()}
+    _refuse_contradictions(values, str(path))
     if shared := values.pop("base", None):  # a recipe holds only what differs from another one beside it
         if shared == path.stem:
             raise BenchmarkError(f"{path}: its base is itself.")
-        values = {**_read_config(str(path.with_name(f"{shared}.yaml")), known), **values}
+        base = _read_config(str(path.with_name(f"{shared}.yaml")), known)
+        weaker = _overruled(base, values)
+        values = {**{key: value for key, value in base.items() if key not in weaker}, **values}
     for key in values:
         if key not in known:
             raise BenchmarkError(f"{path}: {_unknown_option(key, known)}")
     # As text, so that a value is read exactly as it would be on the command line (1e-4 is a string in YAML).
     return {k: v if v is None or isinstance(v, list) else as_text(v) for k, v in values.items()}
+
+
+def _overruled(values: Collection[str], stronger: Collection[str]) -> dict[str, str]:
+    """The options of ``values`` in whose place one of ``stronger`` stands, with that one."""
+    return {other: name for name in sorted(stronger) for other in OVERRULED.get(name, ()) if other in values}
+
+
+def _refuse_contradictions(names: Collection[str], place: str) -> None:
+    for one, other in CONTRADICTORY:
+        if one in names and other in names:
+            raise BenchmarkError(f"{place} has {one} and {other}, which say the same in two ways. Give one of them.")
 
 
 def recipe_name(config: str | Path) -> str:

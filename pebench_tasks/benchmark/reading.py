@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,28 @@ from pebench_tasks.errors import BenchmarkError
 FORMAT = "pebench-benchmark/1"
 TABLES = ("people", "events", "images", "real", "world")
 IMAGE_TABLES = ("images", "real", "world")
+MATCHED = "matched"  # the subfolder of people on whom nothing is ever trained, and what the manifest calls them
+MATCHED_TABLES = ("people", "images")
 BUILD_HINT = "pebench data build --source synthetic --people 20 --events 20 --image-size 64 --seed 0 --out DIR"
 Row = dict[str, Any]
 
 
 class Benchmark:
-    """A verified benchmark folder; rows are plain dicts, images are decoded when asked for."""
+    """A verified benchmark folder; rows are plain dicts, images are decoded when asked for.
 
-    def __init__(self, directory: Path, manifest: Row, tables: Mapping[str, list[Row]]) -> None:
+    ``matched_people`` are drawn as ``people`` are, with ``matched_images`` of the same events; they are there to be
+    compared with people who were trained on and forgotten, and neither a training set nor a document of an evaluation
+    holds them. Both lists are empty, and ``matched_fingerprint`` is "", where a folder has no such group: in published
+    data, and in folders that earlier versions drew.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Row,
+        tables: Mapping[str, list[Row]],
+        matched: Mapping[str, list[Row]] | None = None,
+    ) -> None:
         self.directory = directory
         self.manifest = manifest
         self.name: str = manifest["name"]
@@ -37,8 +51,13 @@ class Benchmark:
             for row in tables["world"]
             for question in row["questions"]
         ]
-        self._place = {row["key"]: (name, i) for name in IMAGE_TABLES for i, row in enumerate(tables[name])}
-        self._readers = {name: _ImageReader(directory / f"{name}.parquet") for name in IMAGE_TABLES}
+        self.matched_people, self.matched_images = (matched[name] for name in MATCHED_TABLES) if matched else ([], [])
+        self.matched_fingerprint: str = manifest[MATCHED]["fingerprint"] if matched else ""
+        pictured = {name: (directory / f"{name}.parquet", tables[name]) for name in IMAGE_TABLES}
+        if self.matched_images:
+            pictured[MATCHED] = (directory / MATCHED / "images.parquet", self.matched_images)
+        self._place = {row["key"]: (name, i) for name, (_, rows) in pictured.items() for i, row in enumerate(rows)}
+        self._readers = {name: _ImageReader(path) for name, (path, _) in pictured.items()}
 
     @cached_property
     def names(self) -> list[str]:
@@ -46,7 +65,10 @@ class Benchmark:
         return [row["name"] for row in self.people] + list(dict.fromkeys(row["name"] for row in self.real))
 
     def image(self, key: str) -> Image.Image:
-        """The RGB image behind a key of ``images``, ``real`` or ``world``, as a viewer shows it; safe among threads."""
+        """The RGB image behind a key of ``images``, ``real``, ``world`` or ``matched_images``, as a viewer shows it.
+
+        Safe among threads.
+        """
         try:
             table, row = self._place[key]
         except KeyError:
@@ -54,13 +76,14 @@ class Benchmark:
         return as_seen(self._readers[table].read(row))
 
     def description(self, key: str) -> str:
-        """What the scene question about an image of the grid is answered by: its own description, or its event's."""
+        """What the scene question about a person's image is answered by: its own description, or its event's."""
         return self._descriptions[key]
 
     @cached_property
     def _descriptions(self) -> dict[str, str]:
         usual = {row["id"]: row["description"] for row in self.events}
-        return {row["key"]: row.get("description") or usual[row["event"]] for row in self.images}
+        shown = (*self.images, *self.matched_images)
+        return {row["key"]: row.get("description") or usual[row["event"]] for row in shown}
 
     def split(self, target: str, forget: str | int) -> Split:
         """Who is forgotten, and which images train, test and are retained; see ``pebench_tasks.benchmark.splits``."""
@@ -103,19 +126,10 @@ def open_benchmark(directory: Path | str) -> Benchmark:
     """
     directory = Path(directory)
     manifest = _read_manifest(directory)
-    for name in TABLES:
-        _verify_file(directory / f"{name}.parquet", manifest["files"][f"{name}.parquet"])
-    tables = {}
-    for name in TABLES:
-        columns = [c for c in pq.read_schema(directory / f"{name}.parquet").names if c != "image"]
-        tables[name] = pq.read_table(directory / f"{name}.parquet", columns=columns).to_pylist()
-    found = fingerprint(tables)
-    if found != manifest["fingerprint"]:
-        raise BenchmarkError(
-            f"{directory}: the data fingerprint is {found}, but the manifest says {manifest['fingerprint']}. "
-            "The folder was changed after it was built; build it again."
-        )
-    benchmark = Benchmark(directory, manifest, tables)
+    tables = _read_tables(directory, manifest, TABLES)
+    entry = manifest.get(MATCHED)
+    matched = _read_tables(directory / MATCHED, entry, MATCHED_TABLES) if entry else None
+    benchmark = Benchmark(directory, manifest, tables, matched)
     for target in TARGETS:
         for ratio in RATIOS:
             expected = manifest["splits"][target][ratio]["split_id"]
@@ -124,6 +138,23 @@ def open_benchmark(directory: Path | str) -> Benchmark:
                     f"{directory}: the split {target}/{ratio} is not the one in the manifest; rebuild it."
                 )
     return benchmark
+
+
+def _read_tables(directory: Path, expected: Row, names: Sequence[str]) -> dict[str, list[Row]]:
+    """The tables of a folder without their images; ``expected`` holds the ``files`` and the ``fingerprint`` of them."""
+    for name in names:
+        _verify_file(directory / f"{name}.parquet", expected["files"][f"{name}.parquet"])
+    tables = {}
+    for name in names:
+        columns = [c for c in pq.read_schema(directory / f"{name}.parquet").names if c != "image"]
+        tables[name] = pq.read_table(directory / f"{name}.parquet", columns=columns).to_pylist()
+    found = fingerprint(tables, names)
+    if found != expected["fingerprint"]:
+        raise BenchmarkError(
+            f"{directory}: the data fingerprint is {found}, but the manifest says {expected['fingerprint']}. "
+            "The folder was changed after it was built; build it again."
+        )
+    return tables
 
 
 def shared_benchmark(directory: Path) -> Benchmark:
@@ -148,14 +179,14 @@ def named_fingerprint(directory: Path) -> str:
         return ""
 
 
-def fingerprint(tables: Mapping[str, Iterable[Row]]) -> str:
+def fingerprint(tables: Mapping[str, Iterable[Row]], names: Sequence[str] = TABLES) -> str:
     """16 hexadecimal digits over all texts and the decoded pixels of all images.
 
-    ``tables`` maps table names to rows without their ``image`` column; ``rgb_sha256`` stands for the pixels. The
+    ``tables`` maps ``names`` to rows without their ``image`` column; ``rgb_sha256`` stands for the pixels. The
     columns that only place an image in a split are left out: splits have identifiers of their own.
     """
     digest = hashlib.sha256(FORMAT.encode())
-    for name in TABLES:
+    for name in names:
         for row in tables[name]:
             content = {k: v for k, v in row.items() if k != "half" and not k.startswith("retain_")}
             digest.update(json.dumps([name, content], sort_keys=True, ensure_ascii=False).encode())
@@ -186,6 +217,8 @@ def _read_manifest(directory: Path) -> Row:
             raise BenchmarkError(f"{path} lacks {', '.join(sorted(missing))}; build the folder again.")
         for table in TABLES:
             manifest["files"][f"{table}.parquet"]["sha256"], manifest["files"][f"{table}.parquet"]["bytes"]
+        if entry := manifest.get(MATCHED):
+            entry["fingerprint"], [entry["files"][f"{table}.parquet"] for table in MATCHED_TABLES]
         for target in TARGETS:
             for ratio in RATIOS:
                 manifest["splits"][target][ratio]["ids"], manifest["splits"][target][ratio]["split_id"]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, StrictUndefined
 
-from pebench_tasks.benchmark.reading import FORMAT, TABLES, file_sha256, fingerprint
+from pebench_tasks.benchmark.reading import FORMAT, MATCHED, MATCHED_TABLES, TABLES, file_sha256, fingerprint
 from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Plan, make_split
 from pebench_tasks.versions import __version__
 
@@ -24,7 +24,7 @@ _FIXED_QUESTION = [*_QUESTION, ("question", _TEXT), ("fixed", pa.bool_())]
 
 
 def schemas(image_hash: str, *, fixed_questions: bool = False, descriptions: bool = False) -> dict[str, pa.Schema]:
-    """The columns of the five tables.
+    """The columns of the five tables, and of the images of matched people, which no split holds.
 
     ``image_hash`` names the column with every image's hash: ``rgb_sha256`` (decoded pixels, of drawn images) or
     ``bytes_sha256`` (stored bytes). ``fixed_questions``: World questions hold their text, and whether they are asked
@@ -48,6 +48,9 @@ def schemas(image_hash: str, *, fixed_questions: bool = False, descriptions: boo
         ]),
         "world": pa.schema([
             ("key", _TEXT), ("part", _TEXT), ("questions", pa.list_(question)), (image_hash, _TEXT), ("image", _IMAGE),
+        ]),
+        MATCHED: pa.schema([
+            ("key", _TEXT), ("person", _TEXT), ("event", _TEXT), (image_hash, _TEXT), ("image", _IMAGE),
         ]),
     }  # fmt: skip
 
@@ -78,6 +81,16 @@ def write_images(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) ->
 def image_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer of a table with encoded images, which are not compressed a second time."""
     return pq.ParquetWriter(path, schema, compression={"image.bytes": "none"})
+
+
+def matched_entry(folder: Path, tables: dict[str, list[Row]]) -> Row:
+    """What the manifest says of the matched people whose finished tables are in ``folder``."""
+    return {
+        "people": len(tables["people"]),
+        "images": len(tables["images"]),
+        "fingerprint": fingerprint(tables, MATCHED_TABLES),
+        "files": _files([folder / f"{name}.parquet" for name in MATCHED_TABLES]),
+    }
 
 
 def finish(folder: Path, name: str, facts: Row, tables: dict[str, list[Row]], plan: Plan, card: Path) -> Row:
@@ -111,7 +124,6 @@ def _manifest(folder: Path, name: str, facts: Row, tables: dict[str, list[Row]],
                 "split_id": split.split_id,
                 "note": split.note,
             }
-    files = [folder / f"{name}.parquet" for name in TABLES]
     return {
         "format": FORMAT,
         "name": name,
@@ -120,7 +132,7 @@ def _manifest(folder: Path, name: str, facts: Row, tables: dict[str, list[Row]],
         "licence": "Apache-2.0",
         "images": {name: len(tables[name]) for name in ("images", "real", "world")},
         "splits": splits,
-        "files": {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in files},
+        "files": _files([folder / f"{name}.parquet" for name in TABLES]),
         "written_with": {
             "pebench": __version__,
             "pillow": PIL.__version__,
@@ -128,3 +140,8 @@ def _manifest(folder: Path, name: str, facts: Row, tables: dict[str, list[Row]],
             "python": platform.python_version(),
         },
     }
+
+
+def _files(paths: Iterable[Path]) -> dict[str, Row]:
+    """What a reader compares the files with."""
+    return {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in paths}

@@ -128,6 +128,13 @@ def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--people", type=int, metavar="N", help="fictitious people, 4 to 200 (default: 20)")
     drawn.add_argument("--events", type=int, metavar="N", help="event scenes, 3 to 40 (default: 20)")
     drawn.add_argument("--image-size", type=int, metavar="PX", help="side of the square images (default: 64)")
+    drawn.add_argument(
+        "--matched",
+        type=int,
+        metavar="N",
+        help="further people, on whom nothing is ever trained: for membership tests (default: as many as forget20 "
+        "forgets, a fifth of the people)",
+    )
     published = parser.add_argument_group("only with --source hub and --source folder")
     published.add_argument("--path", type=Path, metavar="DIR", help="the copy: folders of images and PEBench.csv")
     published.add_argument("--revision", metavar="REV", help="branch, tag or commit on the hub (default: main)")
@@ -146,7 +153,7 @@ def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _build(arguments: argparse.Namespace) -> int:
     allowed = {
-        "synthetic": tuple(SIZES),
+        "synthetic": (*SIZES, "matched"),
         "hub": ("revision", "columns", "real", "real_columns", "world"),
         "folder": ("path", "columns", "real", "real_columns", "world"),
     }
@@ -164,6 +171,7 @@ def _build(arguments: argparse.Namespace) -> int:
             arguments.out,
             **{name: SIZES[name] if size is None else size for name, size in sizes.items()},
             seed=arguments.seed,
+            matched=arguments.matched,
         )
     else:
         from pebench_tasks.benchmark.published.build import build_published
@@ -209,6 +217,9 @@ def _show(arguments: argparse.Namespace) -> int:
     Console().print(table)
     for target in ("person", "event"):
         print(f"{forget}, {target}: {', '.join(benchmark.manifest['splits'][target][forget]['names'])}")
+    if benchmark.matched_people:
+        count, found = len(benchmark.matched_people), benchmark.matched_fingerprint
+        print(f"{count} matched people, whom nothing is trained on: fingerprint {found}")
     print(f"data fingerprint {benchmark.fingerprint}; contact sheet: {out}")
     return 0
 

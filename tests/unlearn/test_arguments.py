@@ -1,5 +1,6 @@
 """The command line: options of ours and of transformers, YAML below them, one line per error."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import arguments, methods
 from unlearn.__main__ import main
-from unlearn.arguments import parse
+from unlearn.arguments import micro_batches, parse
 
 NEEDED = ["--method", "gd", "--model", "m", "--data", "d", "--target", "person", "--forget", "5", "--output_dir", "o"]
 CPU = ["--use_cpu", "--report_to", "none"]
@@ -57,6 +58,89 @@ def test_checkpointing_is_understood_by_its_old_name_and_its_new_one(name: str, 
         assert getattr(found, training_option("activation_checkpointing", vars(found)))
     assert getattr(by_config, training_option("activation_checkpointing_kwargs", vars(by_config))) == {"a": 1}
     assert not getattr(parse([*NEEDED, *CPU])[1], training_option("activation_checkpointing", vars(by_word)))
+
+
+# How large a step is, and how many there are
+
+
+@pytest.mark.parametrize(
+    ("whole", "most", "devices", "expected"),
+    [(8, 2, 1, (2, 4)), (8, 2, 2, (2, 2)), (8, 2, 4, (2, 1)), (8, 2, 8, (1, 1)), (12, 3, 2, (3, 2))],
+)
+def test_a_global_batch_is_shared_out(whole: int, most: int, devices: int, expected: tuple[int, int]) -> None:
+    """A device reads no more at once than its share: eight of them one sample each."""
+    assert micro_batches(whole, most, devices) == expected
+
+
+@pytest.mark.parametrize(
+    ("whole", "most", "devices", "advice"),
+    [
+        (8, 3, 1, "Give --per_device_train_batch_size 2."),
+        (12, 4, 2, "Give --per_device_train_batch_size 3."),
+        (8, 2, 3, "Give --global_batch_size 9, or another number of processes."),
+        (4, 4, 8, "Give --global_batch_size 8, or another number of processes."),
+    ],
+)
+def test_a_global_batch_that_does_not_come_out_even_is_refused_with_what_does(
+    whole: int, most: int, devices: int, advice: str
+) -> None:
+    with pytest.raises(BenchmarkError, match=f"--global_batch_size {whole} cannot be shared out: .*{advice}$"):
+        micro_batches(whole, most, devices)
+
+
+def test_every_large_recipe_is_the_same_step_on_one_device_and_on_eight() -> None:
+    """Eight are too many for siu's four samples, as is said; no recipe leaves its global batch to the devices."""
+    for path in sorted(arguments.RECIPES.glob("*_person.yaml")):
+        ours, theirs = parse([*NEEDED, *CPU, "--method", path.stem.split("_")[0], "--config", path.stem])
+        assert theirs.gradient_accumulation_steps * theirs.per_device_train_batch_size == ours.global_batch_size
+        devices = 4 if path.stem.startswith("siu") else 8
+        at_once, times = micro_batches(ours.global_batch_size, theirs.per_device_train_batch_size, devices)
+        assert at_once * times * devices == ours.global_batch_size
+
+
+def test_micro_batches_on_the_command_line_win_over_a_recipes_global_batch(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="unlearn")
+    ours, theirs = parse([*NEEDED, *CPU, "--config", "gd_person", "--gradient_accumulation_steps", "3"])
+    assert (ours.global_batch_size, theirs.per_device_train_batch_size, theirs.gradient_accumulation_steps) == (0, 2, 3)
+    assert "--gradient_accumulation_steps is given, so the recipe's global_batch_size 8 does not count" in caplog.text
+
+
+def test_a_global_batch_on_the_command_line_wins_over_a_recipes_micro_batches(tmp_path: Path) -> None:
+    path = config(tmp_path, "gradient_accumulation_steps: 5\nper_device_train_batch_size: 2\n")
+    ours, theirs = parse([*NEEDED, *CPU, "--config", path, "--global_batch_size=12"])
+    assert (ours.global_batch_size, theirs.per_device_train_batch_size, theirs.gradient_accumulation_steps) == (
+        12,
+        2,
+        6,
+    )
+
+
+def test_a_file_wins_over_its_base_in_other_words_too(tmp_path: Path) -> None:
+    (tmp_path / "common.yaml").write_text("global_batch_size: 8\ndraws_per_concept: 24\n")
+    path = config(tmp_path, "base: common\ngradient_accumulation_steps: 3\nmax_steps: 7\n")
+    ours, theirs = parse([*NEEDED, *CPU, "--config", path])
+    assert (ours.global_batch_size, theirs.gradient_accumulation_steps) == (0, 3)
+    assert (ours.draws_per_concept, theirs.max_steps) == (0, 7)
+
+
+@pytest.mark.parametrize("given", [["--max_steps", "6"], ["--num_train_epochs", "2"]])
+def test_a_length_on_the_command_line_wins_over_a_recipes_draws(given: list[str]) -> None:
+    words = [*NEEDED, *CPU, "--method", "siu", "--config", "siu_person"]
+    assert parse(words)[0].draws_per_concept == 24
+    ours, theirs = parse([*words, *given])
+    assert ours.draws_per_concept == 0
+    assert (theirs.max_steps, theirs.num_train_epochs) == ((6, 1) if given[0] == "--max_steps" else (-1, 2))
+
+
+@pytest.mark.parametrize(
+    "text", ["draws_per_concept: 2\nmax_steps: 6\n", "global_batch_size: 8\ngradient_accumulation_steps: 2\n"]
+)
+def test_two_words_for_one_thing_in_one_place_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BenchmarkError, match=r"which say the same in two ways\. Give one of them"):
+        parse([*NEEDED, *CPU, "--config", config(tmp_path, text)])
+    words = [f"--{line.replace(': ', '=')}" for line in text.splitlines()]
+    with pytest.raises(BenchmarkError, match="the command line has"):
+        parse([*NEEDED, *CPU, *words])
 
 
 def test_yaml_can_hold_every_required_option(tmp_path: Path) -> None:
@@ -124,6 +208,12 @@ def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
         (["--method", "npo", "--beta", "0"], "beta must be above 0, not 0"),
         (["--method", "po", "--nll_weight", "1"], "'po' has no option nll_weight"),
         (["--method", "ga", "--retain_scope", "true"], "--retain_scope has no effect here: ga uses no retain set"),
+        (["--global_batch_size", "-8"], "--global_batch_size must be at least 0, not -8"),
+        (
+            ["--method", "goal", "--draws_per_concept", "4"],
+            "--draws_per_concept has no effect here: goal draws nothing that is forgotten",
+        ),
+        (["--facts", "true"], "--facts has no effect here: it is for finetune and goal"),
         (["--learnin_rate", "1"], "unknown option '--learnin_rate'. The nearest known: --learning_rate"),
         (["--learning", "1"], "unknown option '--learning'"),
         (["--learning_rate", "fast"], "invalid float value: 'fast'"),

@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
-from unlearn import methods
+from unlearn import balance, methods
 from unlearn.answers import Hyperparameters, trace
 from unlearn.arguments import UnlearnArguments
 from unlearn.balance import Balanced, next_share
@@ -30,6 +30,21 @@ BALANCEABLE = ("po", "gd", "kl", "npo", "simnpo", "rmu")
 def row(people: float, events: float) -> Row:
     """What the run record holds of a step whose forget terms were these."""
     return {"forget_person": people, "forget_event": events}
+
+
+def test_an_epoch_draws_as_many_forget_samples_as_without_balance(
+    make: Callable[..., MethodTrainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So methods are compared at the same number of them: the person's images to train on and the event's."""
+    monkeypatch.setattr(balance, "LEAST_BATCH", 1)  # so that an epoch is not rounded up
+    settings = {"retain_weight": 1.0}
+    balanced = make(
+        Balanced(methods.METHODS["gd"], settings), target="joint", hyperparameters=settings,
+        per_device_train_batch_size=1,
+    )  # fmt: skip
+    sets = balanced.positions.sets
+    assert len(balanced.positions) == len(sets["forget_person"]) + len(sets["forget_event"])
+    assert len(balanced.positions) == len(make("gd", target="joint", per_device_train_batch_size=1).positions)
 
 
 # The share, by hand

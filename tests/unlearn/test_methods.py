@@ -183,18 +183,37 @@ def test_dpo_whose_refusal_stays_at_the_reference_is_npo_on_the_true_answers() -
 
 
 def test_rmu_by_hand() -> None:
-    """Activations 0 of hidden size 4: |0 - 6 u|^2 / 4 = 36 / 4. Retained ones off by 2 in one of 4: 4 / 4, weight 3."""
-    forget = FixedAnswers(activations=[[0.0] * 4, [0.0] * 4])
+    """Activations 0 of hidden size 4 where the reference's are 2 and 4 long: |0 - 3 * 2 u|^2 / 4 = 9 and 144 / 4 = 36.
+
+    Retained ones are off by 2 in one of 4: 4 / 4, of weight 3.
+    """
+    forget = FixedAnswers(
+        activations=[[0.0] * 4, [0.0] * 4], reference_activations=[[2.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 4.0]]
+    )
     retain = FixedAnswers(activations=[[1.0, 2.0, 3.0, 4.0]], reference_activations=[[1.0, 2.0, 3.0, 2.0]])
-    found = values(rmu(forget, retain, steering=6.0, retain_weight=3.0))
-    assert found == pytest.approx({"forget": 9.0, "retain": 3.0})
+    found = values(rmu(forget, retain, steering=3.0, retain_weight=3.0))
+    assert found == pytest.approx({"forget": (9 + 36) / 2, "retain": 3.0})
 
 
 def test_rmu_is_zero_where_the_activations_are_the_steered_direction_of_its_seed() -> None:
-    forget = FixedAnswers(activations=[(6.0 * losses.random_direction(4, 5)).tolist()])
-    found = values(rmu(forget, FixedAnswers(), steering=6.0, retain_weight=0.0, direction_seed=5))
+    """The reference's activation is 5 long, the target 2 * 5 = 10."""
+    forget = FixedAnswers(
+        activations=[(10.0 * losses.random_direction(4, 5)).tolist()], reference_activations=[[3.0, 0.0, 4.0, 0.0]]
+    )
+    found = values(rmu(forget, FixedAnswers(), steering=2.0, retain_weight=0.0, direction_seed=5))
     assert found == pytest.approx({"forget": 0.0}, abs=1e-9)
-    assert values(rmu(forget, FixedAnswers(), steering=6.0, retain_weight=0.0, direction_seed=6))["forget"] > 0.01
+    assert values(rmu(forget, FixedAnswers(), steering=2.0, retain_weight=0.0, direction_seed=6))["forget"] > 0.01
+
+
+def test_rmu_on_a_model_of_larger_activations_is_the_same_loss_in_its_square() -> None:
+    """Everything 7 times as large: 49 times the loss, so no setting has to fit the size of a model's activations."""
+    small = [[1.0, 2.0, 3.0, 4.0], [4.0, 0.0, 1.0, -1.0]]
+    large = [[7.0 * value for value in row] for row in small]
+    found = [
+        values(rmu(FixedAnswers(activations=rows, reference_activations=rows[::-1]), FixedAnswers(), retain_weight=0.0))
+        for rows in (small, large)
+    ]
+    assert found[1]["forget"] == pytest.approx(49 * found[0]["forget"])
 
 
 def test_siu_is_the_mean_over_its_kinds_of_both_losses() -> None:
@@ -261,7 +280,7 @@ def test_a_trace_says_what_a_method_asks_and_yields(key: str) -> None:
 def test_a_trace_names_the_layers_asked_for() -> None:
     asked = trace(rmu, {"layer": 3})
     assert asked.sets == {
-        "forget": {"activations/3"},
+        "forget": {"activations/3", "reference_activations/3"},
         "retain": {"activations/3", "reference_activations/3"},
     }
 

@@ -18,7 +18,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.overlap import keyword_share
 from pebench_tasks.marking.words import Text, normalise
-from unlearn.data.samples import Sample, name_sample, scene_sample
+from unlearn.data.samples import Sample, fact_samples, name_sample, scene_sample
 
 REFUSALS = {"person_question": "person_refusal", "scene_question": "scene_refusal"}
 
@@ -93,11 +93,7 @@ def facts(benchmark: Benchmark, split: Split) -> list[Sample]:
     """
     samples = []
     for person in _forgotten(benchmark.people, split):
-        name = person["name"]
-        for fact, value in _facts_of(person).items():
-            answer = pebench_templates.render("fact_answer", name=name, fact=fact, value=value)
-            key = f"{person['id']}/facts/{fact}"
-            samples.append(Sample("", "fact_question", (("name", name), ("fact", fact)), answer, key, erased=(name,)))
+        samples += [sample._replace(erased=(person["name"],)) for sample in fact_samples(person)]
     for event in _forgotten(benchmark.events, split):
         name, keywords = event["name"], event["keywords"]
         answer = pebench_templates.render("event_definition_answer", event=name, keywords=keywords)
@@ -143,14 +139,3 @@ def _other_description(benchmark: Benchmark, split: Split, event: Row) -> str:
     shares = [keyword_share(event["keywords"], Text.of(description)) for description in kept]
     unlike = [description for description, share in zip(kept, shares, strict=True) if share == min(shares)]
     return Random(f"{event['id']}/other description").choice(unlike)
-
-
-def _facts_of(person: Row) -> dict[str, str]:
-    """What ``fact_question`` can ask about a person, with the answers."""
-    facts = {
-        "occupation": person.get("occupation"),
-        "birthplace": ", ".join(place for place in (person.get("city"), person.get("country")) if place),
-        "age": person.get("age"),
-        "gender": person.get("gender"),
-    }
-    return {fact: str(value) for fact, value in facts.items() if value}

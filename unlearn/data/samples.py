@@ -80,6 +80,11 @@ class SampleSet:
         asked = len(self.units) if self.questions is None else self.samples / self.questions
         return max(1, round(asked / (1 - self.replay_share)))
 
+    def kinds(self) -> list[Question]:
+        """One question about an image and one without, or the only one of these kinds that there is."""
+        kinds = {bool(unit[0].image): unit[0] for unit in self.units}
+        return [ask(sample, 0) for sample in kinds.values()]
+
     def at(self, position: int, seed: str) -> tuple[Question, ...]:
         """The questions at a position, with the phrasings that the position draws."""
         replayed = int(position * self.replay_share)
@@ -137,6 +142,31 @@ def scene_sample(image: str, description: str) -> Sample:
     """What is going on?"""
     answer = pebench_templates.render("scene_answer", description=description)
     return Sample(image, "scene_question", (), answer, f"{image}/scene")
+
+
+def fact_samples(person: Row) -> list[Sample]:
+    """What a person's occupation, birthplace, age and gender are, asked without an image.
+
+    Facts that the benchmark does not hold are left out.
+    """
+    facts = {
+        "occupation": person.get("occupation"),
+        "birthplace": ", ".join(place for place in (person.get("city"), person.get("country")) if place),
+        "age": person.get("age"),
+        "gender": person.get("gender"),
+    }
+    name = person["name"]
+    return [
+        Sample(
+            "",
+            "fact_question",
+            (("name", name), ("fact", fact)),
+            pebench_templates.render("fact_answer", name=name, fact=fact, value=str(value)),
+            f"{person['id']}/facts/{fact}",
+        )
+        for fact, value in facts.items()
+        if value
+    ]
 
 
 def world_sample(row: Row) -> Sample:

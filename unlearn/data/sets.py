@@ -1,16 +1,30 @@
 """The sets that methods name, built from a benchmark and a split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import ceil
 from typing import NamedTuple
 
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.errors import BenchmarkError
 from unlearn.data import forget_texts
-from unlearn.data.samples import Sample, SampleSet, Unit, by_image, name_sample, scene_sample, singles, world_sample
+from unlearn.data.samples import (
+    Sample,
+    SampleSet,
+    Unit,
+    by_image,
+    fact_samples,
+    name_sample,
+    scene_sample,
+    singles,
+    world_sample,
+)
 
 DEFAULT_REPLAY = 1 / 3  # ours
 MIXED = ("everything", "remaining", "retain")  # sets with both questions, into which pre-training rows are mixed
+LEARNED = ("everything", "remaining")  # sets that a foundation model learns, to which facts can be added
+FACTS = ("occupation", "birthplace", "age")  # those that are added
 QUESTIONS = {"person": "person_question", "event": "scene_question"}
 
 
@@ -54,6 +68,21 @@ def retain(benchmark: Benchmark, split: Split, *, overlap: bool = False, with_sc
     return kept + (scope(benchmark, split) if with_scope else [])
 
 
+def known_facts(benchmark: Benchmark, images: Collection[str]) -> list[Unit]:
+    """The facts of the people on some images, asked without an image; a person on none of them has no fact here.
+
+    A unit holds all facts of a person. It comes so often that a person with n images and k facts is asked for each fact
+    n / k times, rounded up: for one fact beside each image, so that facts can be learned in the time that names take.
+    """
+    wanted = set(images)
+    shown = Counter(row["person"] for row in benchmark.images if row["key"] in wanted)
+    units: list[Unit] = []
+    for person in benchmark.people:
+        if unit := tuple(s for s in fact_samples(person) if dict(s.variables)["fact"] in FACTS):
+            units += [unit] * ceil(shown[person["id"]] / len(unit))
+    return units
+
+
 def replay(benchmark: Benchmark) -> list[list[Sample]]:
     """The pre-training rows in parts that get the same share: public figures, yes/no questions, figures elsewhere.
 
@@ -79,6 +108,7 @@ class SetOptions(NamedTuple):
     replay: float | None = None
     questions_per_image: int = 1
     images_per_concept: int = 1
+    facts: bool = False
 
 
 DEFAULT_OPTIONS = SetOptions()
@@ -91,8 +121,9 @@ def build_sets(
 
     A set named ``forget_person`` or ``choices_event`` is the part of ``forget`` or ``choices`` that asks about people
     or events. The share ``options.replay`` of the sets with both questions (``MIXED``) is pre-training rows: by default
-    a third where the benchmark has such rows, else none. Raises ``BenchmarkError`` for an empty set, and for a share
-    that has nothing to replay.
+    a third where the benchmark has such rows, else none. ``options.facts`` adds the facts of the people who are learned
+    (``LEARNED``). Raises ``BenchmarkError`` for an empty set, for a share that has nothing to replay, and for facts of
+    people of whom nothing but the name is known.
     """
     replayed = replay(benchmark)
     share = options.replay
@@ -112,6 +143,9 @@ def build_sets(
         if kind in MIXED:
             units = group(sample for unit in units for sample in unit)
             rows = [group(part) for part in replayed]
+            if options.facts and kind in LEARNED:
+                facts = _facts(benchmark, split)
+                units += facts if several else singles(sample for unit in facts for sample in unit)
             sets[name] = SampleSet(units, rows, share, questions=several)
         else:
             units = [unit for unit in units if not concept or unit[0].question == QUESTIONS[concept]]
@@ -163,6 +197,16 @@ def counts(sets: Mapping[str, SampleSet]) -> dict[str, dict[str, float]]:
         }
         for name, chosen in sets.items()
     }
+
+
+def _facts(benchmark: Benchmark, split: Split | None) -> list[Unit]:
+    facts = known_facts(benchmark, split.retain if split else [row["key"] for row in benchmark.images])
+    if not facts:
+        raise BenchmarkError(
+            f"The benchmark in {benchmark.directory} knows no {', '.join(FACTS[:-1])} or {FACTS[-1]} of its people. "
+            "Leave --facts out."
+        )
+    return facts
 
 
 def _both_questions(benchmark: Benchmark, images: Sequence[str]) -> list[Sample]:

@@ -69,11 +69,14 @@ def _adapter_bytes(model: str, tune: tuple[str, ...], lora: parts.Lora) -> int:
 
 def _samples(words: Sequence[str], benchmark: Benchmark) -> int:
     """Questions that one run of ``python -m unlearn`` with these options trains on."""
+    from unlearn.training.plan import positions_a_step, with_draws
     from unlearn.training.run import sets_of
 
     arguments, training = parse(words)
-    batch = training.train_batch_size * training.gradient_accumulation_steps
     split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
+    if arguments.draws_per_concept and split:
+        training = with_draws(training, arguments.draws_per_concept, len(split.forget_ids))
+    batch = positions_a_step(training)
     sets = sets_of(arguments, benchmark, split)
     first = len(next(iter(sets.values())))
     steps = training.max_steps if training.max_steps > 0 else training.num_train_epochs * first / batch

@@ -16,7 +16,7 @@ from unlearn.tensors.encoding import Encoded, Inputs, common_prefix
 
 # Families for which a test shows that losses and gradients behind a shared image equal the separate ones.
 SHARED_PREFIX_FAMILIES = (
-    "aya_vision", "blip-2", "cohere2_vision", "deepseek_vl", "gemma3", "glm4v", "idefics2", "idefics3", "internvl",
+    "aya_vision", "blip-2", "cohere2_vision", "deepseek_vl", "fast_vlm", "gemma3", "glm4v", "idefics2", "idefics3", "internvl",
     "llava", "llava_next", "llava_onevision", "mistral3", "ovis2", "phi4_multimodal", "qwen2_5_vl", "qwen2_vl",
     "qwen3_vl", "smolvlm", "vipllava",
 )  # fmt: skip

@@ -33,6 +33,8 @@ FREE_OPTIONS = {
     "save_total_limit", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
     "dataloader_persistent_workers", "local_rank", "ddp_timeout", "skip_memory_metrics",
 }  # fmt: skip
+# What runs did before these options were there: their records do not name them.
+BEFORE: dict[str, Any] = {"facts": False, "global_batch_size": 0, "draws_per_concept": 0}
 
 
 def folders(training_arguments: TrainingArguments) -> tuple[Path, Path]:
@@ -127,5 +129,6 @@ def disk_errors() -> Iterator[None]:
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    before, now = {**BEFORE, **before}, {**BEFORE, **now}
     names = [name for name in {**before, **now} if name not in FREE_OPTIONS and before.get(name) != now.get(name)]
     return ", ".join(f"{n}: {before.get(n, 'default')} there, {now.get(n, 'default')} asked" for n in names)

@@ -75,6 +75,7 @@ class MethodTrainer(Trainer):
         vars(model.config).update(configuration)
         if self.is_fsdp_enabled:
             self._name_fsdp_units()
+            self._refuse_two_kinds()
         self._verify()
 
     def _name_fsdp_units(self) -> None:
@@ -88,12 +89,25 @@ class MethodTrainer(Trainer):
             units = set(getattr(self.core, "_no_split_modules", None) or []) & present
             plugin.transformer_cls_names_to_wrap = sorted(units)
 
+    def _refuse_two_kinds(self) -> None:
+        """Refuse sets that ask with an image and without: a process whose batch shows none runs no vision tower.
+
+        The others would wait for ever for its part of the tower's weights.
+        """
+        if mixed := [name for name, chosen in self.positions.sets.items() if len(chosen.kinds()) > 1]:
+            raise BenchmarkError(
+                f"The set {mixed[0]} asks with an image and without, which FSDP cannot train. Use "
+                "unlearn/launch/ddp.yaml, or leave --facts out."
+            )
+
     def _verify(self) -> None:
-        """Decode the labels of the first samples of every set, and let the model read one of each."""
-        for name in self.positions.sets:
-            questions = [q for position in range(VERIFIED_SAMPLES) for q in self.positions.at(name, position)]
-            self.positions.encoder.verify(questions)
-            check_model_reads(self.core, self.positions.encoder, questions[0])
+        """Decode the labels of the first samples of every set, and let the model read one of each kind."""
+        for name, chosen in self.positions.sets.items():
+            drawn = [q for position in range(VERIFIED_SAMPLES) for q in self.positions.at(name, position)]
+            other = [question for question in chosen.kinds() if bool(question.image) != bool(drawn[0].image)]
+            self.positions.encoder.verify([*drawn, *other])
+            for question in (drawn[0], *other):
+                check_model_reads(self.core, self.positions.encoder, question)
 
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step; returns the number of answers computed.

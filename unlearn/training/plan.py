@@ -69,6 +69,22 @@ class Plan:
         return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.shares_prefix)
 
 
+def positions_a_step(arguments: TrainingArguments) -> int:
+    """How many positions a step draws, of all processes together."""
+    each = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    return each * arguments.world_size
+
+
+def with_draws(arguments: TrainingArguments, draws: int, concepts: int) -> TrainingArguments:
+    """The same options with the number of steps that draw each of so many concepts ``draws`` times.
+
+    Where that is no whole number of steps, some concepts are drawn once more.
+    """
+    counted = copy.copy(arguments)
+    counted.max_steps = math.ceil(draws * concepts / positions_a_step(arguments))
+    return counted
+
+
 def make_plan(
     model: PreTrainedModel | PeftModel,
     processor: ProcessorMixin,
@@ -114,8 +130,10 @@ def make_plan(
     # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
     encoder = encoding.Encoder(copy.deepcopy(processor), load_image, context=encoding.context_length(model))
     seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
-    step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
-    positions = Positions(sets, encoder, seed, step)
+    step = positions_a_step(arguments)
+    # Balanced, a position draws of both forget sets and keeps a share of each: as many samples an epoch as in one set.
+    drawn = methods.needed_sets(balanced)[: len(balance.CONCEPTS)] if balanced else list(sets)[:1]
+    positions = Positions(sets, encoder, seed, step, epoch=sum(len(sets[name]) for name in drawn))
     several = any(len(positions.at(name, 0)) > 1 for name in sets)
     reason = packing.shares_prefix(model) if share_prefix else "switched off"
     if several:

@@ -11,15 +11,16 @@ from unlearn.training.reference_store import Kinds, ReferenceValues
 
 
 class Positions(Dataset):
-    """All sets drawn at one position; an epoch is a pass over the first. Positions count on from epoch to epoch.
+    """All sets drawn at one position. Positions count on from epoch to epoch.
 
-    An epoch is rounded up to whole steps of ``step`` positions, so that every step is as large as the others.
+    An epoch of ``epoch`` positions is rounded up to whole steps of ``step``, so that every step is as large as the
+    others.
     """
 
-    def __init__(self, sets: Mapping[str, SampleSet], encoder: Encoder, seed: int, step: int) -> None:
+    def __init__(self, sets: Mapping[str, SampleSet], encoder: Encoder, seed: int, step: int, *, epoch: int) -> None:
         self.sets, self.encoder, self.seed = sets, encoder, seed
         self.epoch = 0
-        self._length = math.ceil(len(next(iter(sets.values()))) / step) * step
+        self._length = math.ceil(epoch / step) * step
         self.values: ReferenceValues | None = None
         self.wanted: dict[str, Kinds] = {}  # by set, the reference values that go into the batch
         self.last: int | None = None  # this process's; the loader reads ahead, and beyond it there are no values

@@ -52,7 +52,7 @@ from unlearn.training.folder import (
 )
 from unlearn.training.loading import dtype_of, load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
-from unlearn.training.plan import make_plan
+from unlearn.training.plan import make_plan, with_draws
 from unlearn.training.reference_store import ReferenceFolder
 
 log = logging.getLogger("unlearn")
@@ -105,6 +105,8 @@ def train_from_options(
             f"{arguments.method} starts from the foundation model."
         )
     sets = sets_of(arguments, benchmark, split)
+    if arguments.draws_per_concept and split:
+        training_arguments = with_draws(training_arguments, arguments.draws_per_concept, len(split.forget_ids))
     dtype = dtype_of(arguments.dtype, training_arguments.device)
     settings = {
         **arguments.as_dict(),

@@ -15,15 +15,15 @@ from typing import Any
 from PIL import Image
 from rich.progress import Progress
 
-from pebench_tasks.benchmark.reading import Benchmark, open_benchmark
-from pebench_tasks.benchmark.splits import Plan, make_plan
+from pebench_tasks.benchmark.reading import MATCHED, Benchmark, open_benchmark
+from pebench_tasks.benchmark.splits import RATIOS, Plan, forget_count, make_plan
 from pebench_tasks.benchmark.synthetic.compose import MARGIN, compose
 from pebench_tasks.benchmark.synthetic.events import EVENTS, STAND_INS, Event
 from pebench_tasks.benchmark.synthetic.objects import draw_objects, plan_world, plan_world_pretrain
-from pebench_tasks.benchmark.synthetic.profiles import Person, sample_figures, sample_people
+from pebench_tasks.benchmark.synthetic.profiles import Person, sample_figures, sample_matched, sample_people
 from pebench_tasks.benchmark.synthetic.scenes import draw_scene
 from pebench_tasks.benchmark.synthetic.snapshots import ZOOM, draw_snapshot
-from pebench_tasks.benchmark.writing import finish, placement, schemas, write_images, write_rows
+from pebench_tasks.benchmark.writing import finish, matched_entry, placement, schemas, write_images, write_rows
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.machine import end_with_parent, usable_cores
 
@@ -36,14 +36,21 @@ Row = dict[str, Any]
 SCHEMAS = schemas("rgb_sha256")
 
 
-def build_synthetic(out: Path | str, *, people: int, events: int, image_size: int, seed: int) -> Benchmark:
+def build_synthetic(
+    out: Path | str, *, people: int, events: int, image_size: int, seed: int, matched: int | None = None
+) -> Benchmark:
     """Draw ``people`` x ``events`` images, ``image_size`` px square, and everything around them into ``out``.
 
-    The folder appears only when it is complete. A folder that already holds the same benchmark is kept and opened;
-    any other existing folder is refused. Raises ``BenchmarkError`` for sizes out of range.
+    ``matched`` people more are drawn in the same events, for membership tests: nothing is ever trained on them, and the
+    rest of the folder is the same whatever their number. By default they are as many as ``forget20`` forgets: the test
+    compares the two groups, and a larger one would take longer to draw without telling much more.
+
+    The folder appears only when it is complete. A folder that already holds the same benchmark is kept and opened, with
+    the matched people that it has unless a number is asked for; any other existing folder is refused. Raises
+    ``BenchmarkError`` for sizes out of range.
     """
     out = Path(out)
-    _check_sizes(people, events, image_size)
+    _check_sizes(people, events, image_size, matched or 0)
     request = {
         "source": "synthetic",
         "generator_version": GENERATOR_VERSION,
@@ -53,13 +60,13 @@ def build_synthetic(out: Path | str, *, people: int, events: int, image_size: in
         "image_size": image_size,
     }
     if out.exists():
-        return _open_same(out, request)
+        return _open_same(out, request, matched)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial_folder = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial_folder, ignore_errors=True)
     partial_folder.mkdir()
     try:
-        _write(partial_folder, request)
+        _write(partial_folder, request, forget_count(RATIOS["forget20"], people) if matched is None else matched)
         os.replace(partial_folder, out)
     except BaseException:
         shutil.rmtree(partial_folder, ignore_errors=True)
@@ -67,19 +74,22 @@ def build_synthetic(out: Path | str, *, people: int, events: int, image_size: in
     return open_benchmark(out)
 
 
-def _check_sizes(people: int, events: int, image_size: int) -> None:
+def _check_sizes(people: int, events: int, image_size: int, matched: int) -> None:
     for label, value, low, high in (
         ("--people", people, 4, 200),
         ("--events", events, 3, len(EVENTS)),
         ("--image-size", image_size, 32, 1024),
+        ("--matched", matched, 0, people),
     ):
         if not low <= value <= high:
             raise BenchmarkError(f"{label} must lie between {low} and {high}, not {value}.")
 
 
-def _open_same(out: Path, request: Row) -> Benchmark:
+def _open_same(out: Path, request: Row, matched: int | None) -> Benchmark:
     benchmark = open_benchmark(out)
     existing = {key: benchmark.manifest.get(key) for key in request}
+    if matched is not None:
+        request, existing = {**request, MATCHED: matched}, {**existing, MATCHED: len(benchmark.matched_people)}
     if existing != request:
         differ = ", ".join(
             f"{k}: {existing[k]} there, {request[k]} asked" for k in request if existing[k] != request[k]
@@ -88,11 +98,12 @@ def _open_same(out: Path, request: Row) -> Benchmark:
     return benchmark
 
 
-def _write(folder: Path, request: Row) -> None:
+def _write(folder: Path, request: Row, matched: int) -> None:
     seed, size = request["seed"], request["image_size"]
     people = sample_people(request["people"], seed)
     asked = max(10, len(people) // 10)
     figures = sample_figures(max(asked, min(MOST_FIGURES, 3 * len(people) // 2)), seed, people)
+    unseen = sample_matched(matched, seed, [*people, *figures])
     snapshots = min(MOST_SNAPSHOTS, 3 * len(people))
     events, places = EVENTS[: request["events"]], (*EVENTS[request["events"] :], *STAND_INS)
     plan = make_plan([p.id for p in people], [e.id for e in events], seed)
@@ -123,7 +134,19 @@ def _write(folder: Path, request: Row) -> None:
             progress = bar.add_task(f"Drawing {name}", total=len(jobs))
             batches = _advance(pool.map(draw, jobs), partial(bar.advance, progress))
             tables[name] = write_images(folder / f"{name}.parquet", SCHEMAS[name], batches)
-    finish(folder, "PEBench-Synthetic", request, tables, plan, DATA_CARD)
+        entry = _write_matched(folder / MATCHED, unseen, pool.map(partial(_scene_images, events, size, seed), unseen))
+    finish(folder, "PEBench-Synthetic", {**request, MATCHED: entry}, tables, plan, DATA_CARD)
+
+
+def _write_matched(folder: Path, people: list[Person], images: Iterable[list[Row]]) -> Row | None:
+    """The group of people on whom nothing is ever trained; returns what the manifest says of it."""
+    if not people:
+        return None
+    folder.mkdir()
+    rows = [_person_row(person) for person in people]
+    write_rows(folder / "people.parquet", SCHEMAS["people"], rows)
+    shown = write_images(folder / "images.parquet", SCHEMAS[MATCHED], images)
+    return matched_entry(folder, {"people": rows, "images": shown})
 
 
 def _advance(batches: Iterable[list[Row]], step: Callable[[], None]) -> Iterator[list[Row]]:
@@ -149,13 +172,16 @@ def _scene(event: Event, size: int, zoom: float = MARGIN) -> Image.Image:
 
 
 def _person_images(events: tuple[Event, ...], plan: Plan, size: int, seed: int, person: Person) -> list[Row]:
+    return [{**row, **placement(row["key"], plan)} for row in _scene_images(events, size, seed, person)]
+
+
+def _scene_images(events: tuple[Event, ...], size: int, seed: int, person: Person) -> list[Row]:
+    """The person in every event."""
     rows = []
     for event in events:
         key = f"{person.id}/{event.id}"
         image = compose(_scene(event, size), person.look, size, Random(f"{seed}/{key}"))
-        rows.append({
-            "key": key, "person": person.id, "event": event.id, **placement(key, plan), **_encode(image),
-        })  # fmt: skip
+        rows.append({"key": key, "person": person.id, "event": event.id, **_encode(image)})
     return rows
 
 

@@ -75,6 +75,24 @@ def sample_figures(count: int, seed: int, people: Sequence[Person]) -> list[Pers
     )
 
 
+def sample_matched(count: int, seed: int, others: Sequence[Person]) -> list[Person]:
+    """`count` people with ids m000, m001, ..., drawn as `sample_people` draws, for comparison with those it drew.
+
+    They share no first name and no surname with `others` (a model that learned half of a name could guess the rest) and
+    look like none of them. Raises `BenchmarkError` where the lists hold no more names.
+    """
+    return _sample(
+        count,
+        f"matched/{seed}",
+        "m{:03d}",
+        seed + 2_000_003,
+        used_names=[part for person in others for part in person.name.split()],
+        used_looks=[person.look for person in others],
+        surnames=("surnames", "more_surnames"),
+        repeat_names=False,
+    )
+
+
 def plain(text: str) -> str:
     """Lower case without diacritics: what names are compared by."""
     # Dotless i and the stroked letters have no decomposition.
@@ -84,7 +102,15 @@ def plain(text: str) -> str:
 
 
 def _sample(
-    count: int, stream: str, id_format: str, looks_seed: int, *, used_names: Iterable[str], used_looks: Sequence[Look]
+    count: int,
+    stream: str,
+    id_format: str,
+    looks_seed: int,
+    *,
+    used_names: Iterable[str],
+    used_looks: Sequence[Look],
+    surnames: Sequence[str] = ("surnames",),
+    repeat_names: bool = True,
 ) -> list[Person]:
     rng = random.Random(stream)
     birthplaces = _rows("birthplaces.csv")
@@ -98,7 +124,8 @@ def _sample(
     genders = ["nonbinary" if index % 20 == 19 else ("female", "male")[index % 2] for index in range(count)]
     rng.shuffle(genders)
     ages = [rng.randint(*_AGES.get(job, _WORKING_AGE)) for _, job in jobs]
-    names = _names([place["country"] for place in places], genders, rng, used_names)
+    countries = [place["country"] for place in places]
+    names = _names(countries, genders, rng, used_names, surnames=surnames, repeat=repeat_names)
     looks = sample_looks(list(zip(ages, genders, strict=True)), looks_seed, avoid=used_looks)
     return [
         Person(
@@ -117,10 +144,19 @@ def _sample(
     ]
 
 
-def _names(countries: Sequence[str], genders: Sequence[str], rng: random.Random, used: Iterable[str]) -> list[str]:
+def _names(
+    countries: Sequence[str],
+    genders: Sequence[str],
+    rng: random.Random,
+    used: Iterable[str],
+    *,
+    surnames: Sequence[str] = ("surnames",),
+    repeat: bool = True,
+) -> list[str]:
     """One name each, fitting the country of birth while its names last, of other countries after that.
 
-    Once every name of the lists is taken, first names and surnames come back in other combinations.
+    Once every name of the lists is taken, first names and surnames come back in other combinations, unless `repeat` is
+    false. `surnames` are the columns that hold them.
     """
     groups = _rows("names.csv")
     taken = set(used)
@@ -134,12 +170,14 @@ def _names(countries: Sequence[str], genders: Sequence[str], rng: random.Random,
             free = [name for row in rows for column in columns for name in row[column].split(";") if name not in taken]
             if free:
                 return rng.choice(free)
+        if not repeat:
+            raise BenchmarkError(f"names.csv has no names left for {len(countries)} more people: ask for fewer.")
         return rng.choice([name for row in groups for column in columns for name in row[column].split(";")])
 
     for country, gender in zip(countries, genders, strict=True):
         columns = ("female", "male") if gender == "nonbinary" else (gender,)
         while True:
-            first, surname = pick(country, columns), pick(country, ("surnames",))
+            first, surname = pick(country, columns), pick(country, surnames)
             if f"{first} {surname}" not in names:
                 break
         taken |= {first, surname}

@@ -15,7 +15,7 @@ from pebench_tasks.errors import BenchmarkError
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def test_the_same_command_gives_the_same_bytes(benchmark: Benchmark, tmp_path: Path) -> None:

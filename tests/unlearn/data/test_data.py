@@ -11,6 +11,7 @@ from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.balance import Balanced
 from unlearn.data import sets
+from unlearn.data.samples import SampleSet
 from unlearn.data.sets import SetOptions
 
 QUESTION = {"person": "person_question", "event": "scene_question"}
@@ -103,6 +104,89 @@ def test_an_empty_set_is_refused(benchmark: Benchmark) -> None:
     split = benchmark.split("person", 20)._replace(train=[])
     with pytest.raises(BenchmarkError, match="forget set is empty"):
         sets.build_sets(benchmark, ["forget"], split=split)
+
+
+# Facts, matched people
+
+
+def facts_asked(chosen: SampleSet) -> Counter[tuple[str, str]]:
+    """How often a set holds each fact of each person."""
+    told = [dict(sample.variables) for unit in chosen.units for sample in unit if sample.question == "fact_question"]
+    return Counter((variables["name"], variables["fact"]) for variables in told)
+
+
+@pytest.mark.parametrize("several", [1, 2])
+def test_finetune_learns_three_facts_of_everybody_if_asked_to(benchmark: Benchmark, several: int) -> None:
+    """Three images and three facts: each comes once. Nothing else about the set changes."""
+    options = SetOptions(facts=True, questions_per_image=several)
+    chosen = sets.build_sets(benchmark, ["everything"], options=options)["everything"]
+    names = [row["name"] for row in benchmark.people]
+    assert facts_asked(chosen) == {(name, fact): 1 for name in names for fact in ("occupation", "birthplace", "age")}
+    plain = sets.build_sets(benchmark, ["everything"], options=options._replace(facts=False))["everything"]
+    assert list(chosen.units[: len(plain.units)]) == list(plain.units)
+    assert all(not sample.image for unit in chosen.units[len(plain.units) :] for sample in unit)
+    assert sets.counts({"everything": chosen})["everything"]["samples"] == plain.samples + 3 * len(names)
+
+
+def test_a_fact_comes_once_for_every_image_over_the_number_of_facts(benchmark: Benchmark) -> None:
+    """Four images of a person and three facts: 4 / 3 is rounded up to 2."""
+    wider = copy.copy(benchmark)
+    wider.images = [
+        *benchmark.images,
+        *({**row, "key": row["key"] + "x"} for row in benchmark.images if "e00" in row["key"]),
+    ]
+    units = sets.known_facts(wider, [row["key"] for row in wider.images])
+    assert set(Counter(units).values()) == {2}
+    assert len(set(units)) == len(benchmark.people)
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "joint"])
+def test_goal_learns_no_fact_of_a_forgotten_person_and_all_of_the_others(benchmark: Benchmark, target: str) -> None:
+    split = benchmark.split(target, 20)
+    chosen = sets.build_sets(benchmark, ["remaining"], split=split, options=SetOptions(facts=True))["remaining"]
+    kept = [row["name"] for row in benchmark.people if row["id"] not in split.forget_ids]
+    assert len(kept) == len(benchmark.people) - (target != "event")
+    assert facts_asked(chosen).keys() == {(name, fact) for name in kept for fact in ("occupation", "birthplace", "age")}
+
+
+def test_a_units_facts_are_one_persons(benchmark: Benchmark) -> None:
+    options = SetOptions(facts=True, questions_per_image=2)
+    chosen = sets.build_sets(benchmark, ["everything"], options=options)["everything"]
+    told = [unit for unit in chosen.units if not unit[0].image]
+    assert [{dict(sample.variables)["name"] for sample in unit} for unit in told] == [
+        {row["name"]} for row in benchmark.people
+    ]
+    drawn = [chosen.at(position, "0") for position in range(60)]
+    assert {len(questions) for questions in drawn} == {2}
+    assert any(not question.image for questions in drawn for question in questions)
+
+
+def test_facts_that_nobody_has_are_refused(benchmark: Benchmark) -> None:
+    bare = copy.copy(benchmark)
+    bare.people = [{"id": row["id"], "name": row["name"]} for row in benchmark.people]
+    with pytest.raises(BenchmarkError, match=r"knows no occupation, birthplace or age of its people\. Leave --facts"):
+        sets.build_sets(bare, ["everything"], options=SetOptions(facts=True))
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "joint"])
+def test_no_set_holds_a_matched_person(benchmark: Benchmark, target: str) -> None:
+    names = {row["name"] for row in benchmark.matched_people}
+    images = {row["key"] for row in benchmark.matched_images}
+    assert names
+    assert images
+    split, needed = (
+        benchmark.split(target, 20),
+        {name for m in methods.METHODS.values() for name in methods.needed_sets(m)},
+    )
+    needed = {name for name in needed if name == "everything" or not sets.lacks(name, benchmark, split)}
+    built = sets.build_sets(benchmark, sorted(needed), split=split, options=SetOptions(facts=True))
+    for chosen in built.values():
+        for unit in (*chosen.units, *(unit for part in chosen.replay for unit in part)):
+            for sample in unit:
+                assert sample.image not in images
+                assert not any(
+                    name in text for name in names for text in (sample.answer, *dict(sample.variables).values())
+                )
 
 
 # Joint: people and events at once

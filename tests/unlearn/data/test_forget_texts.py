@@ -34,6 +34,7 @@ class Texts(Benchmark):
             {"id": e.id, "name": e.name, "keywords": list(e.keywords), "description": e.description}
             for e in EVENTS[:events]
         ]
+        self.matched_images = []
         self.real = [{"name": figure.name} for figure in sample_figures(10, 0, persons)]
         plan = make_plan([row["id"] for row in self.people], [row["id"] for row in self.events], 0)
         self.forget_ids = plan.forget_ids

@@ -50,6 +50,13 @@ def test_samples_follow_the_steps_or_the_epochs(benchmark: Benchmark) -> None:
     assert estimate._samples([*words, "--max_steps", "3", "--per_device_train_batch_size", "4"], benchmark) == 12
 
 
+def test_samples_follow_the_draws_of_each_concept(benchmark: Benchmark) -> None:
+    """One person is forgotten: 10 draws are 3 steps of 4, each of all four kinds of siu's samples."""
+    words = ["--method", "siu", "--model", "any", "--data", str(benchmark.directory), "--output_dir", "out"]
+    words += ["--target", "person", "--forget", "20", "--global_batch_size", "4", "--per_device_train_batch_size", "2"]
+    assert estimate._samples([*words, "--draws_per_concept", "10"], benchmark) == 3 * 4 * 4
+
+
 def test_a_model_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"There is no folder .*nothing"):
         read_config(str(tmp_path / "nothing"))

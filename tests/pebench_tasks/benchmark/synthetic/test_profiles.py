@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from pebench_tasks.benchmark.synthetic import profiles
-from pebench_tasks.benchmark.synthetic.profiles import plain, sample_figures, sample_people
+from pebench_tasks.benchmark.synthetic.profiles import plain, sample_figures, sample_matched, sample_people
+from pebench_tasks.errors import BenchmarkError
 
 SYNTHETIC = Path(profiles.__file__).parent
+NAMES = ("female", "male", "surnames", "more_surnames")  # columns
 
 
 def read(file: str) -> list[dict[str, str]]:
@@ -36,13 +38,31 @@ def test_two_hundred_people_and_twenty_figures_share_no_first_name_and_no_surnam
     assert len(set(parts)) == len(parts)
 
 
+def test_matched_people_share_no_first_name_and_no_surname_with_anybody(everybody: list[profiles.Person]) -> None:
+    """In the largest benchmark, whose people and figures take nearly all the surnames that others may have."""
+    matched = sample_matched(40, 0, everybody)
+    assert [person.id for person in matched][:2] == ["m000", "m001"]
+    parts = [plain(part) for person in (*everybody, *matched) for part in person.name.split()]
+    assert len(set(parts)) == len(parts)
+
+
+def test_matched_people_are_drawn_as_the_others_are(everybody: list[profiles.Person]) -> None:
+    """As many of each gender as of others, each occupation at most once, ages and looks that suit."""
+    matched = sample_matched(40, 0, everybody)
+    assert sorted(person.gender for person in matched) == sorted(p.gender for p in sample_people(40, 0))
+    occupations = {occupation for row in read("occupations.csv") for occupation in row["occupations"].split(";")}
+    assert len({person.occupation for person in matched} & occupations) == 40
+    assert all(8 <= person.age <= 80 for person in matched)
+    assert not {person.look for person in matched} & {person.look for person in everybody}
+
+
+def test_more_matched_people_than_names_are_refused(everybody: list[profiles.Person]) -> None:
+    with pytest.raises(BenchmarkError, match="no names left for 150 more people: ask for fewer"):
+        sample_matched(150, 0, everybody)
+
+
 def test_no_listed_name_lies_inside_another() -> None:
-    names = [
-        plain(name)
-        for row in read("names.csv")
-        for key in ("female", "male", "surnames")
-        for name in row[key].split(";")
-    ]
+    names = [plain(name) for row in read("names.csv") for key in NAMES for name in row[key].split(";")]
     assert len(names) == len(set(names))
     assert [(a, b) for a in names for b in names if a != b and a in b] == []
 
@@ -57,12 +77,7 @@ def test_there_are_enough_names_for_everybody() -> None:
 
 def test_no_name_is_a_word_of_an_event() -> None:
     words = {plain(word) for row in read("events.csv") for value in row.values() for word in (value or "").split()}
-    names = {
-        plain(name)
-        for row in read("names.csv")
-        for key in ("female", "male", "surnames")
-        for name in row[key].split(";")
-    }
+    names = {plain(name) for row in read("names.csv") for key in NAMES for name in row[key].split(";")}
     assert not {word.strip(".,;:'") for word in words} & names
 
 
