@@ -42,9 +42,15 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Keep these rows; the next token makes room again."""
-        super().reorder_cache(beam_idx)
-        self._buffers = None
+        """Keep these rows, or several copies of them, and the room behind them."""
+        if self._buffers is None:
+            return
+        rows, length = beam_idx.to(self.keys.device), self.get_seq_length()
+        keys, values = (buffer.new_empty((len(rows), *buffer.shape[1:])) for buffer in self._buffers)
+        torch.index_select(self.keys, 0, rows, out=keys[..., :length, :])
+        torch.index_select(self.values, 0, rows, out=values[..., :length, :])
+        self._buffers = keys, values
+        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
 
 
 def _with_room(kept: torch.Tensor | None, new: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -59,6 +65,11 @@ def give_room(cache: Cache, room: int) -> None:
     cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     if cache.layer_class_to_replicate is DynamicLayer:  # layers are added as the model comes to them
         cache.layer_class_to_replicate = cast(Any, partial(RoomyLayer, room))
+
+
+def keeps_all(cache: Any) -> bool:
+    """Whether every layer of a cache keeps each token's keys and values, and the tokens in their places."""
+    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, RoomyLayer) for layer in cache.layers)
 
 
 def rows_can_be_dropped(cache: Any) -> bool:
