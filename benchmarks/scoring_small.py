@@ -103,7 +103,7 @@ def _ask(models: dict[str, PebenchHf], data: Benchmark, images: int, options: ar
     """The questions go round the images, another one each time."""
     keys = [row["key"] for row in data.images][:images]
     documents = [
-        {"image": keys[i % images], "question": QUESTIONS[(i + i // images) % len(QUESTIONS)]}
+        {"image": keys[i % images], "question": QUESTIONS[(i % images + i // images) % len(QUESTIONS)]}
         for i in range(options.questions)
     ]
 

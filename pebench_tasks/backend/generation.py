@@ -48,10 +48,10 @@ def answer(
 
     ``inputs`` are the model's, on its device and padded on the left; ``settings`` are a task's generation settings;
     ``tokenizer`` reads the answers; ``drafts`` are of this model; ``images`` says of every prompt which picture it is
-    about, so that those about one may share it (see ``shared_prefix``). With ``leave_few``, the last few rows may be left
-    unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together; what
-    they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why greedy
-    answers do not come as fast as they could.
+    about, so that those about one may share it (see ``shared_prefix``). With ``leave_few``, the last few rows may be
+    left unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together;
+    what they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why
+    greedy answers do not come as fast as they could.
     """
     wanted = dict(settings)
     until = wanted.pop("until", None) or []

@@ -4,6 +4,7 @@ transformers' ``DynamicLayer`` copies all keys and values of a layer for every n
 room for the answer, so that a token costs its own row alone; what the model sees is the same.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -34,21 +35,37 @@ class RoomyLayer(DynamicLayer):
                 _with_room(kept, new, length + self.room)
                 for kept, new in zip(old, (key_states, value_states), strict=True)
             )
-            self._buffers = keys, values
-        keys, values = self._buffers
+        else:
+            keys, values = self._buffers
         keys[..., before:length, :] = key_states
         values[..., before:length, :] = value_states
-        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
+        self._show(keys, values, length)
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Keep these rows, or several copies of them, and the room behind them."""
+        """Keep these rows, and the room behind them."""
         if self._buffers is None:
             return
         rows, length = beam_idx.to(self.keys.device), self.get_seq_length()
         keys, values = (buffer.new_empty((len(rows), *buffer.shape[1:])) for buffer in self._buffers)
         torch.index_select(self.keys, 0, rows, out=keys[..., :length, :])
         torch.index_select(self.values, 0, rows, out=values[..., :length, :])
+        self._show(keys, values, length)
+
+    def copy_rows(self, other: "RoomyLayer", places: Sequence[tuple[int, int]], rows: int) -> None:
+        """Begin with what another layer holds: ``places`` are pairs of a row there and one of the ``rows`` here."""
+        length = other.get_seq_length()
+        if self._buffers is None:
+            self.lazy_initialization(other.keys, other.values)
+            keys, values = (
+                _with_room(None, states[:1].expand(rows, *states.shape[1:]), length + self.room)
+                for states in (other.keys, other.values)
+            )
+            self._show(keys, values, length)
+        for there, here in places:
+            self.keys[here], self.values[here] = other.keys[there], other.values[there]
+
+    def _show(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         self._buffers = keys, values
         self.keys, self.values = keys[..., :length, :], values[..., :length, :]
 
@@ -69,7 +86,11 @@ def give_room(cache: Cache, room: int) -> None:
 
 def keeps_all(cache: Any) -> bool:
     """Whether every layer of a cache keeps each token's keys and values, and the tokens in their places."""
-    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, RoomyLayer) for layer in cache.layers)
+    return (
+        type(cache) is DynamicCache
+        and bool(cache.layers)
+        and all(type(layer) in (DynamicLayer, RoomyLayer) for layer in cache.layers)
+    )
 
 
 def rows_can_be_dropped(cache: Any) -> bool:

@@ -82,8 +82,9 @@ class PebenchHf(lmms):
         ``device`` defaults to the GPU if there is one, ``dtype`` "auto" to bfloat16 there and float32 on a CPU (near
         ties make bfloat16 answers depend on the batch size). Under torchrun every process takes its share of the
         requests, each on a device of its own, or all on the CPU. ``journal`` is a folder that keeps the answers given
-        so far. ``packed``: see ``packed_linear``; ``share_prefix=False`` puts every prompt through the model as a whole
-        (see ``shared_prefix``); neither changes a text but by rounding. Exits with a message when an argument is wrong or the checkpoint cannot be loaded.
+        so far. ``packed`` (auto, true or false): see ``packed_linear``. ``share_prefix=False`` puts every prompt
+        through the model as a whole: see ``shared_prefix``. Exits with a message when an argument is wrong or the
+        checkpoint cannot be loaded.
         """
         super().__init__()
         self.accelerator = Accelerator()

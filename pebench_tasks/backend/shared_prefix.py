@@ -10,18 +10,23 @@ Keys and values of the left part are computed once an image, where nothing is pa
 to every question about it; the right parts go on from there. Every token sees what it saw before, at its old position.
 """
 
+import copy
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from pebench_tasks.backend.kv_cache import keep_rows, keeps_all
+from pebench_tasks.backend.kv_cache import keeps_all
 
 # Families for which a test shows that the answers are the same: a token sees those before it and no others, and what a
 # prompt begins with does not depend on how it goes on.
-PROVEN: tuple[str, ...] = ("llava",)
+PROVEN = (
+    "deepseek_vl", "glm4v", "idefics2", "idefics3", "internvl", "kimi_k25", "llava", "llava_next", "llava_onevision",
+    "qwen2_5_vl", "qwen2_vl", "smolvlm", "vipllava",
+)  # fmt: skip
 MASKED_ATTENTION = ("sdpa", "eager")  # implementations that take any mask
+AT_ONCE = 2048  # tokens of a pass on a CPU: what takes over 32 MiB is given back to the system and cleared every time
 PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 FEATURES = "mm_encoder_outputs"
 
@@ -54,7 +59,7 @@ def find(
     mask = model_kwargs.get("attention_mask")
     padding = (torch.ones_like(input_ids) if mask is None else mask).eq(0).sum(dim=-1, keepdim=True)
     first = [images.index(image) for image in dict.fromkeys(images)]
-    if len(first) == len(images) and not padding.any():
+    if len(first) == len(images) and not padding.any() and input_ids.numel() <= AT_ONCE:
         return None
     shortest = input_ids.shape[1] - int(padding.max())
     begun = input_ids.gather(1, padding + torch.arange(shortest - 1, device=input_ids.device))  # all but the last token
@@ -83,21 +88,42 @@ def padded_behind(shared: SharedPrefix, input_ids: torch.Tensor, model_kwargs: d
 
 
 def prefill(shared: SharedPrefix, model: Any, cache: Any, input_ids: torch.Tensor, model_kwargs: dict[str, Any]) -> Any:
-    """Run the model on the prompts, ``padded_behind``; returns its output for what is not shared."""
-    first, tokens, rows = shared.first, shared.tokens, len(shared.image_of)
+    """Run the model on the prompts, ``padded_behind``; returns its output for what is not shared.
+
+    ``cache`` is the one among ``model_kwargs``, unused; its layers are written in place.
+    """
+    images, rows = len(shared.first), len(shared.image_of)
+    parts = torch.arange(images).split(_at_once(shared.tokens, images, input_ids.device))
+    if len(parts) == 1 and images == rows:
+        _begin(shared.first, shared.tokens, model, input_ids, model_kwargs)
+    else:
+        name = next(name for name, value in model_kwargs.items() if value is cache)
+        places = list(enumerate(shared.image_of.tolist()))
+        for part, piece in [(part.tolist(), copy.deepcopy(cache)) for part in parts]:
+            _begin(shared.first[part], shared.tokens, model, input_ids, {**model_kwargs, name: piece})
+            of_part = [(part.index(image), row) for row, image in places if image in part]
+            for whole, layer in zip(cache.layers, piece.layers, strict=True):
+                whole.copy_rows(layer, of_part, rows)
+    rest = input_ids.shape[1] - shared.tokens
+    inputs = model.prepare_inputs_for_generation(input_ids, next_sequence_length=rest, **model_kwargs)
+    return model(**inputs, return_dict=True)
+
+
+def _at_once(tokens: int, images: int, device: torch.device) -> int:
+    return max(1, AT_ONCE // tokens) if device.type == "cpu" else images
+
+
+def _begin(rows: torch.Tensor, tokens: int, model: Any, input_ids: torch.Tensor, model_kwargs: dict[str, Any]) -> None:
+    """Put the first ``tokens`` of some rows into the cache among ``model_kwargs``."""
     kwargs = dict(model_kwargs)
     for name in PER_TOKEN:
         if (value := kwargs.get(name)) is not None:
-            kwargs[name] = value[..., :tokens] if value.shape[-2] == 1 else value.index_select(-2, first)[..., :tokens]
-    kwargs["attention_mask"] = None
-    kwargs[FEATURES] = {"image": _of_rows(kwargs[FEATURES]["image"].pooler_output, first.tolist(), rows)}
-    begun = model.prepare_inputs_for_generation(input_ids[first, :tokens], is_first_iteration=True, **kwargs)
-    model(**begun, return_dict=True)
-    if len(first) < rows:
-        keep_rows(cache, shared.image_of)
-    rest = input_ids.shape[1] - tokens
-    inputs = model.prepare_inputs_for_generation(input_ids, next_sequence_length=rest, **model_kwargs)
-    return model(**inputs, return_dict=True)
+            kwargs[name] = (value if value.shape[-2] == 1 else value.index_select(-2, rows))[..., :tokens]
+    kwargs["attention_mask"] = None  # nothing is padded here
+    features = kwargs[FEATURES]["image"].pooler_output
+    kwargs[FEATURES] = {"image": _of_rows(features, rows.tolist(), len(input_ids))}
+    inputs = model.prepare_inputs_for_generation(input_ids[rows, :tokens], is_first_iteration=True, **kwargs)
+    model(**inputs, return_dict=True)
 
 
 def _of_rows(features: Any, rows: Sequence[int], count: int) -> BaseModelOutputWithPooling:
