@@ -11,6 +11,7 @@ to every question about it; the right parts go on from there. Every token sees w
 """
 
 import copy
+import sys
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,9 @@ PROVEN = (
     "qwen2_5_vl", "qwen2_vl", "smolvlm", "vipllava",
 )  # fmt: skip
 MASKED_ATTENTION = ("sdpa", "eager")  # implementations that take any mask
-AT_ONCE = 2048  # tokens of a pass on a CPU: what takes over 32 MiB is given back to the system and cleared every time
+# Numbers of a hidden state in a pass on a CPU: 4 MiB in float32. Arrays within a layer are a few times as large, and what
+# takes over 32 MiB is given back to the system after every operation, and comes anew and cleared for the next.
+AT_ONCE = 2**20
 PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 FEATURES = "mm_encoder_outputs"
 
@@ -59,7 +62,7 @@ def find(
     mask = model_kwargs.get("attention_mask")
     padding = (torch.ones_like(input_ids) if mask is None else mask).eq(0).sum(dim=-1, keepdim=True)
     first = [images.index(image) for image in dict.fromkeys(images)]
-    if len(first) == len(images) and not padding.any() and input_ids.numel() <= AT_ONCE:
+    if len(first) == len(images) and not padding.any() and input_ids.numel() <= _tokens_at_once(model):
         return None
     shortest = input_ids.shape[1] - int(padding.max())
     begun = input_ids.gather(1, padding + torch.arange(shortest - 1, device=input_ids.device))  # all but the last token
@@ -93,7 +96,7 @@ def prefill(shared: SharedPrefix, model: Any, cache: Any, input_ids: torch.Tenso
     ``cache`` is the one among ``model_kwargs``, unused; its layers are written in place.
     """
     images, rows = len(shared.first), len(shared.image_of)
-    parts = torch.arange(images).split(_at_once(shared.tokens, images, input_ids.device))
+    parts = torch.arange(images).split(max(1, _tokens_at_once(model) // shared.tokens))
     if len(parts) == 1 and images == rows:
         _begin(shared.first, shared.tokens, model, input_ids, model_kwargs)
     else:
@@ -109,8 +112,8 @@ def prefill(shared: SharedPrefix, model: Any, cache: Any, input_ids: torch.Tenso
     return model(**inputs, return_dict=True)
 
 
-def _at_once(tokens: int, images: int, device: torch.device) -> int:
-    return max(1, AT_ONCE // tokens) if device.type == "cpu" else images
+def _tokens_at_once(model: Any) -> int:
+    return AT_ONCE // int(model.config.get_text_config().hidden_size) if model.device.type == "cpu" else sys.maxsize
 
 
 def _begin(rows: torch.Tensor, tokens: int, model: Any, input_ids: torch.Tensor, model_kwargs: dict[str, Any]) -> None:

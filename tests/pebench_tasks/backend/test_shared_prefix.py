@@ -110,7 +110,8 @@ def test_images_go_through_the_model_in_parts_that_a_cpu_can_keep(
 ) -> None:
     whole = ask(images, QUESTIONS)
     tokens = ask.passes[0][1]
-    monkeypatch.setattr(shared_prefix, "AT_ONCE", 2 * tokens + 1)
+    hidden = ask.model.config.get_text_config().hidden_size
+    monkeypatch.setattr(shared_prefix, "AT_ONCE", hidden * (2 * tokens + 1))
     assert ask(images, QUESTIONS) == whole
     distinct = len(set(images))
     assert ask.passes[:2] == [(2, tokens), (distinct - 2, tokens)]
@@ -156,7 +157,7 @@ def test_pictures_of_several_sizes_stay_whole(ask: Asked) -> None:
 
 def test_few_tokens_of_one_length_stay_whole_and_many_go_in_parts(ask: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(ask, ["siiq", "siiq"], [7, 8]) is None
-    monkeypatch.setattr(shared_prefix, "AT_ONCE", 7)
+    monkeypatch.setattr(shared_prefix, "_tokens_at_once", lambda model: 7)
     assert found(ask, ["siiq", "siiq"], [7, 8]) is not None
 
 
