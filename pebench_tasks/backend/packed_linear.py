@@ -71,8 +71,8 @@ def _why_not(model: Any) -> str:
     return ""
 
 
-def pack(model: nn.Module) -> None:
-    """Replace the linear layers of a model, one after the other, so that no more than one lies there twice.
+def pack(model: nn.Module) -> int:
+    """Replace the linear layers of a model, one after the other, so that no more than one lies there twice; how many.
 
     No subclass is replaced, which may compute something else; a weight that is also an embedding stays beside its
     packed form.
@@ -85,3 +85,4 @@ def pack(model: nn.Module) -> None:
     ]
     for parent, name in places:
         setattr(parent, name, PackedLinear(getattr(parent, name)))
+    return len(places)

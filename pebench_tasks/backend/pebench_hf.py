@@ -103,7 +103,7 @@ class PebenchHf(lmms):
                 attn_implementation=attn_implementation,
                 trust_remote_code=trust_remote_code,
             ).to(self.device)
-            self.packed = wants_packing(packed, self.model)
+            self.packed = wants_packing(packed, self.model) and pack(self.model) > 0
             self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
             if self.own_settings.alone:
                 self.size = BatchSize(1)
@@ -111,8 +111,6 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
-        if self.packed:
-            pack(self.model)
         self._share_prefix = share_prefix
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said

@@ -27,8 +27,8 @@ PROVEN = (
     "qwen2_5_vl", "qwen2_vl", "smolvlm", "vipllava",
 )  # fmt: skip
 MASKED_ATTENTION = ("sdpa", "eager")  # implementations that take any mask
-# Numbers of a hidden state in a pass on a CPU: 4 MiB in float32. Arrays within a layer are a few times as large, and what
-# takes over 32 MiB is given back to the system after every operation, and comes anew and cleared for the next.
+# Numbers of a hidden state in a pass on a CPU: 4 MiB in float32. Arrays within a layer are a few times as large, and
+# what takes over 32 MiB is given back to the system after every operation, and comes anew and cleared for the next.
 AT_ONCE = 2**20
 PER_TOKEN = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 FEATURES = "mm_encoder_outputs"

@@ -56,7 +56,7 @@ def test_in_bfloat16_it_is_the_linear_layer_within_bfloat16() -> None:
 def test_every_linear_layer_is_replaced_and_its_weight_given_up(model: Any) -> None:
     linears = [module for module in model.modules() if type(module) is nn.Linear]
     weights = [weakref.ref(linear.weight) for linear in linears]
-    pack(model)
+    assert pack(model) == len(linears)
     packed = [module for module in model.modules() if isinstance(module, PackedLinear)]
     assert len(packed) == len(linears) > 20
     assert not any(type(module) is nn.Linear for module in model.modules())
