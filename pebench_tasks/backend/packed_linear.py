@@ -5,16 +5,16 @@ bfloat16 through oneDNN, which puts the weight in order again at every call. Her
 loaded, and the weight as it was is given up. The products are the same but for the order in which they are summed.
 """
 
-import platform
 from typing import Any
 
 import torch
 from torch import nn
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.machine import cpu_vendor
 
 AUTO = "auto"
-X86 = ("x86_64", "AMD64")
+INTEL = "GenuineIntel"
 DTYPES = (torch.float32, torch.bfloat16)
 SMALLEST = 2**18  # entries of a weight, 512 x 512; below, nothing was gained
 # Families for which a test shows that packed layers answer with the same texts; the code of others may read a weight.
@@ -46,8 +46,9 @@ class PackedLinear(nn.Module):
 def wants_packing(wanted: str | bool, model: Any) -> bool:
     """Whether the linear layers of a loaded model are to be packed: ``auto``, true or false.
 
-    ``auto`` looks at the model and the kind of processor and times nothing, so that the same command gives the same
-    numbers twice. Raises ``BenchmarkError`` for anything else, and for true where it cannot be done.
+    ``auto`` goes by the make of the processor and times nothing, so that the same command gives the same numbers twice:
+    in bfloat16 on any x86, in float32 where MKL is not at home (on Intel's it is as fast). Raises ``BenchmarkError``
+    for anything else, and for true where it cannot be done.
     """
     why = _why_not(model)
     choice = str(wanted).lower()
@@ -55,8 +56,9 @@ def wants_packing(wanted: str | bool, model: Any) -> bool:
         raise BenchmarkError(f"packed must be auto, true or false, not {wanted!r}.")
     if choice == "true" and why:
         raise BenchmarkError(f"The linear layers cannot be packed: {why}. Leave packed out, or say packed=false.")
-    proven = model.config.model_type in PROVEN
-    return choice == "true" or (choice == AUTO and not why and proven and platform.machine() in X86)
+    maker = cpu_vendor()
+    pays = maker not in ("", INTEL) or (maker == INTEL and model.dtype == torch.bfloat16)
+    return choice == "true" or (choice == AUTO and not why and model.config.model_type in PROVEN and pays)
 
 
 def _why_not(model: Any) -> str:

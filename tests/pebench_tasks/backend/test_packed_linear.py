@@ -1,5 +1,6 @@
 """Packed layers give the answers of the layers that they replace."""
 
+import copy
 import gc
 import weakref
 from pathlib import Path
@@ -100,15 +101,21 @@ def test_small_layers_stay_because_a_call_costs_more_than_their_product(monkeypa
     assert [type(module) for module in model] == [nn.Linear, PackedLinear]
 
 
-def test_auto_packs_proven_families_on_x86_alone(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert wants_packing("auto", model)
+@pytest.mark.parametrize(
+    ("maker", "in_float32", "in_bfloat16"),
+    [("AuthenticAMD", True, True), ("GenuineIntel", False, True), ("", False, False)],
+)
+def test_auto_packs_where_it_pays_and_the_family_is_proven(
+    model: Any, monkeypatch: pytest.MonkeyPatch, maker: str, in_float32: bool, in_bfloat16: bool
+) -> None:
+    """MKL is at home on Intel's processors; "" is another architecture."""
+    monkeypatch.setattr(packed_linear, "cpu_vendor", lambda: maker)
+    assert wants_packing("auto", model) == in_float32
     assert not wants_packing("false", model)
     assert not wants_packing(False, model)
-    monkeypatch.setattr("platform.machine", lambda: "arm64")
-    assert not wants_packing("auto", model)
     assert wants_packing(True, model)
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert wants_packing("auto", copy.deepcopy(model).bfloat16()) == in_bfloat16
     monkeypatch.setattr(packed_linear, "PROVEN", ())
     assert not wants_packing("auto", model)
     assert wants_packing("true", model)
