@@ -122,7 +122,6 @@ def _begin(rows: torch.Tensor, tokens: int, model: Any, input_ids: torch.Tensor,
     for name in PER_TOKEN:
         if (value := kwargs.get(name)) is not None:
             kwargs[name] = (value if value.shape[-2] == 1 else value.index_select(-2, rows))[..., :tokens]
-    kwargs["attention_mask"] = None  # nothing is padded here
     features = kwargs[FEATURES]["image"].pooler_output
     kwargs[FEATURES] = {"image": _of_rows(features, rows.tolist(), len(input_ids))}
     inputs = model.prepare_inputs_for_generation(input_ids[rows, :tokens], is_first_iteration=True, **kwargs)
