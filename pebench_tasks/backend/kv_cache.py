@@ -39,35 +39,39 @@ class RoomyLayer(DynamicLayer):
             keys, values = self._buffers
         keys[..., before:length, :] = key_states
         values[..., before:length, :] = value_states
-        self._show(keys, values, length)
-        return self.keys, self.values
+        return self._show(keys, values, length)
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         """Keep these rows, and the room behind them."""
         if self._buffers is None:
             return
-        rows, length = beam_idx.to(self.keys.device), self.get_seq_length()
+        length = self.get_seq_length()
+        rows = beam_idx.to(self._buffers[0].device)
         keys, values = (buffer.new_empty((len(rows), *buffer.shape[1:])) for buffer in self._buffers)
-        torch.index_select(self.keys, 0, rows, out=keys[..., :length, :])
-        torch.index_select(self.values, 0, rows, out=values[..., :length, :])
+        for new, old in zip((keys, values), self._buffers, strict=True):
+            torch.index_select(old[..., :length, :], 0, rows, out=new[..., :length, :])
         self._show(keys, values, length)
 
     def copy_rows(self, other: "RoomyLayer", places: Sequence[tuple[int, int]], rows: int) -> None:
         """Begin with what another layer holds: ``places`` are pairs of a row there and one of the ``rows`` here."""
+        states = cast(tuple[torch.Tensor, torch.Tensor], (other.keys, other.values))
         length = other.get_seq_length()
         if self._buffers is None:
-            self.lazy_initialization(other.keys, other.values)
+            self.lazy_initialization(*states)
             keys, values = (
-                _with_room(None, states[:1].expand(rows, *states.shape[1:]), length + self.room)
-                for states in (other.keys, other.values)
+                _with_room(None, one[:1].expand(rows, *one.shape[1:]), length + self.room) for one in states
             )
             self._show(keys, values, length)
-        for there, here in places:
-            self.keys[here], self.values[here] = other.keys[there], other.values[there]
+        assert self._buffers is not None
+        for buffer, one in zip(self._buffers, states, strict=True):
+            for there, here in places:
+                buffer[here, ..., :length, :] = one[there]
 
-    def _show(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
+    def _show(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep these buffers; what the model sees of them."""
         self._buffers = keys, values
-        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
+        self.keys, self.values = shown = keys[..., :length, :], values[..., :length, :]
+        return shown
 
 
 def _with_room(kept: torch.Tensor | None, new: torch.Tensor, tokens: int) -> torch.Tensor:

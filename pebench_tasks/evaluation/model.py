@@ -17,7 +17,7 @@ class EvaluatedHf(PebenchHf):
         And that its linear layers are packed, where they are: they round otherwise.
         """
         dtype, own = str(self.dtype).removeprefix("torch."), self.own_settings
-        facts = {"generation": own.obeyed} if own.obeyed else {}
+        facts: dict[str, Any] = {"generation": own.obeyed} if own.obeyed else {}
         facts |= {"packed": True} if self.packed else {}
         boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
         if own.obeyed:
