@@ -14,6 +14,7 @@ import psutil
 
 CGROUP = Path("/sys/fs/cgroup")  # what a container may take, where it has a limit
 OWN_CGROUP = Path("/proc/self/cgroup")
+CPU_FACTS = Path("/proc/cpuinfo")
 PARENT_SECONDS = 0.5  # between two looks at whether the parent still lives
 
 
@@ -35,6 +36,16 @@ def _control_groups() -> list[Path]:
         own = next((path.strip("/") for number, _, path in lines if number == "0"), "")
     folder = CGROUP / own
     return [folder, *(above for above in folder.parents if above == CGROUP or CGROUP in above.parents)]
+
+
+def cpu_vendor() -> str:
+    """What an x86 processor under Linux calls its maker, such as ``GenuineIntel``; "" for any other."""
+    with suppress(OSError):
+        for line in CPU_FACTS.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "vendor_id":
+                return value.strip()
+    return ""
 
 
 def free_memory() -> int:

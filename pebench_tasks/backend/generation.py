@@ -7,7 +7,7 @@ at a task's ``until`` strings. The tokens are the ones that ``generate`` chooses
 models, a limit of time and stop strings of a checkpoint's own go the ordinary way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, cast
 
@@ -39,6 +39,7 @@ def answer(
     settings: Mapping[str, Any],
     drafts: Drafts | None = None,
     *,
+    images: Sequence[Hashable] = (),
     leave_few: bool = False,
     greedy_loop: bool = True,
     slow: Callable[[str], None] = lambda why: None,
@@ -46,10 +47,11 @@ def answer(
     """The answers to a batch of prompts, in their order.
 
     ``inputs`` are the model's, on its device and padded on the left; ``settings`` are a task's generation settings;
-    ``tokenizer`` reads the answers; ``drafts`` are of this model. With ``leave_few``, the last few rows may be left
-    unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together; what
-    they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why greedy
-    answers do not come as fast as they could.
+    ``tokenizer`` reads the answers; ``drafts`` are of this model; ``images`` says of every prompt which picture it is
+    about, so that those about one may share it (see ``shared_prefix``). With ``leave_few``, the last few rows may be
+    left unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together;
+    what they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why
+    greedy answers do not come as fast as they could.
     """
     wanted = dict(settings)
     until = wanted.pop("until", None) or []
@@ -71,7 +73,7 @@ def answer(
         left: set[int] = set()
     else:
         stops = (lambda rows: [_end(text, until) >= 0 for text in texts(rows)]) if until else None
-        loop = GreedyLoop(stops, drafts, leave_few=leave_few)
+        loop = GreedyLoop(stops, drafts, images=images, leave_few=leave_few)
         model.generate(**inputs, **arguments, custom_generate=loop)
         if loop.cache is not None:
             slow(f"its cache is a {loop.cache}")
@@ -124,11 +126,13 @@ class GreedyLoop:
         ended: Callable[[list[list[int]]], list[bool]] | None = None,
         drafts: Drafts | None = None,
         *,
+        images: Sequence[Hashable] = (),
         leave_few: bool = False,
     ) -> None:
         """``ended`` says which answers hold all that is wanted; None: only an end token ends an answer."""
         self._ended = ended
         self._drafts = drafts
+        self._images = images
         self._leave_few = leave_few
         self.cache: str | None = None  # of which kind, where it is one that no row can be taken out of
         self.left: set[int] = set()  # rows left unanswered
@@ -147,7 +151,7 @@ class GreedyLoop:
 
         An end token and a length are all that stops an answer here.
         """
-        batch = RunningBatch(model, input_ids, generation_config, model_kwargs)
+        batch = RunningBatch(model, input_ids, generation_config, model_kwargs, self._images)
         self.answers = batch.answers
         self.cache = None if batch.fast else type(batch.cache).__name__
         drafts = None if logits_processor else self._drafts

@@ -45,6 +45,7 @@ from pebench_tasks.backend.generation import Answer, answer
 from pebench_tasks.backend.generation_settings import own_settings
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
+from pebench_tasks.backend.packed_linear import pack, wants_packing
 from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.backend.threads import fitting_threads
@@ -74,13 +75,17 @@ class PebenchHf(lmms):
         trust_remote_code: bool = False,
         max_batch_size: int | None = None,
         journal: str | None = None,
+        packed: str | bool = AUTO,
+        share_prefix: bool = True,
     ) -> None:
         """Load the checkpoint.
 
         ``device`` defaults to the GPU if there is one, ``dtype`` "auto" to bfloat16 there and float32 on a CPU (near
         ties make bfloat16 answers depend on the batch size). Under torchrun every process takes its share of the
         requests, each on a device of its own, or all on the CPU. ``journal`` is a folder that keeps the answers given
-        so far. Exits with a message when an argument is wrong or the checkpoint cannot be loaded.
+        so far. ``packed`` (auto, true or false): see ``packed_linear``. ``share_prefix=False`` puts every prompt
+        through the model as a whole: see ``shared_prefix``. Exits with a message when an argument is wrong or the
+        checkpoint cannot be loaded.
         """
         super().__init__()
         self.accelerator = Accelerator()
@@ -99,6 +104,8 @@ class PebenchHf(lmms):
                 attn_implementation=attn_implementation,
                 trust_remote_code=trust_remote_code,
             ).to(self.device)
+            self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+            self.packed = wants_packing(packed, self.model) and pack(self.model) > 0
             self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
             if self.own_settings.alone:
                 self.size = BatchSize(1)
@@ -106,7 +113,7 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
-        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        self._share_prefix = share_prefix
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
         self._answers = False  # whether a batch was answered
@@ -171,6 +178,7 @@ class PebenchHf(lmms):
             attention=str(self.model.config._attn_implementation),
             device=self.device.type,
             trust_remote_code=str(trust_remote_code),
+            packed=str(self.packed),
         )
         return Journal(folder, facts, self.rank)
 
@@ -264,9 +272,11 @@ class PebenchHf(lmms):
         images = [image for prompt in batch.prompts for image in prompt.images]
         inputs = self.features.instead_of_images(inputs, images)
         settings = batch.prompts[0].settings
+        pictures = [prompt.images for prompt in batch.prompts] if self._share_prefix else ()
         return answer(
-            self.model, self._reader, inputs, settings, self._drafts, leave_few=leave_few, slow=self._say_slow
-        )
+            self.model, self._reader, inputs, settings, self._drafts, images=pictures, leave_few=leave_few,
+            slow=self._say_slow,
+        )  # fmt: skip
 
     def _say_slow(self, why: str) -> None:
         if why not in self._slow and self.rank == 0:

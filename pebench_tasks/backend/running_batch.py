@@ -5,19 +5,19 @@ taken out, and several tokens are given to the model at once, of which only the 
 leave holes in that row's cache: masked, with the positions of what follows them counted without them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, cast
 
 import torch
 from transformers import GenerationConfig, GenerationMixin
 from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
 
+from pebench_tasks.backend import shared_prefix
 from pebench_tasks.backend.kv_cache import give_room, keep_rows, rows_can_be_dropped, written_in_place
 from pebench_tasks.versions import kept_cache
 
 ROOM = 128  # tokens for which room is made in the cache at once
 ENDED = 1 / 8  # rows that have ended are taken out once they are this share of the batch: it copies the cache
-MASKED_ATTENTION = ("sdpa", "eager")  # implementations that take any mask
 GROWING = ("attention_mask", "token_type_ids", "mm_token_type_ids")  # a column per token
 
 
@@ -27,9 +27,17 @@ class RunningBatch:
     logits: torch.Tensor
 
     def __init__(
-        self, model: Any, input_ids: torch.Tensor, config: GenerationConfig, model_kwargs: dict[str, Any]
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        config: GenerationConfig,
+        model_kwargs: dict[str, Any],
+        images: Sequence[Hashable] = (),
     ) -> None:
-        """Runs the model on the prompts, ``(rows, tokens)``; ``fast``: whether rows can be taken out."""
+        """Runs the model on the prompts, ``(rows, tokens)``; ``fast``: whether rows can be taken out.
+
+        ``images`` says of every row which picture it is about; left out, each is read on its own.
+        """
         self._model, self.ids = model, input_ids
         rows, prompt = input_ids.shape
         self.pad = int(cast(torch.Tensor, config._pad_token_tensor))
@@ -40,9 +48,14 @@ class RunningBatch:
         self.over = [False] * rows  # of those still here
         self.cache = kept_cache(model_kwargs)
         self.fast = rows_can_be_dropped(self.cache)
+        shared = shared_prefix.find(model, self.cache, input_ids, model_kwargs, images) if images else None
         if self.fast:
-            give_room(self.cache, min(self._most, ROOM))
-        outputs = model._prefill(input_ids, config, model_kwargs)
+            give_room(self.cache, min(self._most, ROOM) + (prompt - shared.tokens if shared else 0))
+        if shared:
+            self.ids = shared_prefix.padded_behind(shared, input_ids, model_kwargs)
+            outputs = shared_prefix.prefill(shared, model, self.cache, self.ids, model_kwargs)
+        else:
+            outputs = model._prefill(input_ids, config, model_kwargs)
         # Without the pictures: they are in the cache now, and would be encoded again with every token.
         self._kwargs = {
             name: value for name, value in model_kwargs.items() if name not in MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
@@ -64,7 +77,7 @@ class RunningBatch:
         can = bool(
             positions is not None
             and written_in_place(self.cache)
-            and self._model.config._attn_implementation in MASKED_ATTENTION
+            and self._model.config._attn_implementation in shared_prefix.MASKED_ATTENTION
             and type(self._model)._update_model_kwargs_for_generation
             is GenerationMixin._update_model_kwargs_for_generation
         )

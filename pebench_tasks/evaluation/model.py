@@ -13,9 +13,13 @@ class EvaluatedHf(PebenchHf):
     """``--model pebench_hf``: the checkpoint's run record goes into the results."""
 
     def announce(self) -> None:
-        """Hand the session the checkpoint's name, data type, run record and the generation settings that it obeys."""
+        """Hand the session the checkpoint's name, data type, run record and the generation settings that it obeys.
+
+        And that its linear layers are packed, where they are: they round otherwise.
+        """
         dtype, own = str(self.dtype).removeprefix("torch."), self.own_settings
-        facts = {"generation": own.obeyed} if own.obeyed else {}
+        facts: dict[str, Any] = {"generation": own.obeyed} if own.obeyed else {}
+        facts |= {"packed": True} if self.packed else {}
         boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
         if one_is_enough(self.parameters, self.device):
             session.announce(ONE_THREAD)

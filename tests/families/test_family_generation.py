@@ -7,12 +7,15 @@ import pytest
 import torch
 from every_family import FAMILIES
 from PIL import Image
+from transformers.generation import GenerationMixin
 
-from pebench_tasks.backend import families
+from pebench_tasks.backend import families, packed_linear, shared_prefix
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import GreedyLoop, _new_tokens, answer
 from pebench_tasks.backend.generation_settings import _config
 from pebench_tasks.backend.image_features import ImageFeatures
+from pebench_tasks.backend.packed_linear import pack
+from pebench_tasks.backend.running_batch import RunningBatch
 
 QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "Is there a dog?", "What?")
 TEXTS = [*QUESTIONS, *["This is Ada Byron.", "Waves roll onto a sunny beach under a clear sky."] * 4]
@@ -70,6 +73,62 @@ def test_a_fast_answer_is_the_answer(key: str) -> None:
     features = ImageFeatures(model)
     features.instead_of_images(inputs(3), images[:3])  # two of the four images are known
     assert texts(settings, read=features.instead_of_images(inputs(ROWS), images)) == expected
+    for drafts in ((), (OddlyWrong(whole.answers),)):
+        read = features.instead_of_images(inputs(ROWS), images)
+        assert texts(settings, *drafts, read=read, images=images) == expected
+
+
+def first_logits(model: Any, inputs: Mapping[str, Any], images: Sequence[bytes]) -> torch.Tensor:
+    """What the model makes of the prompts before it answers, ``(rows, vocabulary)``."""
+    found: list[torch.Tensor] = []
+
+    def loop(
+        model: Any, input_ids: torch.Tensor, logits_processor: Any, stopping_criteria: Any, generation_config: Any,
+        **kwargs: Any,
+    ) -> torch.Tensor:  # fmt: skip
+        found.append(RunningBatch(model, input_ids, generation_config, kwargs, images).logits[:, -1])
+        return input_ids
+
+    model.generate(**inputs, max_new_tokens=2, do_sample=False, pad_token_id=0, custom_generate=loop)
+    return found[0]
+
+
+@pytest.mark.parametrize("key", list(FAMILIES))
+@torch.inference_mode()
+def test_neither_a_shared_prefix_nor_packed_layers_change_what_the_model_computes(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To rounding, at weights three times as large as those of an untrained model, which hardly look at a prompt.
+
+    PaliGemma, whose image sees the question, differs by half of the largest logit where it shares a prefix.
+    """
+    torch.set_num_threads(1)
+    model, processor = FAMILIES[key].build(TEXTS)
+    for weight in model.eval().parameters():
+        if weight.dim() > 1:
+            weight.mul_(3)
+    images = [bytes([i // 2]) for i in range(ROWS)]
+    features = ImageFeatures(model)
+    shared: list[int] = []
+    prefill = shared_prefix.prefill
+    monkeypatch.setattr(shared_prefix, "prefill", lambda found, *rest: shared.append(1) or prefill(found, *rest))
+
+    def logits(images_of_rows: Sequence[bytes] = ()) -> torch.Tensor:
+        inputs = families.generation_inputs(processor, [conversation(i) for i in range(ROWS)])
+        read = features.instead_of_images(inputs.to("cpu", dtype=torch.float32), images)
+        return first_logits(model, read, images_of_rows)
+
+    if type(model).generate is not GenerationMixin.generate:
+        assert model.config.model_type not in packed_linear.PROVEN + shared_prefix.PROVEN
+        pytest.skip("its generate hands over to its language model's, which takes no loop of ours")
+    whole = logits()
+    tolerance = 1e-5 * float(whole.abs().max())
+    torch.testing.assert_close(logits(images), whole, rtol=0, atol=tolerance)
+    assert bool(shared) == (features.usable and key in shared_prefix.PROVEN)
+    monkeypatch.setattr(packed_linear, "SMALLEST", 0)
+    pack(model)
+    assert model.config.model_type in packed_linear.PROVEN
+    torch.testing.assert_close(logits(), whole, rtol=0, atol=tolerance)
 
 
 FAST = ("llava", "qwen2_5_vl")  # one whose places are counted from the mask, one with places of its own

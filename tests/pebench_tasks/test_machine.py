@@ -30,3 +30,12 @@ def test_a_system_without_affinity_has_the_cores_it_has(tmp_path: Path, monkeypa
     monkeypatch.setattr(machine.sys, "platform", "darwin")
     monkeypatch.setattr(machine.os, "cpu_count", lambda: 10)
     assert machine.usable_cores() == 10
+
+
+def test_the_maker_of_an_x86_processor_is_known_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "CPU_FACTS", tmp_path / "cpuinfo")
+    assert machine.cpu_vendor() == ""  # another operating system
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n")
+    assert machine.cpu_vendor() == ""
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n")
+    assert machine.cpu_vendor() == "AuthenticAMD"

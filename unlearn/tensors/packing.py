@@ -16,9 +16,9 @@ from unlearn.tensors.encoding import Encoded, Inputs, common_prefix
 
 # Families for which a test shows that losses and gradients behind a shared image equal the separate ones.
 SHARED_PREFIX_FAMILIES = (
-    "aya_vision", "blip-2", "cohere2_vision", "deepseek_vl", "fast_vlm", "gemma3", "glm4v", "idefics2", "idefics3", "internvl",
-    "llava", "llava_next", "llava_onevision", "mistral3", "ovis2", "phi4_multimodal", "qwen2_5_vl", "qwen2_vl",
-    "qwen3_vl", "smolvlm", "vipllava",
+    "aya_vision", "blip-2", "cohere2_vision", "deepseek_vl", "fast_vlm", "gemma3", "glm4v", "idefics2", "idefics3",
+    "internvl", "llava", "llava_next", "llava_onevision", "mistral3", "ovis2", "phi4_multimodal", "qwen2_5_vl",
+    "qwen2_vl", "qwen3_vl", "smolvlm", "vipllava",
 )  # fmt: skip
 LAYERS = ("full_attention", "sliding_attention")  # the kinds of layers that read a row through a mask
 PACKED = ("segments", "rewind")  # what a packed batch has beside the inputs; a test of being packed

@@ -103,6 +103,29 @@ def test_the_order_of_requests_and_the_batch_size_do_not_matter(model: PebenchHf
     assert texts(model, MIXED[::-1]) == one_by_one[::-1]
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 7])
+@pytest.mark.parametrize("share_prefix", [True, False])
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_switch_and_no_batch_size_changes_a_text(
+    model: PebenchHf, llava: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, share_prefix: bool, batch_size: int
+) -> None:
+    monkeypatch.setattr("pebench_tasks.backend.packed_linear.SMALLEST", 0)
+    switched = PebenchHf(str(llava), batch_size=batch_size, device="cpu", packed=packed, share_prefix=share_prefix)
+    assert texts(switched, MIXED) == texts(model, MIXED)
+
+
+def test_a_result_says_where_linear_layers_were_packed(
+    evaluate: Evaluate, llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They round otherwise; the layers of the smallest models are left as they are, and nothing is said."""
+    small = evaluate("pebench_hf", f"pretrained={llava},packed=true", tasks=TASKS[:1], limit=1)
+    assert "packed" not in provenance(small, TASKS[0])["model"]
+    monkeypatch.setattr("pebench_tasks.backend.packed_linear.SMALLEST", 0)
+    packed = evaluate("pebench_hf", f"pretrained={llava},packed=true", tasks=TASKS[:1], limit=1)
+    assert provenance(packed, TASKS[0])["model"]["packed"] is True
+    assert responses(packed) == responses(small)
+
+
 def test_text_only_documents_are_answered(model: PebenchHf) -> None:
     with_image, without = texts(model, [("Who?", picture(1)), ("Who?", None)])
     assert with_image != without
