@@ -217,8 +217,8 @@ def micro_batches(global_batch: int, most: int, devices: int) -> tuple[int, int]
         even = max(size for size in range(1, most + 1) if share % size == 0)
         advice = f"--per_device_train_batch_size {even}"
     raise BenchmarkError(
-        f"--global_batch_size {global_batch} cannot be shared out: {devices} processes with {at_once} samples each "
-        f"(--per_device_train_batch_size) draw {at_once * devices} at once. Give {advice}."
+        f"--global_batch_size {global_batch} cannot be shared out: {at_once} samples a device "
+        f"(--per_device_train_batch_size) times {devices} are {at_once * devices} at once. Give {advice}."
     )
 
 

@@ -2,7 +2,7 @@
 
     loss = NLL(all images, both questions)
 
-NLL is the mean over answer tokens, of a name and of a description in one batch.
+NLL is the mean over answer tokens, of a name and of a description in one batch; with ``--facts`` of a fact, too.
 """
 
 from unlearn.answers import Answers, Terms

@@ -2,7 +2,7 @@
 
     loss = NLL(D^r, both questions); no image of D^f, with either question
 
-D^r is every image that shows nothing of what is forgotten.
+D^r is every image that shows nothing of what is forgotten; with ``--facts`` the facts of the people on them, too.
 """
 
 from unlearn.answers import Answers, Terms
