@@ -67,8 +67,8 @@ def find(
     shortest = input_ids.shape[1] - int(padding.max())
     begun = input_ids.gather(1, padding + torch.arange(shortest - 1, device=input_ids.device))  # all but the last token
     tokens = int((begun == begun[:1]).all(dim=0).long().cumprod(dim=0).sum())
-    is_image = input_ids == model.config.image_token_id
-    if int(is_image.sum()) != int((begun[:, :tokens] == model.config.image_token_id).sum()):
+    of_images = [int((ids == model.config.image_token_id).sum()) for ids in (input_ids, begun[:, :tokens])]
+    if not of_images[0] or of_images[0] != of_images[1]:
         return None  # pictures of several sizes
     places = {images[row]: place for place, row in enumerate(first)}
     device = input_ids.device
@@ -101,8 +101,9 @@ def prefill(shared: SharedPrefix, model: Any, cache: Any, input_ids: torch.Tenso
         _begin(shared.first, shared.tokens, model, input_ids, model_kwargs)
     else:
         name = next(name for name, value in model_kwargs.items() if value is cache)
-        places = list(enumerate(shared.image_of.tolist()))
-        for part, piece in [(part.tolist(), copy.deepcopy(cache)) for part in parts]:
+        unused, places = copy.deepcopy(cache), list(enumerate(shared.image_of.tolist()))
+        for part in (part.tolist() for part in parts):
+            piece = copy.deepcopy(unused)
             _begin(shared.first[part], shared.tokens, model, input_ids, {**model_kwargs, name: piece})
             of_part = [(part.index(image), row) for row, image in places if image in part]
             for whole, layer in zip(cache.layers, piece.layers, strict=True):
