@@ -97,8 +97,8 @@ class Variant(NamedTuple):
 
     @property
     def depths(self) -> tuple[int, int]:
-        """Two depths of the language model from which on every layer adds the same: RMU's layer is there already."""
-        fewest = int(self.hyperparameters["layer"]) + 1 if self.method == "rmu" else 2
+        """Two depths of the language model from which on every layer adds the same: to RMU, one behind its own."""
+        fewest = int(self.hyperparameters["layer"]) + 2 if self.method == "rmu" else 2
         return fewest, fewest + 1
 
 
@@ -138,8 +138,7 @@ def count(variant: Variant, data: Benchmark, folder: Path, layers: int) -> dict[
     """A step without checkpointing ("off"), with it ("on") and of the plain implementation, so many layers deep."""
     trainer = _trainer(variant, data, folder, layers)
     filled = Operations()
-    with filled:
-        trainer.prepare_reference(_Memory)
+    trainer.prepare_reference(lambda: _Memory(filled))
     least, least_reference = _least(trainer, variant)
     off = _trained(trainer)._replace(
         reference=filled.get_total_flops(),
@@ -211,11 +210,15 @@ def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> Me
 
 
 class _Memory:
-    """The part of ``ReferenceCache`` that a run of one step needs, without a disk."""
+    """The part of ``ReferenceCache`` that a run of one step needs, without a disk.
+
+    ``operations`` counts while values are written: not what a run computes once, whatever it draws.
+    """
 
     directory = ""
 
-    def __init__(self) -> None:
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
         self._values: dict[tuple[str, Question], Tensor] = {}
 
     def reload(self) -> None:
@@ -226,7 +229,8 @@ class _Memory:
 
     @contextmanager
     def writer(self, kind: str) -> Iterator["_Writer"]:
-        yield _Writer(kind, self._values)
+        with self._operations:
+            yield _Writer(kind, self._values)
 
     def attach(self, question: Question, wanted: Kinds) -> dict[str, Tensor]:
         found = {kind: self._values[kind, question] for kind in wanted}
@@ -421,7 +425,7 @@ def _row(
         "QLoRA GB": quantised / GB if variant.lora else None,
         "fits": ("yes" if fits else "no") if variant.lora else None,
         "plain TFLOP": plain.step / 1e12,
-        **{f"plain / ours, {passes} epochs": plain.step / spent[passes] for passes in epochs},
+        **{f"plain / ours, {n} epochs": plain.step / spent[n] if name == "off" else None for n in epochs},
         "plain peak GB": (plain.weights + plain.states + sum(plain.peak.values())) / GB,
     }
 

@@ -9,7 +9,7 @@ import pytest
 import seven_b
 import small_llava
 import torch
-from counting import Held, no_numbers
+from counting import Held, Operations, no_numbers
 from seven_b import Counted, Variant, at_depth, count
 from shapes import SHAPES
 from small_llava import OurStep
@@ -109,7 +109,7 @@ def _small(method: str, sizes: small_llava.Sizes, benchmark: Benchmark, folder: 
         model, processor, benchmark, method, small_llava.settings(method, sizes), folder=folder, batch_size=4, epochs=1,
         max_steps=1,
     )  # fmt: skip
-    trainer.prepare_reference(seven_b._Memory)
+    trainer.prepare_reference(lambda: seven_b._Memory(Operations()))
     return trainer
 
 

@@ -46,12 +46,10 @@ def noted_fingerprint(folder: Path) -> str:
 
     To read the weights of a large model takes a minute, in every process.
     """
-    record = read_record(folder)
-    if record is None:
+    record, written = read_record(folder), [path.stat().st_mtime_ns for path in folder.glob("*.safetensors")]
+    if record is None or not written or max(written) > (folder / RUN_RECORD).stat().st_mtime_ns:
         return weights_fingerprint(folder)
-    noted = (folder / RUN_RECORD).stat().st_mtime_ns
-    newer = any(path.stat().st_mtime_ns > noted for path in folder.glob("*.safetensors"))
-    return weights_fingerprint(folder) if newer else str(record["weights"])
+    return str(record["weights"])
 
 
 def surroundings_fingerprint(folder: Path) -> str:
