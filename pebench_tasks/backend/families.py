@@ -251,8 +251,8 @@ def _check_own_adapter(name: str, config: PretrainedConfig) -> None:
     if config.model_type == "phi4_multimodal" and cached_file(name, f"{OWN_ADAPTER}/adapter_config.json", **options):
         raise BenchmarkError(
             f"{name} reads images with an adapter of its own, {OWN_ADAPTER}, which would be left out. Merge it into "
-            f'the model (PeftModel.from_pretrained(model, "{name}", subfolder="{OWN_ADAPTER}"), merge_and_unload), save '
-            "that whole (save_pretrained) with the processor, and give its folder."
+            f'the model (PeftModel.from_pretrained(model, "{name}", subfolder="{OWN_ADAPTER}"), merge_and_unload), '
+            "save that whole (save_pretrained) with the processor, and give its folder."
         )
 
 
