@@ -97,8 +97,8 @@ class Variant(NamedTuple):
 
     @property
     def depths(self) -> tuple[int, int]:
-        """Two depths of the language model from which on every layer adds the same: to RMU, one behind its own."""
-        fewest = int(self.hyperparameters["layer"]) + 2 if self.method == "rmu" else 2
+        """Two depths of the language model from which on every layer adds the same; RMU reads the next one's input."""
+        fewest = int(self.hyperparameters["layer"]) + 3 if self.method == "rmu" else 2
         return fewest, fewest + 1
 
 
