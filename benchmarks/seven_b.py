@@ -494,6 +494,11 @@ def _same(row: Mapping[str, Any], variant: Variant) -> bool:
 
 def _facts(options: argparse.Namespace) -> dict[str, Any]:
     return {
+        "counted": "operations by torch.utils.flop_counter, memory by what is held; not timed, and not on a GPU",
+        "columns": "explained at the head of benchmarks/seven_b.py",
+        "goals": "1.05 times the least without checkpointing; with it 1.5 for LoRA, 1.3 for full training",
+        "fits": f"LoRA in {LORA_GB} GB, QLoRA in {QLORA_GB} GB",
+        "a stored reference": f"its pass over {options.epochs[0]} epoch in the ratio to the least",
         "micro-batch": f"{options.batch_size} positions of each set",
         "adapters": f"rank {gpu_step.LORA.r}",
         "torch": torch.__version__,
