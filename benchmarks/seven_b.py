@@ -56,14 +56,13 @@ from transformers import PrinterCallback
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.versions import training_option
 from unlearn import methods
-from unlearn.data.samples import Question
 from unlearn.tensors import batches, parts
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.forward import Reader
 from unlearn.training import reference
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.reference import StoredReference
-from unlearn.training.reference_store import Kinds
+from unlearn.training.reference_store import ReferenceValues
 
 GB = 1e9
 BACKWARD = 2.5  # of attention, times its forward pass, as the counter has it
@@ -137,11 +136,10 @@ def at_depth(one: Counted, other: Counted, depths: tuple[int, int], layers: int)
 def count(variant: Variant, data: Benchmark, folder: Path, layers: int) -> dict[str, Counted]:
     """A step without checkpointing ("off"), with it ("on") and of the plain implementation, so many layers deep."""
     trainer = _trainer(variant, data, folder, layers)
-    filled = Operations()
-    trainer.prepare_reference(lambda: _Memory(filled))
+    asked = _prepare_reference(trainer)
     least, least_reference = _least(trainer, variant)
     off = _trained(trainer)._replace(
-        reference=filled.get_total_flops(),
+        reference=asked,
         least=least,
         least_reference=least_reference,
         quantised=_quantised(trainer.core),
@@ -164,12 +162,13 @@ def _trained(trainer: MethodTrainer) -> Counted:
         with _phases(trainer.core, held), held, operations:
             return step(*given)
 
-    trainer.training_step = watched  # type: ignore[method-assign]
+    trainer.training_step = watched  # type: ignore[method-assign, assignment]
     trainer.train()
     trainer.training_step = step  # type: ignore[method-assign]
     head = trainer.core.get_output_embeddings()
     copied = trainer.reference._head if isinstance(trainer.reference, StoredReference) else head
-    moved = [p for p in trainer.core.parameters() if p in trainer.optimizer.state]
+    optimizer: Any = trainer.optimizer
+    moved = [p for p in trainer.core.parameters() if p in optimizer.state]
     return Counted(
         step=operations.get_total_flops(),
         weights=_bytes(trainer.core) + (0 if copied is head else _bytes(copied)),
@@ -199,6 +198,7 @@ def _plain(trainer: MethodTrainer, variant: Variant) -> Counted:
 
 def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> MethodTrainer:
     dtype = torch.bfloat16 if variant.lora else torch.float32
+    processor: Any
     model, processor = SHAPES[variant.model].model(data, dtype, tiny=variant.tiny, layers=layers)
     tuned = parts.tune(model, TUNE, gpu_step.LORA if variant.lora else None)
     trainer = small_llava.trainer(
@@ -209,40 +209,20 @@ def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> Me
     return trainer
 
 
-class _Memory:
-    """The part of ``ReferenceCache`` that a run of one step needs, without a disk.
+def _prepare_reference(trainer: MethodTrainer) -> float:
+    """Operations of the pass that computes the reference's values, but not what a run computes once in any case."""
+    operations, compute = Operations(), reference.compute
 
-    ``operations`` counts while values are written: not what a run computes once, whatever it draws.
-    """
+    def watched(*given: Any, **named: Any) -> ReferenceValues:
+        with operations:
+            return compute(*given, **named)
 
-    directory = ""
-
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
-        self._values: dict[tuple[str, Question], Tensor] = {}
-
-    def reload(self) -> None:
-        pass
-
-    def missing(self, kind: str, questions: Sequence[Question]) -> list[Question]:
-        return [question for question in questions if (kind, question) not in self._values]
-
-    @contextmanager
-    def writer(self, kind: str) -> Iterator["_Writer"]:
-        with self._operations:
-            yield _Writer(kind, self._values)
-
-    def attach(self, question: Question, wanted: Kinds) -> dict[str, Tensor]:
-        found = {kind: self._values[kind, question] for kind in wanted}
-        return {f"reference_{kind}": value[:, 0] if kind == "logp" else value for kind, value in found.items()}
-
-
-class _Writer(NamedTuple):
-    kind: str
-    values: dict[tuple[str, Question], Tensor]
-
-    def add(self, entries: Sequence[tuple[Question, Tensor]]) -> None:
-        self.values.update({(self.kind, question): value for question, value in entries})
+    reference.compute = watched
+    try:
+        trainer.prepare_reference()
+    finally:
+        reference.compute = compute
+    return float(operations.get_total_flops())
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def _small(method: str, sizes: small_llava.Sizes, benchmark: Benchmark, folder: 
         model, processor, benchmark, method, small_llava.settings(method, sizes), folder=folder, batch_size=4, epochs=1,
         max_steps=1,
     )  # fmt: skip
-    trainer.prepare_reference(lambda: seven_b._Memory(Operations()))
+    trainer.prepare_reference()
     return trainer
 
 
