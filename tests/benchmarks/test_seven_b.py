@@ -9,7 +9,7 @@ import pytest
 import seven_b
 import small_llava
 import torch
-from counting import Held, Operations, no_numbers
+from counting import Held, no_numbers
 from seven_b import Counted, Variant, at_depth, count
 from shapes import SHAPES
 from small_llava import OurStep
