@@ -169,7 +169,7 @@ class Operations(FlopCounterMode):
 
     def __init__(self) -> None:
         super().__init__(display=False)
-        self.mod_tracker = _NoModules()
+        self.mod_tracker: Any = _NoModules()
 
 
 class _NoModules:

@@ -138,7 +138,8 @@ def count(variant: Variant, data: Benchmark, folder: Path, layers: int) -> dict[
     """A step without checkpointing ("off"), with it ("on") and of the plain implementation, so many layers deep."""
     trainer = _trainer(variant, data, folder, layers)
     filled = Operations()
-    trainer.prepare_reference(lambda: _Memory(filled))
+    memory: Any = _Memory(filled)
+    trainer.prepare_reference(lambda: memory)
     least, least_reference = _least(trainer, variant)
     off = _trained(trainer)._replace(
         reference=filled.get_total_flops(),
@@ -164,12 +165,13 @@ def _trained(trainer: MethodTrainer) -> Counted:
         with _phases(trainer.core, held), held, operations:
             return step(*given)
 
-    trainer.training_step = watched  # type: ignore[method-assign]
+    watching: Any = trainer
+    watching.training_step = watched
     trainer.train()
-    trainer.training_step = step  # type: ignore[method-assign]
+    watching.training_step = step
     head = trainer.core.get_output_embeddings()
     copied = trainer.reference._head if isinstance(trainer.reference, StoredReference) else head
-    moved = [p for p in trainer.core.parameters() if p in trainer.optimizer.state]
+    moved = [p for p in trainer.core.parameters() if p in watching.optimizer.state]
     return Counted(
         step=operations.get_total_flops(),
         weights=_bytes(trainer.core) + (0 if copied is head else _bytes(copied)),
@@ -200,10 +202,11 @@ def _plain(trainer: MethodTrainer, variant: Variant) -> Counted:
 def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> MethodTrainer:
     dtype = torch.bfloat16 if variant.lora else torch.float32
     model, processor = SHAPES[variant.model].model(data, dtype, tiny=variant.tiny, layers=layers)
+    any_processor: Any = processor
     tuned = parts.tune(model, TUNE, gpu_step.LORA if variant.lora else None)
     trainer = small_llava.trainer(
-        tuned, processor, data, variant.method, variant.hyperparameters, folder=folder, batch_size=variant.batch_size,
-        epochs=1, max_steps=1, bf16=not variant.lora, save_strategy="no", logging_strategy="no", report_to=[],
+        tuned, any_processor, data, variant.method, variant.hyperparameters, folder=folder,
+        batch_size=variant.batch_size, epochs=1, max_steps=1, bf16=not variant.lora, save_strategy="no", logging_strategy="no", report_to=[],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer

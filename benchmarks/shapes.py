@@ -86,7 +86,7 @@ def _tokenizer(data: Benchmark, marker: str, **roles: str) -> PreTrainedTokenize
     )
 
 
-def _ids(words: PreTrainedTokenizerFast, **names: str) -> dict[str, int]:
+def _ids(words: PreTrainedTokenizerFast, **names: str) -> Settings:
     known = words.get_vocab()
     return {name: known[token] for name, token in names.items()}
 
@@ -183,7 +183,7 @@ def smolvlm(data: Benchmark, text: Settings, tower: Settings, dtype: torch.dtype
         end_of_utterance_token="<end_of_utterance>",
     )
     scale, side = 3, tower["image_size"]
-    sizes = {"size": {"longest_edge": side}, "max_image_size": {"longest_edge": side}}
+    sizes: Settings = {"size": {"longest_edge": side}, "max_image_size": {"longest_edge": side}}
     processor = SmolVLMProcessor(
         image_processor=SmolVLMImageProcessor(**sizes, do_image_splitting=False),
         tokenizer=words,
@@ -192,7 +192,7 @@ def smolvlm(data: Benchmark, text: Settings, tower: Settings, dtype: torch.dtype
         chat_template=words.chat_template,
     )
     config = SmolVLMConfig(
-        image_token_id=words.convert_tokens_to_ids("<image>"),
+        **_ids(words, image_token_id="<image>"),
         tie_word_embeddings=False,
         scale_factor=scale,
         vision_config=tower,
