@@ -202,8 +202,9 @@ def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> Me
     model, processor = SHAPES[variant.model].model(data, dtype, tiny=variant.tiny, layers=layers)
     tuned = parts.tune(model, TUNE, gpu_step.LORA if variant.lora else None)
     trainer = small_llava.trainer(
-        tuned, processor, data, variant.method, variant.hyperparameters, folder=folder, batch_size=variant.batch_size,
-        epochs=1, max_steps=1, bf16=not variant.lora, save_strategy="no", logging_strategy="no", report_to=[],
+        tuned, processor, data, variant.method, variant.hyperparameters, folder=folder,
+        batch_size=variant.batch_size, epochs=1, max_steps=1, bf16=not variant.lora, save_strategy="no",
+        logging_strategy="no", report_to=[],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -19,9 +19,9 @@ DTYPES = (torch.float32, torch.bfloat16)
 SMALLEST = 2**18  # entries of a weight, 512 x 512; below, nothing was gained
 # Families for which a test shows that packed layers answer with the same texts; the code of others may read a weight.
 PROVEN = (
-    "aya_vision", "cohere2_vision", "deepseek_vl", "gemma3", "gemma4", "glm4v", "idefics2", "idefics3", "internvl",
-    "kimi_k25", "lfm2_vl", "llama4", "llava", "llava_next", "llava_onevision", "mistral3", "mllama", "ovis2",
-    "paligemma", "phi4_multimodal", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_vl", "smolvlm", "vipllava",
+    "aya_vision", "cohere2_vision", "deepseek_vl", "fast_vlm", "gemma3", "gemma4", "glm4v", "idefics2", "idefics3",
+    "internvl", "kimi_k25", "lfm2_vl", "llama4", "llava", "llava_next", "llava_onevision", "mistral3", "mllama",
+    "ovis2", "paligemma", "phi4_multimodal", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_vl", "smolvlm", "vipllava",
 )  # fmt: skip
 
 

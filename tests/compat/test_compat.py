@@ -119,7 +119,7 @@ def test_a_feature_is_fine_only_where_all_its_tests_ran_and_passed(tmp_path: Pat
     plugin = compat.FEATURES["plugin"][0]
     everything[f"{plugin}::test_one"] = everything.pop(plugin)
     well = compat.features_of(everything)
-    assert well["packed questions"] == "3 passed"
+    assert well["packed questions"] == "4 passed"
     assert well["plugin"] == "1 passed"
     assert (
         compat.features_of(everything | {f"{plugin}::test_two": "skipped: why"})["plugin"] == "test_two: skipped: why"

@@ -66,7 +66,7 @@ def unlearn(benchmark: Benchmark, build: Callable[[str], Built], tmp_path: Path)
             settings={},
             facts={"method": "kl", "target": "person", "forget": "forget20", "data": "", "split": split.split_id},
             tuning=Tuning(("lm",), Lora(8, 16, dropout), merge),
-            reference_cache=pytest.fail,  # adapters switched off need none
+            reference_folder=pytest.fail,  # adapters switched off need none
         )
 
     return unlearn
