@@ -36,7 +36,11 @@ OVERRULED = {
     "gradient_accumulation_steps": ("global_batch_size",),
     "global_batch_size": ("gradient_accumulation_steps",),
 }
-CONTRADICTORY = (("draws_per_concept", "max_steps"), ("global_batch_size", "gradient_accumulation_steps"))
+CONTRADICTORY = (
+    ("draws_per_concept", "max_steps"),
+    ("draws_per_concept", "num_train_epochs"),
+    ("global_batch_size", "gradient_accumulation_steps"),
+)
 
 
 def _option(default: Any, text: str) -> Any:
@@ -74,7 +78,7 @@ class UnlearnArguments:
         0, "samples that a step draws on all devices together; how many micro-batches that is follows from it"
     )
     draws_per_concept: int = _option(
-        0, "how often each forgotten person or event is drawn in all, from which the number of steps follows"
+        0, "how often a forgotten person or event is drawn on average, from which the number of steps follows"
     )
     tune: list[str] = field(
         default_factory=lambda: ["lm", "projector"],
@@ -206,20 +210,15 @@ def micro_batches(global_batch: int, most: int, devices: int) -> tuple[int, int]
 
     Raises ``BenchmarkError`` where that does not come out even.
     """
-    at_once = min(most, max(1, global_batch // devices))
-    times, rest = divmod(global_batch, at_once * devices)
-    if not rest:
-        return at_once, times
-    if global_batch % devices:
-        advice = f"--global_batch_size {devices * -(-global_batch // devices)}, or another number of processes"
-    else:
-        share = global_batch // devices
-        even = max(size for size in range(1, most + 1) if share % size == 0)
-        advice = f"--per_device_train_batch_size {even}"
-    raise BenchmarkError(
-        f"--global_batch_size {global_batch} cannot be shared out: {at_once} samples a device "
-        f"(--per_device_train_batch_size) times {devices} are {at_once * devices} at once. Give {advice}."
-    )
+    share, rest = divmod(global_batch, devices)
+    if rest:
+        even = devices * -(-global_batch // devices)
+        raise BenchmarkError(
+            f"--global_batch_size {global_batch} cannot be shared out among {devices} devices. Give "
+            f"--global_batch_size {even}, or another number of processes."
+        )
+    at_once = max(size for size in range(1, most + 1) if share % size == 0)
+    return at_once, share // at_once
 
 
 def parse_training(argv: Sequence[str]) -> "TrainingArguments":
@@ -257,8 +256,8 @@ def _parse_options(
         values = _read_config(str(config), known - {"config"})
         for other, name in _overruled(values, given).items():
             log.info("--%s is given, so the recipe's %s %s does not count", name, other, values.pop(other))
-        if "lora" in given and not namespace.lora:  # then a recipe's adapters are not saved either
-            values.pop("save", None)
+        if "lora" in given and not namespace.lora:
+            values.pop("save", None)  # of adapters that there are not
         parser.set_defaults(config=config, **values)
         namespace, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -307,7 +306,7 @@ def _read_config(name: str, known: set[str]) -> dict[str, Any]:
         if shared == path.stem:
             raise BenchmarkError(f"{path}: its base is itself.")
         base = _read_config(str(path.with_name(f"{shared}.yaml")), known)
-        weaker = _overruled(base, values)
+        weaker = {*_overruled(base, values), *(["save"] if values.get("lora") is False else [])}
         values = {**{key: value for key, value in base.items() if key not in weaker}, **values}
     for key in values:
         if key not in known:

@@ -106,6 +106,7 @@ class PebenchHf(lmms):
             ).to(self.device)
             self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
             self.packed = wants_packing(packed, self.model) and pack(self.model) > 0
+            self._share_prefix = share_prefix
             self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
             if self.own_settings.alone:
                 self.size = BatchSize(1)
@@ -113,7 +114,6 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
-        self._share_prefix = share_prefix
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
         self._answers = False  # whether a batch was answered
@@ -179,6 +179,7 @@ class PebenchHf(lmms):
             device=self.device.type,
             trust_remote_code=str(trust_remote_code),
             packed=str(self.packed),
+            share_prefix=str(self._share_prefix),
         )
         return Journal(folder, facts, self.rank)
 

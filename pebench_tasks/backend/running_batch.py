@@ -52,8 +52,8 @@ class RunningBatch:
         if self.fast:
             give_room(self.cache, min(self._most, ROOM) + (prompt - shared.tokens if shared else 0))
         if shared:
-            self.ids = shared_prefix.padded_behind(shared, input_ids, model_kwargs)
-            outputs = shared_prefix.prefill(shared, model, self.cache, self.ids, model_kwargs)
+            prompts = shared_prefix.padded_behind(shared, input_ids, model_kwargs)
+            outputs = shared_prefix.prefill(shared, model, self.cache, prompts, model_kwargs)
         else:
             outputs = model._prefill(input_ids, config, model_kwargs)
         # Without the pictures: they are in the cache now, and would be encoded again with every token.

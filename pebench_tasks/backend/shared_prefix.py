@@ -62,7 +62,8 @@ def find(
     mask = model_kwargs.get("attention_mask")
     padding = (torch.ones_like(input_ids) if mask is None else mask).eq(0).sum(dim=-1, keepdim=True)
     first = [images.index(image) for image in dict.fromkeys(images)]
-    if len(first) == len(images) and not padding.any() and input_ids.numel() <= _tokens_at_once(model):
+    in_one_part = len(images) == 1 or input_ids.numel() <= _tokens_at_once(model)
+    if len(first) == len(images) and not padding.any() and in_one_part:
         return None
     shortest = input_ids.shape[1] - int(padding.max())
     begun = input_ids.gather(1, padding + torch.arange(shortest - 1, device=input_ids.device))  # all but the last token

@@ -218,7 +218,8 @@ def _read_manifest(directory: Path) -> Row:
         for table in TABLES:
             manifest["files"][f"{table}.parquet"]["sha256"], manifest["files"][f"{table}.parquet"]["bytes"]
         if entry := manifest.get(MATCHED):
-            entry["fingerprint"], [entry["files"][f"{table}.parquet"] for table in MATCHED_TABLES]
+            files = [entry["files"][f"{table}.parquet"] for table in MATCHED_TABLES]
+            entry["fingerprint"], [(file["sha256"], file["bytes"]) for file in files]
         for target in TARGETS:
             for ratio in RATIOS:
                 manifest["splits"][target][ratio]["ids"], manifest["splits"][target][ratio]["split_id"]

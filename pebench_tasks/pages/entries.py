@@ -174,7 +174,7 @@ def _role(result: Result) -> str:
 
 def _distinct(results: Sequence[Result], called: Sequence[str]) -> list[str]:
     """The names, where two are alike with as much of the paths of their results as tells them apart."""
-    paths = [result.samples_file.absolute() for result in results]
+    paths = [result.samples_file.resolve() for result in results]
     if twice := [path for path in paths if paths.count(path) > 1]:
         raise BenchmarkError(f"{twice[0]} is given twice. Name the results of different models.")
     names = list(called)

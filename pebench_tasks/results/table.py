@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
 
 # In what two results of the same model may differ when it was scored again; else they are of different questions.
 OF_A_RUN = {"Goal models", "PEBench version", "lmms-eval version"}
+# In what they may not: a method whose steps were all rounded away left the weights of another model.
+OF_A_MODEL = ("weights", "dtype", "backend", "method", "target", "split")
 
 
 class Found(NamedTuple):
@@ -95,21 +97,22 @@ def find_results(given: Iterable[Path | str | Result | Rescored]) -> Found:
     count in any case. Raises ``BenchmarkError`` for paths without results.
     """
     found: list[Result] = []
-    in_folders: list[Result] = []
+    named: set[Path] = set()
     unusable: list[tuple[Path, str]] = []
     for one in given:
-        if not isinstance(one, Path | str):
-            found.append(one.result if isinstance(one, Rescored) else one)
-            continue
-        path = Path(one)
-        folders = result_folders(path)
-        behind = _behind(path, folders)
+        if isinstance(one, Path | str):
+            folders = result_folders(Path(one))
+            behind = _behind(Path(one), folders)
+            unusable += [passed for folder in folders for passed in passed_over(folder)]
+        else:
+            folders, behind = [], [one.result if isinstance(one, Rescored) else one]
         found += behind
-        in_folders += behind if folders else []
-        unusable += [passed for folder in folders for passed in passed_over(folder)]
-    replaced = {result.samples_file: (result, other) for result, other in _repeated(in_folders)}
+        named |= {result.samples_file.resolve() for result in behind if not folders}
+    in_folders = {result.samples_file.resolve(): result for result in found}
+    repeated = _repeated(result for file, result in in_folders.items() if file not in named)
+    replaced = {result.samples_file.resolve(): (result, other) for result, other in repeated}
     older = [(result.results_file, _replaced_by(result, other)) for result, other in replaced.values()]
-    return Found([result for result in found if result.samples_file not in replaced], unusable + older)
+    return Found([result for result in found if result.samples_file.resolve() not in replaced], unusable + older)
 
 
 def _behind(path: Path, folders: Sequence[Path]) -> list[Result]:
@@ -132,31 +135,39 @@ def _repeated(results: Iterable[Result]) -> Iterator[tuple[Result, Result]]:
     """The results that another one of the same model and questions replaces, each with that one.
 
     ``pebench score`` and lmms-eval name a checkpoint's folder differently, so a model that both have scored has two.
-    The newest counts, of those whose forgotten scenes had a Goal to be compared with if there are any.
+    The newest counts, of those that have scores, and of these of those whose forgotten scenes had a Goal to be compared
+    with, if there are any.
     """
     counting: list[Result] = []
-    for result in sorted(results, key=lambda one: (not _lacks_goal(one), age(one.results_file)), reverse=True):
+    for result in sorted(results, key=_worth, reverse=True):
         if other := next((one for one in counting if _repeats(result, one)), None):
             yield result, other
         else:
             counting.append(result)
 
 
-def _lacks_goal(result: Result) -> bool:
-    return any(name.endswith(TRUTH_ONLY) for name in result.metrics)
+def _worth(result: Result) -> tuple[bool, bool, tuple[int, str]]:
+    lacks_goal = any(name.endswith(TRUTH_ONLY) for name in result.metrics)
+    return not result.provenance.withheld, not lacks_goal, age(result.results_file)
 
 
 def _replaced_by(result: Result, other: Result) -> str:
-    what = "is newer" if age(other.results_file) > age(result.results_file) else "was scored with Goal responses"
+    (scored, goal, written), (other_scored, other_goal, other_written) = _worth(result), _worth(other)
+    if other_scored > scored:
+        what = "has its scores"
+    elif other_goal > goal:
+        what = "was scored with Goal responses"
+    else:
+        what = "is newer" if other_written > written else "is as new"
     return f"{result.task} of the same model in {other.results_file.parent.name}/{other.results_file.name} {what}"
 
 
 def _repeats(result: Result, other: Result) -> bool:
-    """Whether two results are of the same weights, loaded alike, and of the same questions."""
+    """Whether two results are of the same weights, made and loaded alike, and of the same questions."""
     first, second = result.provenance.model, other.provenance.model
-    if result.results_file == other.results_file or differences(result, other).keys() - OF_A_RUN:
+    if any(getattr(first, name) != getattr(second, name) for name in OF_A_MODEL):
         return False
-    if (first.weights, first.dtype, first.backend) != (second.weights, second.dtype, second.backend):
+    if differences(result, other).keys() - OF_A_RUN:
         return False
     if first.weights is not None:
         return True

@@ -102,11 +102,22 @@ def train_mode(model: "nn.Module") -> None:
     """Put what trains into train mode and what is frozen into evaluation mode: no dropout there, no new statistics.
 
     A module trains if one of the parameters in it does; one without parameters (a dropout) goes with the module that
-    it lies in.
+    it lies in. Layers keep the flag by which transformers checkpoints them, since the gradient of a trained projector
+    comes through a frozen language model; what lies in them has its own.
     """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
     model.train()
     for module in _frozen(model):
         module.eval()
+        for layer in module.modules():
+            if isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
+                layer.training = not _drops_itself(layer)
+
+
+def _drops_itself(layer: "nn.Module") -> bool:
+    """Whether a layer calls a dropout as a function, which then goes by its own flag (OPT's does)."""
+    return any("dropout" in name and isinstance(value, float) and value > 0 for name, value in vars(layer).items())
 
 
 def _frozen(model: "nn.Module") -> "Iterator[nn.Module]":

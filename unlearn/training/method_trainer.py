@@ -75,6 +75,7 @@ class MethodTrainer(Trainer):
         vars(model.config).update(configuration)
         if self.is_fsdp_enabled:
             self._name_fsdp_units()
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             self._refuse_two_kinds()
         self._verify()
 
@@ -92,12 +93,12 @@ class MethodTrainer(Trainer):
     def _refuse_two_kinds(self) -> None:
         """Refuse sets that ask with an image and without: a process whose batch shows none runs no vision tower.
 
-        The others would wait for ever for its part of the tower's weights.
+        The others would wait for ever for its part of the tower's weights, or of the projector's gradients.
         """
         if mixed := [name for name, chosen in self.positions.sets.items() if len(chosen.kinds()) > 1]:
             raise BenchmarkError(
-                f"The set {mixed[0]} asks with an image and without, which FSDP cannot train. Use "
-                "unlearn/launch/ddp.yaml, or leave --facts out."
+                f"The set {mixed[0]} asks with an image and without, which neither FSDP nor DeepSpeed can train. "
+                "Use unlearn/launch/ddp.yaml, or leave --facts out."
             )
 
     def _verify(self) -> None:

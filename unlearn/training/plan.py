@@ -53,7 +53,7 @@ class Plan:
         """How many positions the whole run draws."""
         steps = self.arguments.max_steps
         if steps <= 0:
-            steps = math.ceil(self.arguments.num_train_epochs * len(self.positions) / self.positions_a_step)
+            steps = math.ceil(self.arguments.num_train_epochs * (len(self.positions) // self.positions_a_step))
         return steps * self.positions_a_step
 
     @property
@@ -123,8 +123,9 @@ def make_plan(
     balanced = method if isinstance(method, Balanced) else None
     if balanced and arguments.train_batch_size < balance.LEAST_BATCH:
         raise BenchmarkError(
-            "--balance bgd shares out every device's batch: --per_device_train_batch_size must be at least "
-            f"{balance.LEAST_BATCH}, not {arguments.train_batch_size}."
+            f"--balance bgd shares out every device's batch: {balance.LEAST_BATCH} samples at least, not "
+            f"{arguments.train_batch_size}. Give --per_device_train_batch_size {balance.LEAST_BATCH} or more and a "
+            f"--global_batch_size of {balance.LEAST_BATCH * arguments.world_size} or more."
         )
     unasked = [name for name in methods.needed_sets(method) if name not in sets]
     # A copy: the last call's padding stays in a tokenizer, and would be saved with it.

@@ -46,8 +46,9 @@ def noted_fingerprint(folder: Path) -> str:
 
     To read the weights of a large model takes a minute, in every process.
     """
-    record, written = read_record(folder), [path.stat().st_mtime_ns for path in folder.glob("*.safetensors")]
-    if record is None or not written or max(written) > (folder / RUN_RECORD).stat().st_mtime_ns:
+    # The time of a file's last change of any kind, which no copy can keep.
+    record, changed = read_record(folder), [path.stat().st_ctime_ns for path in folder.glob("*.safetensors")]
+    if record is None or not changed or max(changed) > (folder / RUN_RECORD).stat().st_ctime_ns:
         return weights_fingerprint(folder)
     return str(record["weights"])
 

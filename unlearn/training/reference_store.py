@@ -2,8 +2,8 @@
 
 A folder belongs to one start model, benchmark, wording and dtype, and serves every run with them. Each process adds one
 file of what it has computed, which never changes afterwards. (The last digits of a value depend on the batch it was
-computed in: two runs that share a folder agree with each other to the last bit, a run of its own may differ from them
-in the seventh digit.)
+computed in: two runs of one process that share a folder agree with each other to the last bit, others may differ in the
+seventh digit.)
 """
 
 import json

@@ -266,11 +266,57 @@ def test_other_weights_or_weights_that_are_loaded_otherwise_are_another_model(
     assert {row["model"] for row in rows(tmp_path / "out")} == {"gd", "mine__gd"}
 
 
-def test_a_results_file_that_is_named_counts(benchmark: Benchmark, tmp_path: Path) -> None:
+def change(folder: Path, **said: Any) -> None:
+    """Let a person's results say something else, with their time kept; ``model=`` is added to what they say of it."""
+    (path,) = folder.glob("*_results.json")
+    time, content = path.stat().st_mtime_ns, json.loads(path.read_text())
+    provenance = content["results"]["pebench_people"]["provenance,none"]
+    provenance |= {**said, "model": provenance["model"] | said.get("model", {})}
+    path.write_text(json.dumps(content))
+    os.utime(path, ns=(time, time))
+
+
+def test_methods_that_left_the_weights_as_they_were_stay_models_of_their_own(
+    benchmark: Benchmark, tmp_path: Path
+) -> None:
+    """Where 16 bits round all steps away, Finetuned and a method that did nothing have the same weights."""
     scores = tmp_path / "scores"
     write_result(scores, benchmark, "person", "gd", forgets, method="gd")
     score_again(scores, benchmark, "person", knows, method="gd")
-    one(tmp_path, *scores.glob("*/*_results.json"))
+    change(scores / "mine__gd", model={"method": "finetune", "target": "", "split": ""})
+    one(tmp_path, scores)
+    assert {row["model"] for row in rows(tmp_path / "out")} == {"gd", "mine__gd"}
+
+
+def test_a_result_whose_scores_are_withheld_replaces_none_that_has_some(benchmark: Benchmark, tmp_path: Path) -> None:
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "person", "gd", knows, method="gd")
+    score_again(scores, benchmark, "person", knows, method="gd")
+    change(scores / "mine__gd", withheld="The images of 3 documents were never read.")
+    page = one(tmp_path, scores)
+    assert "results.json has its scores" in page
+    assert [(row["model"], row["value"]) for row in rows(tmp_path / "out", figure="retain")] == [("gd", "100.0")]
+
+
+def test_a_folder_under_two_names_is_given_twice(
+    benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no model that another one replaces."""
+    write_result(tmp_path / "scores", benchmark, "person", "gd", forgets, method="gd")
+    monkeypatch.chdir(tmp_path)
+    for again in (tmp_path / "scores", Path("scores/../scores/gd")):
+        with pytest.raises(BenchmarkError, match=r"scores/gd/\d+_\d+_samples_pebench_people.jsonl is given twice"):
+            one(tmp_path, Path("scores"), again)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_results_file_that_is_named_counts(benchmark: Benchmark, tmp_path: Path, *, beside: bool) -> None:
+    """Also beside the folder that it lies in."""
+    scores = tmp_path / "scores"
+    write_result(scores, benchmark, "person", "gd", forgets, method="gd")
+    score_again(scores, benchmark, "person", knows, method="gd")
+    files = list(scores.glob("*/*_results.json"))
+    one(tmp_path, *([scores, *scores.glob("gd/*_results.json")] if beside else files))
     assert len(rows(tmp_path / "out", figure="retain")) == 2
 
 

@@ -121,6 +121,22 @@ def test_gradient_checkpointing_changes_no_loss(make: MakeTrainer, method: str, 
 
 
 @pytest.mark.parametrize("lora", [None, Lora(4, 8, 0.0)])
+def test_checkpointing_saves_the_activations_of_a_frozen_language_model_too(
+    make: MakeTrainer, lora: Lora | None
+) -> None:
+    """The gradient of a trained projector comes through all of it."""
+    name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)
+    saved = []
+    for on in (False, True):
+        made = make("ga", tune=["projector"], lora=lora, max_steps=1, **{name: on})
+        kept: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.numel()) or t, lambda t: t):
+            made.train()
+        saved.append(sum(kept))
+    assert saved[1] < saved[0] / 2
+
+
+@pytest.mark.parametrize("lora", [None, Lora(4, 8, 0.0)])
 def test_checkpointing_runs_no_backward_pass_in_a_frozen_tower(make: MakeTrainer, lora: Lora | None) -> None:
     """transformers' own hooks run one for gradients of the patches, which nothing asks for; the weights are equal."""
     name = training_option("activation_checkpointing", TrainingArguments.__dataclass_fields__)

@@ -33,7 +33,9 @@ def unlearned(
 
 @pytest.fixture
 def copied(finetuned: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finetuned, tmp_path / "finetuned"))
+    folder = Path(shutil.copytree(finetuned, tmp_path / "finetuned"))
+    (folder / "pebench_run.json").touch()  # written last, as training does
+    return folder
 
 
 def read(folder: Path) -> record.Record:
