@@ -309,14 +309,11 @@ def test_a_folder_under_two_names_is_given_twice(
             one(tmp_path, Path("scores"), again)
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_a_results_file_that_is_named_counts(benchmark: Benchmark, tmp_path: Path, *, beside: bool) -> None:
-    """Also beside the folder that it lies in."""
+def test_a_results_file_that_is_named_counts(benchmark: Benchmark, tmp_path: Path) -> None:
     scores = tmp_path / "scores"
     write_result(scores, benchmark, "person", "gd", forgets, method="gd")
     score_again(scores, benchmark, "person", knows, method="gd")
-    files = list(scores.glob("*/*_results.json"))
-    one(tmp_path, *([scores, *scores.glob("gd/*_results.json")] if beside else files))
+    one(tmp_path, *scores.glob("*/*_results.json"))
     assert len(rows(tmp_path / "out", figure="retain")) == 2
 
 
