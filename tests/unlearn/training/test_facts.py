@@ -137,5 +137,6 @@ def test_fsdp_is_refused_a_set_that_asks_with_an_image_and_without(
     made = make("finetune")
     made._refuse_two_kinds()
     made.positions.sets = build_sets(benchmark, ["everything"], options=SetOptions(facts=True))
-    with pytest.raises(BenchmarkError, match="The set everything asks with an image and without, which FSDP"):
+    said = "The set everything asks with an image and without, which neither FSDP nor DeepSpeed can train"
+    with pytest.raises(BenchmarkError, match=said):
         made._refuse_two_kinds()
