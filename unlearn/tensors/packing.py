@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pebench_tasks.backend.shared_prefix import MASKED_ATTENTION
 from unlearn.losses import IGNORED
 from unlearn.tensors.encoding import Encoded, Inputs, common_prefix
 
@@ -21,7 +22,7 @@ SHARED_PREFIX_FAMILIES = (
     "qwen2_vl", "qwen3_vl", "smolvlm", "vipllava",
 )  # fmt: skip
 LAYERS = ("full_attention", "sliding_attention")  # the kinds of layers that read a row through a mask
-PACKED = ("segments", "rewind")  # what a packed batch has beside the inputs; a test of being packed
+PACKED = ("segments", "rewind")  # what only a packed batch has of each token, beside the inputs
 
 
 def shares_prefix(model: Any) -> str:
@@ -33,7 +34,7 @@ def shares_prefix(model: Any) -> str:
     if others := set(getattr(text, "layer_types", None) or []) - set(LAYERS):
         return f"its language model has layers of the kind {min(others)}"
     attention = text._attn_implementation
-    return "" if attention in ("sdpa", "eager") else f"the attention {attention} takes no mask of blocks"
+    return "" if attention in MASKED_ATTENTION else f"the attention {attention} takes no mask of blocks"
 
 
 def pack(unit: Sequence[Encoded]) -> Inputs:

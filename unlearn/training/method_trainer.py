@@ -133,8 +133,9 @@ class MethodTrainer(Trainer):
         spread = self.is_fsdp_enabled or self.is_deepspeed_enabled
         head = reference.frozen_head(self.core, copied=spread)
         wanted: dict[Question, Kinds] = {}
+        own = self.plan.own_positions
         for name, needed in kinds.items():
-            for position in self.plan.own_positions:
+            for position in own:
                 for question in self.positions.at(name, position):
                     wanted[question] = wanted.get(question, set()) | needed
         every = set().union(*kinds.values())
@@ -163,7 +164,7 @@ class MethodTrainer(Trainer):
             values.add(kind, found, computed.places[kind])
         self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast, behind)
         self.positions.values, self.positions.wanted = values, kinds
-        self.positions.last = self.plan.own_positions[-1]
+        self.positions.last = own[-1]
         return len(lacking)
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:

@@ -42,14 +42,14 @@ def weights_fingerprint(folder: Path) -> str:
 
 
 def noted_fingerprint(folder: Path) -> str:
-    """``weights_fingerprint`` as the folder's record has it, where no file of weights was written after the record.
+    """``weights_fingerprint`` as the folder's record has it; "" where a file of weights was changed after the record.
 
-    To read the weights of a large model takes a minute, in every process.
+    Also where there is no record, or are no weights. To read those of a large model takes a minute, in every process.
     """
     # The time of a file's last change of any kind, which no copy can keep.
     record, changed = read_record(folder), [path.stat().st_ctime_ns for path in folder.glob("*.safetensors")]
     if record is None or not changed or max(changed) > (folder / RUN_RECORD).stat().st_ctime_ns:
-        return weights_fingerprint(folder)
+        return ""
     return str(record["weights"])
 
 

@@ -108,11 +108,13 @@ def train_from_options(
     if arguments.draws_per_concept and split:
         training_arguments = with_draws(training_arguments, arguments.draws_per_concept, len(split.forget_ids))
     dtype = dtype_of(arguments.dtype, training_arguments.device)
+    noted = record.noted_fingerprint(folder) if folder else arguments.model
+    weights = noted if noted or folder is None else record.weights_fingerprint(folder)
     settings = {
         **arguments.as_dict(),
         "dtype": str(dtype).removeprefix("torch."),
         "replay": max(chosen.replay_share for chosen in sets.values()),
-        "start": record.noted_fingerprint(folder) if folder else arguments.model,
+        "start": weights,
         "data_fingerprint": benchmark.fingerprint,
         "split": split.split_id if split else "",
     }
@@ -124,7 +126,8 @@ def train_from_options(
         beside=arguments.lora,
     )  # fmt: skip
     start = folder or Path(snapshot_download(arguments.model, local_files_only=True))
-    weights = record.weights_fingerprint(start)
+    if noted:  # what is trained is known by what was read, not by a note of it
+        weights = record.weights_fingerprint(start)
     if folder:
         settings["start"] = weights
     facts = {
