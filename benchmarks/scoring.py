@@ -19,7 +19,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pebench_tasks.backend.pebench_hf import PebenchHf
+from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.synthetic.build import build_synthetic
 
 TASKS = {"names": ("pebench_people", "name"), "scenes": ("pebench_events", "scene")}
@@ -169,6 +170,29 @@ def _print(found: dict[str, Any], batch_size: str, device: str) -> None:
 # Cost per document
 
 
+def requests_for(
+    models: Iterable[PebenchHf], benchmark: Benchmark, documents: Sequence[dict[str, str]], new_tokens: int
+) -> list[Instance]:
+    """Requests for documents of an ``image`` and a ``question``, which the models are told of."""
+
+    def messages(doc: dict[str, str]) -> list[dict[str, Any]]:
+        content = [{"type": "image", "url": benchmark.image(doc["image"])}, {"type": "text", "text": doc["question"]}]
+        return [{"role": "user", "content": content}]
+
+    for model in models:
+        model.task_dict = {"own": {"test": datasets.Dataset.from_list(list(documents))}}
+    settings = {"max_new_tokens": new_tokens, "until": []}
+    return [
+        Instance(
+            request_type="generate_until",
+            arguments=(doc["question"], messages, settings, i, "own", "test"),
+            idx=0,
+            metadata={"task": "own", "doc_id": i, "repeats": 1},
+        )
+        for i, doc in enumerate(documents)
+    ]
+
+
 def _flat(ours: PebenchHf, counts: Sequence[int]) -> list[dict[str, float]]:
     """Distinct questions, several an image: none is answered without asking the model."""
     rows = []
@@ -177,28 +201,11 @@ def _flat(ours: PebenchHf, counts: Sequence[int]) -> list[dict[str, float]]:
         images = [row["key"] for row in benchmark.images]
         documents = [{"image": image, "question": question} for image in images for question in QUESTIONS]
 
-        def messages(doc: dict[str, str]) -> list[dict[str, Any]]:
-            content = [
-                {"type": "image", "url": benchmark.image(doc["image"])},
-                {"type": "text", "text": doc["question"]},
-            ]
-            return [{"role": "user", "content": content}]
-
         for count in counts:
             if count > len(documents):
                 raise SystemExit(f"error: there are only {len(documents)} distinct questions")
             asked = Random(0).sample(documents[:count], count)
-            ours.task_dict = {"flat": {"test": datasets.Dataset.from_list(asked)}}
-            settings = {"max_new_tokens": 16, "until": []}
-            requests = [
-                Instance(
-                    request_type="generate_until",
-                    arguments=(doc["question"], messages, settings, i, "flat", "test"),
-                    idx=0,
-                    metadata={"task": "flat", "doc_id": i, "repeats": 1},
-                )
-                for i, doc in enumerate(asked)
-            ]
+            requests = requests_for([ours], benchmark, asked, new_tokens=16)
             turn = _turn(_together, ours, requests)
             rows.append(
                 {

@@ -20,7 +20,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import datasets
 import scoring
 import small_llava
 import tables
@@ -106,23 +105,7 @@ def _ask(models: dict[str, PebenchHf], data: Benchmark, images: int, options: ar
         {"image": keys[i % images], "question": QUESTIONS[(i % images + i // images) % len(QUESTIONS)]}
         for i in range(options.questions)
     ]
-
-    def messages(doc: dict[str, str]) -> list[dict[str, Any]]:
-        content = [{"type": "image", "url": data.image(doc["image"])}, {"type": "text", "text": doc["question"]}]
-        return [{"role": "user", "content": content}]
-
-    for model in models.values():
-        model.task_dict = {"small": {"test": datasets.Dataset.from_list(documents)}}
-    settings = {"max_new_tokens": options.tokens, "until": []}
-    return [
-        Instance(
-            request_type="generate_until",
-            arguments=(doc["question"], messages, settings, i, "small", "test"),
-            idx=0,
-            metadata={"task": "small", "doc_id": i, "repeats": 1},
-        )
-        for i, doc in enumerate(documents)
-    ]
+    return scoring.requests_for(models.values(), data, documents, options.tokens)
 
 
 def _measure(
