@@ -29,6 +29,10 @@ PLAIN = ("input_ids", "attention_mask", "labels", "kept")  # tokens have these w
 # Phi-4-multimodal; the last one's processor fills its mask of patches up with ones.
 REAL_SIZES = ("image_sizes", "pixel_attention_mask")
 FILLED_WITH_ONES = "image_attention_mask"
+# What a pass more must save. At 7B, reading the weights twice takes about as long as computing with 64 tokens; that is
+# from the figures of a data centre's GPU, not measured. The share is for batches that are not so large at all.
+WORTH_A_PASS = 64
+WORTH_A_SHARE = 0.15
 
 
 def collate(
@@ -144,27 +148,28 @@ def answer_positions(batch: Batch) -> Tensor:
     return predicts
 
 
-def parts_by_length(batch: Batch, gain: float = 0.15) -> list[Batch]:
-    """The batch as a whole or, where that saves the share ``gain`` of all tokens (padding included), in two.
+def parts_by_length(batch: Batch) -> list[Batch]:
+    """The batch as a whole or, where that saves enough padding, in two: the shorter rows, then the longer ones.
 
-    In two, the shorter rows come first. Rows without an image are apart from the others: some families read a batch of
-    one kind only.
+    Enough are ``WORTH_A_PASS`` tokens, or in a small batch the share ``WORTH_A_SHARE`` of all. Rows without an image
+    are apart from the others: some families read a batch of one kind only.
     """
     pictured = torch.zeros(len(batch["labels"]), dtype=torch.bool)
     for counts in batch["image_rows"].values():
         pictured |= counts.cpu() > 0
     kinds = [rows for rows in ((~pictured).nonzero()[:, 0].tolist(), pictured.nonzero()[:, 0].tolist()) if rows]
     lengths = batch["inputs"]["attention_mask"].sum(1).tolist()
-    parts = [part for rows in kinds for part in _by_length(rows, lengths, gain)]
+    parts = [part for rows in kinds for part in _by_length(rows, lengths)]
     return [batch] if len(parts) == 1 else [take(batch, part) for part in parts]
 
 
-def _by_length(rows: Sequence[int], lengths: Sequence[int], gain: float) -> list[list[int]]:
+def _by_length(rows: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
     count = len(rows)
     order = sorted(rows, key=lengths.__getitem__)
     cost = {cut: cut * lengths[order[cut - 1]] + (count - cut) * lengths[order[-1]] for cut in range(1, count)}
     cut = min(cost, key=cost.__getitem__, default=0)
-    if not cut or cost[cut] > (1 - gain) * count * lengths[order[-1]]:
+    whole = count * lengths[order[-1]]
+    if not cut or whole - cost[cut] < min(WORTH_A_PASS, WORTH_A_SHARE * whole):
         return [sorted(rows)]
     return [sorted(order[:cut]), sorted(order[cut:])]
 
