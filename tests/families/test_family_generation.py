@@ -12,7 +12,7 @@ from transformers.generation import GenerationMixin
 from pebench_tasks.backend import families, packed_linear, shared_prefix
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import DecodingLoop, _new_tokens, answer
-from pebench_tasks.backend.generation_settings import _config
+from pebench_tasks.backend.generation_settings import generation_config
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.packed_linear import pack
 from pebench_tasks.backend.running_batch import RunningBatch
@@ -161,7 +161,7 @@ def test_what_a_checkpoint_says_of_generation_is_obeyed_as_generate_obeys_it(
     for said in OWN:
         with monkeypatch.context() as patch:
             for name, value in said.items():
-                patch.setattr(_config(model), name, value)
+                patch.setattr(generation_config(model), name, value)
             for row in range(2):
                 read = inputs(row)
                 stock = model.generate(
