@@ -60,7 +60,7 @@ def _drops(full: Reader, source: Reader, batch: Batch, plain: Tensor) -> Tensor:
     samples = targets(batch)[1]  # (N,)
     count = int(batch["count"])
     lost = []
-    for layer, outputs in enumerate(_layer_outputs(source, batch)):
+    for layer, outputs in enumerate(source.layer_outputs(batch)):
         with _patched(full, layer, answer_positions(batch), outputs):
             differences = plain - _log_probabilities(full, batch)
         lost.append(torch.zeros(count, device=plain.device).index_add(0, samples, differences))
@@ -71,22 +71,6 @@ def _log_probabilities(reader: Reader, batch: Batch) -> Tensor:
     """Of every answer token, ``(N,)``."""
     logits = reader.logits(batch).float()
     return logits.log_softmax(-1).gather(-1, targets(batch)[0][:, None])[:, 0]
-
-
-def _layer_outputs(reader: Reader, batch: Batch) -> list[Tensor]:
-    """What every decoder layer makes of the positions that predict answer tokens, each ``(N, hidden)``."""
-    positions, found = answer_positions(batch), []
-
-    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        found.append((output[0] if isinstance(output, tuple) else output)[positions])
-
-    handles = [layer.register_forward_hook(keep) for layer in parts.decoder(reader.core).layers]
-    try:
-        reader.logits(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
 
 
 @contextmanager
