@@ -12,6 +12,7 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
@@ -63,7 +64,8 @@ class SharedFolder:
         if path.exists():
             return _read(path)
         with (self.directory / LEDGER).open("ab", buffering=0) as ledger:
-            fcntl.lockf(ledger, fcntl.LOCK_EX, 1, 1 << 60 | int(name[:14], 16))
+            with suppress(OSError):  # a file system without locks: some entries are made twice
+                fcntl.lockf(ledger, fcntl.LOCK_EX, 1, 1 << 60 | int(name[:14], 16))
             if path.exists():
                 return _read(path)
             entry = make()
@@ -86,7 +88,7 @@ def _read(path: Path) -> Entry:
 
 
 def _write(path: Path, entry: Entry) -> None:
-    temporary = path.with_suffix(".partial")
+    temporary = path.with_suffix(f".{os.getpid()}")
     own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in entry.tensors.items()}
     try:
         save_file(own, temporary, entry.facts)

@@ -1,5 +1,7 @@
 """What was made once is not made again, whoever asks, as far as there is room."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import pickle
@@ -70,6 +72,15 @@ def test_a_process_that_is_killed_while_it_makes_an_entry_holds_nobody_up(folder
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
     assert folder.get("image", entry).tensors["pixels"].equal(entry().tensors["pixels"])
+
+
+def test_a_file_system_without_locks_serves_as_well(folder: SharedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", unsupported)
+    folder.get("image", entry)
+    assert folder.get("image", never).tensors["pixels"].equal(entry().tensors["pixels"])
 
 
 def test_a_folder_stays_within_its_bytes_and_what_does_not_fit_is_made_again(tmp_path: Path) -> None:
