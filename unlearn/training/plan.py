@@ -166,6 +166,8 @@ def _fit_workers(arguments: TrainingArguments) -> None:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", arguments.world_size))
     cores = max(1, usable_cores() // processes)
     if arguments.dataloader_num_workers > cores:
-        log.info("%d loader workers in place of %d: as many as cores", cores, arguments.dataloader_num_workers)
+        log.info(
+            "loader workers: %d in place of %d, as many as a process has cores", cores, arguments.dataloader_num_workers
+        )
         arguments.dataloader_num_workers = cores
     arguments.dataloader_persistent_workers &= arguments.dataloader_num_workers > 0

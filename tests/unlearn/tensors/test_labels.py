@@ -139,6 +139,17 @@ def test_an_image_is_processed_once(
         encoder(question)
 
 
+def test_an_image_is_known_by_the_digest_of_its_tensors(
+    benchmark: Benchmark, tiny: tuple[Any, Any], questions: list[Question]
+) -> None:
+    """Under another key the same image, and only that, has the same one."""
+    encoder = Encoder(tiny[1], lambda key: benchmark.image(key.removeprefix("also ")))
+    digests = {question.image: encoder(question).digest for question in questions}
+    assert len(set(digests.values())) == len(digests)
+    first = questions[0]
+    assert encoder(first._replace(image=f"also {first.image}")).digest == digests[first.image]
+
+
 def test_a_sample_longer_than_the_context_is_refused(
     benchmark: Benchmark, tiny: tuple[Any, Any], questions: list[Question]
 ) -> None:

@@ -202,7 +202,7 @@ def test_there_are_no_more_workers_than_cores_and_that_is_said(
 ) -> None:
     caplog.set_level(logging.INFO, logger="unlearn")
     assert make("ga", **WORKERS).args.dataloader_num_workers == 1
-    assert "1 loader workers in place of 2" in caplog.text
+    assert "loader workers: 1 in place of 2" in caplog.text
 
 
 def test_a_recipes_workers_can_be_switched_off(make: Callable[..., MethodTrainer]) -> None:
