@@ -258,5 +258,5 @@ def digest(inputs: Inputs) -> str:
     found = blake2b(digest_size=16)
     for name, tensor in sorted(inputs.items()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()

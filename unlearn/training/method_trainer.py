@@ -312,7 +312,7 @@ class MethodTrainer(Trainer):
 
         Workers that persist begin once a run and others once an epoch; from the common generator dropout would differ.
         """
-        loader = super().get_train_dataloader()
+        loader: Any = super().get_train_dataloader()
         loader.base_dataloader.generator = torch.Generator()
         return loader
 
