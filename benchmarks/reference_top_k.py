@@ -79,7 +79,7 @@ def _arguments() -> argparse.Namespace:
 
 def _retain_logits(trainer: MethodTrainer) -> Tensor:
     """What the model predicts for the answer tokens of some retained samples, ``(N, vocabulary)``."""
-    batch = trainer.data_collator([trainer.positions[p] for p in small_llava.positions_of(0, trainer)])["retain"]
+    batch = trainer.plan.collate([trainer.positions[p] for p in small_llava.positions_of(0, trainer)])["retain"]
     trainer.core.eval()
     with torch.no_grad():
         return Reader(trainer.core, trainer.core).logits(batch)

@@ -178,7 +178,7 @@ class OurStep:
         """The loss; the gradients are in the model."""
         trainer = self.trainer
         drawn = [trainer.positions[p] for p in positions_of(step, trainer)]
-        batches, normalisers = trainer.get_batch_samples(iter([trainer.data_collator(drawn)]), 1, trainer.args.device)
+        batches, normalisers = trainer.get_batch_samples(iter([trainer.plan.collate(drawn)]), 1, trainer.args.device)
         return float(trainer.training_step(trainer.core, batches[0], normalisers))
 
 

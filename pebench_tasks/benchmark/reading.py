@@ -13,7 +13,7 @@ from PIL import Image
 
 from pebench_tasks.benchmark.pixels import as_seen
 from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split
-from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.errors import BenchmarkError, short
 
 FORMAT = "pebench-benchmark/1"
 TABLES = ("people", "events", "images", "real", "world")
@@ -67,13 +67,18 @@ class Benchmark:
     def image(self, key: str) -> Image.Image:
         """The RGB image behind a key of ``images``, ``real``, ``world`` or ``matched_images``, as a viewer shows it.
 
-        Safe among threads.
+        Safe among threads. Raises ``BenchmarkError`` for a key that there is not, and for a damaged image.
         """
         try:
             table, row = self._place[key]
         except KeyError:
             raise BenchmarkError(f"The benchmark in {self.directory} has no image {key!r}.") from None
-        return as_seen(self._readers[table].read(row))
+        try:
+            return as_seen(self._readers[table].read(row))
+        except Exception as error:  # Pillow's errors on broken files are of many kinds
+            raise BenchmarkError(
+                f"The image {key} in {self.directory} cannot be decoded ({short(str(error))}). Build the folder again."
+            ) from error
 
     def description(self, key: str) -> str:
         """What the scene question about a person's image is answered by: its own description, or its event's."""
@@ -101,12 +106,17 @@ class _ImageReader:
     """Random access to the encoded images of one Parquet file, one row group in memory per thread-shared cache slot."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = pq.ParquetFile(path, memory_map=True)
         self._lock = threading.Lock()
         self._starts = [0]
         for group in range(self._file.num_row_groups):
             self._starts.append(self._starts[-1] + self._file.metadata.row_group(group).num_rows)
         self._group = lru_cache(maxsize=8)(self._read_group)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process that is not forked, such as a loader worker of macOS, opens the file itself."""
+        return _ImageReader, (self._path,)
 
     def _read_group(self, group: int) -> list[bytes]:
         column = self._file.read_row_group(group, columns=["image"], use_threads=False).column("image")

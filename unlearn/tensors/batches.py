@@ -98,7 +98,7 @@ def _alike(units: Sequence[Sequence[Encoded]]) -> Sequence[Sequence[Encoded]]:
         extra = {key: value for key, value in pictured.tokens.items() if key not in PLAIN}
         units = [[encoded if encoded.image else _with(encoded, extra) for encoded in unit] for unit in units]
         samples = [encoded for unit in units for encoded in unit]
-    for kind in Encoded._fields:
+    for kind in ("tokens", "image", "sample"):
         compared = [sample for sample in samples if sample.image] if kind == "image" else samples
         keys = [set(getattr(sample, kind)) for sample in compared]
         if differing := sorted(set().union(*keys) - set.intersection(*keys)) if keys else []:

@@ -5,8 +5,8 @@ tokens of prompt and of prompt + answer; ``verify`` decodes them. Families whose
 (their own labels, a second tokenizer) have their case in ``pebench_tasks.backend.families``.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import torch
@@ -19,8 +19,9 @@ from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
 from unlearn.tensors import parts
+from unlearn.tensors.cache import ALONE_BYTES, Cache, Entry
 
-CACHE_BYTES = 1 << 30
+PROMPT_BYTES = 1 << 24
 Inputs = dict[str, Tensor]
 
 
@@ -31,13 +32,15 @@ class Encoded(NamedTuple):
     image: Inputs  # pixel_values, ...; concatenated along the first axis in a batch
     # What else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values.
     sample: Inputs
+    digest: str = ""  # of the tensors of the image, by which equal ones are known again
 
 
 class Encoder:
-    """Turns questions into tensors; what was processed once is kept in memory, up to ``cache_bytes``.
+    """Turns questions into tensors; what was processed once is kept in ``cache``, as far as it has room.
 
-    An image is processed once, and a text once per image size: a processor's tokens depend on the image only through
-    its size (how many image tokens it takes). ``verify`` checks that on a run's first samples.
+    An image is decoded and processed once. A text is processed once per image size, with an empty image of that size:
+    a processor's tokens depend on the image only through its size (how many image tokens it takes). ``verify`` checks
+    that on a run's first samples.
     """
 
     def __init__(
@@ -46,37 +49,42 @@ class Encoder:
         load_image: Callable[[str], Image.Image],
         *,
         context: int | None = None,
-        cache_bytes: int = CACHE_BYTES,
+        cache: Cache | None = None,
     ) -> None:
         self.processor = processor
         self.load_image = load_image
         self.context = context
-        self._cache = _BoundedCache(cache_bytes)
+        self._cache = cache or Cache(ALONE_BYTES)
+        self._prompts = Cache(PROMPT_BYTES)  # few, and needed while a text is made, when the cache cannot be asked
 
     def __call__(self, question: Question) -> Encoded:
         """The question as tensors; raises ``BenchmarkError`` if it cannot be encoded without losing something."""
-        words = question._replace(image="", key="")  # what the tokens come from: the same about many an image
         if not question.image:
-            known = self._cache.get(("text", None, words))
-            return known or self._cache.put(("text", None, words), self.encode(question, None))
-        picture = self._cache.get(("image", question.image))
-        image = None if picture else self.load_image(question.image)
-        text = ("text", picture.size if image is None else image.size, words)
-        encoded = self._cache.get(text)
-        if picture and encoded:
-            return Encoded(encoded.tokens, picture.inputs, encoded.sample)
-        image = image or self.load_image(question.image)
-        if encoded is None:
-            whole = self.encode(question, image)
-            encoded = self._cache.put(text, whole._replace(image={}))
-        else:
-            whole = self.process(*self.texts(question), image)
-        if picture is None:
-            picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image))
-        return Encoded(encoded.tokens, picture.inputs, encoded.sample)
+            return self._text(question, None)
+        picture = self._cache.get(("image", question.image), lambda: self._process_image(question))
+        size = int(picture.facts["width"]), int(picture.facts["height"])
+        return self._text(question, size)._replace(image=picture.tensors, digest=picture.facts["digest"])
+
+    def _process_image(self, question: Question) -> Entry:
+        """What the processor makes of the image, its size in pixels and a digest."""
+        image = self.load_image(question.image)
+        inputs = self.process(*self.texts(question), image).image
+        return Entry(inputs, {"width": str(image.width), "height": str(image.height), "digest": digest(inputs)})
+
+    def _text(self, question: Question, size: tuple[int, int] | None) -> Encoded:
+        """The question without its image, which has this size."""
+
+        def process_text() -> Entry:
+            encoded = self.encode(question, Image.new("RGB", size) if size else None)
+            return Entry({**encoded.tokens, **encoded.sample}, {})
+
+        words = question._replace(image="", key="")  # what the tokens come from: the same about many an image
+        tokens = dict(self._cache.get(("text", size, words), process_text).tensors)
+        sample = {"erased": tokens.pop("erased")} if "erased" in tokens else {}
+        return Encoded(tokens, {}, sample)
 
     def encode(self, question: Question, image: Image.Image | None) -> Encoded:
-        """Encode without the cache."""
+        """Encode without what is kept of images and texts."""
         prompt, whole = self.texts(question)
         encoded = self.process(prompt, whole, image)
         ids = encoded.tokens["input_ids"]
@@ -87,9 +95,8 @@ class Encoder:
             )
         labels = encoded.tokens.get("labels")
         if labels is None:
-            asked = self.prompt(prompt, image)["input_ids"][0]
             labels = ids.clone()
-            labels[: common_prefix(asked, ids)] = IGNORED
+            labels[: common_prefix(self._asked(prompt, image), ids)] = IGNORED
         tokens = {**encoded.tokens, "labels": labels}
         if not (question.contradicts or question.erased):
             return Encoded(tokens, encoded.image, {})
@@ -157,6 +164,14 @@ class Encoder:
     def prompt(self, text: str, image: Image.Image | None) -> Mapping[str, Tensor]:
         """What the model reads to answer a prompt, ``(1, ...)``: in training as in scoring."""
         return families.case(self.processor).prompts(self.processor, [text], [[image] if image else []])
+
+    def _asked(self, prompt: str, image: Image.Image | None) -> Tensor:
+        """The tokens of a prompt, ``(tokens,)``: the same for all its answers and all images of a size."""
+
+        def process_prompt() -> Entry:
+            return Entry({"ids": self.prompt(prompt, image)["input_ids"][0]}, {})
+
+        return self._prompts.get((prompt, image.size if image else None), process_prompt).tensors["ids"]
 
     def process(self, prompt: str, whole: str, image: Image.Image | None) -> Encoded:
         """Run the processor on a prompt with its answer, with an image or without, without padding or truncation."""
@@ -238,30 +253,10 @@ def _equal(one: Inputs, other: Inputs) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-class _Picture(NamedTuple):
-    size: tuple[int, int]
-    inputs: Inputs
-
-
-class _BoundedCache:
-    """A dictionary that forgets what was used longest ago once its tensors take more than ``limit`` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.bytes = 0
-        self._entries: OrderedDict[tuple[Any, ...], tuple[Any, int]] = OrderedDict()
-
-    def get(self, key: tuple[Any, ...]) -> Any:
-        if key not in self._entries:
-            return None
-        self._entries.move_to_end(key)
-        return self._entries[key][0]
-
-    def put(self, key: tuple[Any, ...], value: Any) -> Any:
-        tensors = value.inputs if isinstance(value, _Picture) else {**value.tokens, **value.sample}
-        size = sum(tensor.nbytes for tensor in tensors.values())
-        self._entries[key] = (value, size)
-        self.bytes += size
-        while self.bytes > self.limit and len(self._entries) > 1:
-            self.bytes -= self._entries.popitem(last=False)[1][1]
-        return value
+def digest(inputs: Inputs) -> str:
+    """32 hexadecimal digits over names, shapes and values of some tensors."""
+    found = blake2b(digest_size=16)
+    for name, tensor in sorted(inputs.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()

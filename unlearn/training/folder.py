@@ -7,6 +7,7 @@ and returns at once if the run has finished; other settings are refused.
 import errno
 import json
 import os
+import platform
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from transformers import TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
+from unlearn.tensors.cache import ALONE_BYTES, BESIDE_BYTES, Cache, SharedFolder
 
 SETTINGS_FILE = "settings.json"
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -97,6 +99,31 @@ def removed_if_refused(work: Path) -> Iterator[None]:
         if newest_checkpoint(work) is None:
             shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+@contextmanager
+def processed_samples(work: Path, arguments: TrainingArguments) -> Iterator[Cache]:
+    """Where a run keeps images and texts that were processed: in memory, or with workers or processes in a folder.
+
+    The folder is this machine's in the working folder of the run. It begins empty, for what a killed run left may come
+    of other versions, and is gone when the run ends, however it ends.
+    """
+    if not (arguments.dataloader_num_workers or arguments.world_size > 1):
+        yield Cache(ALONE_BYTES)
+        return
+    folder = work / f"processed-{platform.node()}"
+    first = arguments.local_process_index == 0
+    with arguments.main_process_first(desc="preparing the folder of processed samples"):
+        if first:
+            for left in work.glob(f"{folder.name}*"):
+                shutil.rmtree(left)
+            folder.mkdir()
+    try:
+        yield Cache(BESIDE_BYTES, SharedFolder(folder))
+    finally:
+        if first and folder.exists():
+            # Under another name first: a worker that is still reading ahead then adds nothing to it.
+            shutil.rmtree(folder.rename(f"{folder}.gone"), ignore_errors=True)
 
 
 def newest_checkpoint(work: Path) -> Path | None:

@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
@@ -258,8 +258,14 @@ class MethodTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Batch]], Any]:
-        """The micro-batches of a step; with BGD the forget sets hold the share of their concept."""
+        """The micro-batches of a step; with BGD the forget sets hold the share of their concept.
+
+        Raises ``BenchmarkError`` where a sample cannot be read.
+        """
         samples, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for batch in samples:
+            if isinstance(batch, BenchmarkError):
+                raise batch
         if self.plan.balance:
             self.plan.balance.follow(self.history.losses)
             for batch in samples:
@@ -300,6 +306,15 @@ class MethodTrainer(Trainer):
         saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
         self.model.load_state_dict(saved.state_dict())
         return None
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The Trainer's, with a generator of its own: torch draws a seed from it each time that workers begin.
+
+        Workers that persist begin once a run and others once an epoch; from the common generator dropout would differ.
+        """
+        loader: Any = super().get_train_dataloader()
+        loader.base_dataloader.generator = torch.Generator()
+        return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         return InOrder(self.positions)

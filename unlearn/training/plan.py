@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,15 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin, TrainingArguments
 
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.machine import usable_cores
 from pebench_tasks.versions import training_option
 from unlearn import balance, methods
 from unlearn.answers import Asked, Hyperparameters, Method, Terms, trace
 from unlearn.balance import Balanced
 from unlearn.data.samples import SampleSet
 from unlearn.tensors import batches, encoding, packing
-from unlearn.training.positions import Positions
+from unlearn.tensors.cache import Cache
+from unlearn.training.positions import Positions, batch_or_refusal
 
 log = logging.getLogger("unlearn")
 # Options of TrainingArguments that would silently do nothing: their default, and why.
@@ -66,7 +69,8 @@ class Plan:
     @property
     def collate(self) -> Callable[..., Any]:
         """What makes batches of positions."""
-        return partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.shares_prefix)
+        whole = partial(batches.collate, padding=encoding.pad_id(self.processor), share_prefix=self.shares_prefix)
+        return partial(batch_or_refusal, whole)
 
 
 def positions_a_step(arguments: TrainingArguments) -> int:
@@ -95,9 +99,11 @@ def make_plan(
     load_image: Callable[[str], Image.Image],
     hyperparameters: Hyperparameters,
     share_prefix: bool = True,
+    cache: Cache | None = None,
 ) -> Plan:
     """The plan of a run; ``sets`` are those that the method asks something of, ``model`` may be wrapped by peft.
 
+    ``cache`` keeps what was processed; without one it is kept in the memory of each process and worker.
     Raises ``BenchmarkError`` for options that cannot be kept.
     """
     for option, (default, reason) in REFUSED_OPTIONS.items():
@@ -109,6 +115,7 @@ def make_plan(
             "--accelerator_config: no split_batches and no dispatch_batches; batches go round processes."
         )
     arguments = copy.copy(arguments)
+    _fit_workers(arguments)
     arguments.remove_unused_columns = False  # a batch is a dictionary of sets, not of the model's inputs
     if arguments.n_gpu > 1:
         log.warning(
@@ -129,7 +136,8 @@ def make_plan(
         )
     unasked = [name for name in methods.needed_sets(method) if name not in sets]
     # A copy: the last call's padding stays in a tokenizer, and would be saved with it.
-    encoder = encoding.Encoder(copy.deepcopy(processor), load_image, context=encoding.context_length(model))
+    context = encoding.context_length(model)
+    encoder = encoding.Encoder(copy.deepcopy(processor), load_image, context=context, cache=cache)
     seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
     step = positions_a_step(arguments)
     # Balanced, a position draws of both forget sets and keeps a share of each: as many samples an epoch as in one set.
@@ -151,3 +159,15 @@ def make_plan(
         processor=processor,
         arguments=arguments,
     )
+
+
+def _fit_workers(arguments: TrainingArguments) -> None:
+    """No more loader workers than a process has cores; torch lets none of no workers be persistent."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", arguments.world_size))
+    cores = max(1, usable_cores() // processes)
+    if arguments.dataloader_num_workers > cores:
+        log.info(
+            "loader workers: %d in place of %d, as many as a process has cores", cores, arguments.dataloader_num_workers
+        )
+        arguments.dataloader_num_workers = cores
+    arguments.dataloader_persistent_workers &= arguments.dataloader_num_workers > 0

@@ -1,13 +1,17 @@
 """What is drawn at each position of a run, and the order in which positions are read."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch.utils.data import Dataset, Sampler
 
+from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question, SampleSet
+from unlearn.tensors.batches import Batch
 from unlearn.tensors.encoding import Encoded, Encoder
 from unlearn.training.reference_store import Kinds, ReferenceValues
+
+Drawn = dict[str, list[Encoded]]  # by set
 
 
 class Positions(Dataset):
@@ -28,10 +32,14 @@ class Positions(Dataset):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, position: int) -> dict[str, list[Encoded]]:
+    def __getitem__(self, position: int) -> Drawn | BenchmarkError:
+        """What is drawn, or why it cannot be had: raised in a loader worker, that would come with its traceback."""
         if self.last is not None:
             position = min(position, self.last)
-        return {name: [self._encode(name, question) for question in self.at(name, position)] for name in self.sets}
+        try:
+            return {name: [self._encode(name, question) for question in self.at(name, position)] for name in self.sets}
+        except BenchmarkError as error:
+            return error
 
     def at(self, name: str, position: int) -> tuple[Question, ...]:
         """The questions of one set at a position."""
@@ -63,3 +71,15 @@ class InOrder(Sampler[int]):
 
     def set_epoch(self, epoch: int) -> None:
         self.dataset.set_epoch(epoch)
+
+
+def batch_or_refusal(
+    collate: Callable[[Sequence[Drawn]], dict[str, Batch]], drawn: Sequence[Drawn | BenchmarkError]
+) -> dict[str, Batch] | BenchmarkError:
+    """The batch of some positions, or why there is none: for whoever takes it from the loader to raise."""
+    if refused := [position for position in drawn if isinstance(position, BenchmarkError)]:
+        return refused[0]
+    try:
+        return collate([position for position in drawn if not isinstance(position, BenchmarkError)])
+    except BenchmarkError as error:
+        return error

@@ -47,6 +47,7 @@ from unlearn.training.folder import (
     folders,
     newest_checkpoint,
     open_work,
+    processed_samples,
     recorded_settings,
     removed_if_refused,
 )
@@ -227,40 +228,41 @@ def train(
     for name, count in counts(sets).items():
         replayed = f"; {count['replay_share']:.0%} of each batch from {count['replay_rows']:,} replayed rows"
         log.info("%s: %d samples%s", name, count["samples"], replayed if count["replay_rows"] else "")
-    with removed_if_refused(work):
-        set_seed(training_arguments.seed)  # adapters begin at random: the same in every process and in every run
-        tuned = parts.tune(model, tuning.tune, tuning.lora)
-        log.info(parts.describe(tuned))
-        if any(p.requires_grad and p.dtype in (torch.bfloat16, torch.float16) for p in tuned.parameters()):
-            log.warning(
-                "The trained weights have 16 bits: steps below about 1/256 of a weight are rounded away. "
-                "Use --lora true, or --dtype float32 --bf16 true."
-            )
-        trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
-        try:
-            plan = make_plan(
-                tuned, processor, sets, method, inner, load_image=load_image, hyperparameters=options,
-                share_prefix=share_prefix,
-            )  # fmt: skip
-            trainer = MethodTrainer(tuned, plan)
-        except ValueError as error:
-            raise BenchmarkError(
-                f"transformers refuses the training options: {' '.join(str(error).split())}"
-            ) from error
-        started = time.perf_counter()
-        computed = trainer.prepare_reference(reference_folder, reference_top_k)
-        seconds = time.perf_counter() - started
-    if trainer.reference_kind == "stored":
-        log.info("the reference: %d answers computed in %.1f s", computed, seconds)
-    elif trainer.reference_kind != "none":
-        log.info("the reference: the model with its adapters off")
-    if on_step:
-        trainer.add_callback(_Steps(on_step))
-    # Without the optimiser's state there is nothing to go on from.
-    resume = None if inner.save_only_model else newest_checkpoint(work)
-    if resume:
-        log.info("going on from %s", resume)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with processed_samples(work, inner) as cache:
+        with removed_if_refused(work):
+            set_seed(training_arguments.seed)  # adapters begin at random: the same in every process and in every run
+            tuned = parts.tune(model, tuning.tune, tuning.lora)
+            log.info(parts.describe(tuned))
+            if any(p.requires_grad and p.dtype in (torch.bfloat16, torch.float16) for p in tuned.parameters()):
+                log.warning(
+                    "The trained weights have 16 bits: steps below about 1/256 of a weight are rounded away. "
+                    "Use --lora true, or --dtype float32 --bf16 true."
+                )
+            trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
+            try:
+                plan = make_plan(
+                    tuned, processor, sets, method, inner, load_image=load_image, hyperparameters=options,
+                    share_prefix=share_prefix, cache=cache,
+                )  # fmt: skip
+                trainer = MethodTrainer(tuned, plan)
+            except ValueError as error:
+                raise BenchmarkError(
+                    f"transformers refuses the training options: {' '.join(str(error).split())}"
+                ) from error
+            started = time.perf_counter()
+            computed = trainer.prepare_reference(reference_folder, reference_top_k)
+            seconds = time.perf_counter() - started
+        if trainer.reference_kind == "stored":
+            log.info("the reference: %d answers computed in %.1f s", computed, seconds)
+        elif trainer.reference_kind != "none":
+            log.info("the reference: the model with its adapters off")
+        if on_step:
+            trainer.add_callback(_Steps(on_step))
+        # Without the optimiser's state there is nothing to go on from.
+        resume = None if inner.save_only_model else newest_checkpoint(work)
+        if resume:
+            log.info("going on from %s", resume)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     kept = _save(trainer, tuning, work / "final")
     if trainer.is_world_process_zero():
         reference = {"computed": computed, "seconds": seconds, "kind": trainer.reference_kind}

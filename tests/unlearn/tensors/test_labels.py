@@ -11,7 +11,8 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from unlearn import losses
 from unlearn.data.samples import Question, Sample, ask
-from unlearn.tensors import encoding
+from unlearn.tensors import cache, encoding
+from unlearn.tensors.cache import Cache
 from unlearn.tensors.encoding import Encoder
 
 # LLaVA-1.5's template in its essentials: no end token after the answer, a space instead.
@@ -106,12 +107,12 @@ def test_the_cache_gives_what_the_processor_gives(
 def test_the_cache_stays_within_its_bytes_and_still_answers(
     benchmark: Benchmark, tiny: tuple[Any, Any], questions: list[Question]
 ) -> None:
-    image = 3 * 32 * 32 * 4
-    small = Encoder(tiny[1], benchmark.image, cache_bytes=3 * image)
+    limit = 3 * (3 * 32 * 32 * 4 + cache.BLOCK)  # of three images
+    small = Encoder(tiny[1], benchmark.image, cache=Cache(limit))
     for question in [*questions, *questions]:
         encoded = small(question)
         assert small.decode(encoded.tokens["labels"])[0] == question.answer
-        assert small._cache.bytes <= 3 * image
+        assert small._cache.bytes <= limit
 
 
 def test_a_text_is_encoded_once_for_all_images_of_a_size(
@@ -136,6 +137,17 @@ def test_an_image_is_processed_once(
     monkeypatch.setattr(encoder, "process", lambda *given: pytest.fail("processed again"))
     for question in questions:
         encoder(question)
+
+
+def test_an_image_is_known_by_the_digest_of_its_tensors(
+    benchmark: Benchmark, tiny: tuple[Any, Any], questions: list[Question]
+) -> None:
+    """Under another key the same image, and only that, has the same one."""
+    encoder = Encoder(tiny[1], lambda key: benchmark.image(key.removeprefix("also ")))
+    digests = {question.image: encoder(question).digest for question in questions}
+    assert len(set(digests.values())) == len(digests)
+    first = questions[0]
+    assert encoder(first._replace(image=f"also {first.image}")).digest == digests[first.image]
 
 
 def test_a_sample_longer_than_the_context_is_refused(

@@ -24,12 +24,14 @@ ADAPTERS = {"lora": "true", "lora_r": 2}
 # By name: the method and its options.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "gd": ("gd", {}),
-    "kl, one global batch": ("kl", {"global_batch_size": 12, "per_device_train_batch_size": 3}),
+    "kl, one global batch": (
+        "kl", {"global_batch_size": 12, "per_device_train_batch_size": 3, "dataloader_num_workers": 1},
+    ),
     "kl, values stored": ("kl", {}),
     "dpo, values stored": ("dpo", {}),
     "npo with adapters": ("npo", ADAPTERS),
     "kl, three micro-batches": ("kl", {"gradient_accumulation_steps": 3}),
-}
+}  # fmt: skip
 # accelerate turns no CPU run into FSDP, whatever its configuration says, although torch can do it: said in its place.
 FSDP_ON_CPU = """
 import sys
@@ -105,13 +107,17 @@ def assert_equal(one: Path, two: Path) -> None:
     "run", [run if run == "kl, one global batch" else pytest.param(run, marks=pytest.mark.slow) for run in RUNS]
 )
 def test_two_processes_compute_what_one_does_with_the_same_global_batch(words: Words, tmp_path: Path, run: str) -> None:
-    """One global batch, said once: one process takes four micro-batches of three, each of two takes two."""
+    """One global batch, said once: one process takes four micro-batches of three, each of two takes two.
+
+    What they and their loader workers share while they run is gone afterwards.
+    """
     method, options = RUNS[run]
     alone = {key: value for key, value in options.items() if key != "gradient_accumulation_steps"}
     assert main(words(method, "one", 1, **alone)) == 0
     said = start(TORCHRUN, words(method, "two", 2, **options))
     assert said.splitlines().count(str(tmp_path / "two")) == 1  # one process speaks
     assert_equal(tmp_path / "one", tmp_path / "two")
+    assert not list(tmp_path.glob("*.partial"))
     if "global_batch_size" in options:
         accumulated = [read(tmp_path / name)["arguments"]["gradient_accumulation_steps"] for name in ("one", "two")]
         assert accumulated == [4, 2]
