@@ -1,0 +1,77 @@
+"""What an image processor made of an image serves every question about it, and no model reads anything else than before."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from every_family import FAMILIES
+from PIL import Image
+
+from pebench_tasks.backend import families
+from pebench_tasks.backend.processed_images import ProcessedImages
+from pebench_tasks.backend.prompts import Prompt
+
+QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "What?")
+PADDED = {"llava_next", "llava_onevision", "pixtral", "mistral3"}
+
+
+def prompt(image: int, question: int, size: tuple[int, int] = (64, 64)) -> Prompt:
+    """Every image is read anew, as the harness does it."""
+    torch.manual_seed(image)
+    picture = Image.fromarray(torch.randint(0, 256, (*size[::-1], 3), dtype=torch.uint8).numpy())
+    content = [{"type": "image", "image": picture}, {"type": "text", "text": QUESTIONS[question]}]
+    return Prompt(b"", [{"role": "user", "content": content}], (bytes([image, *size]),), {})
+
+
+def assert_as_before(processor: Any, processed: ProcessedImages, prompts: Sequence[Prompt]) -> None:
+    found = processed.inputs(prompts)
+    whole = families.generation_inputs(processor, [prompt.messages for prompt in prompts])
+    assert list(found) == list(whole)
+    for name, value in whole.items():
+        assert found[name].dtype == value.dtype, name
+        assert torch.equal(found[name], value), name
+
+
+BATCHES = (
+    [prompt(1, 0), prompt(2, 1), prompt(1, 1), prompt(3, 2)],  # one twice
+    [prompt(3, 0), prompt(4, 0), prompt(2, 2)],  # one is new
+    [prompt(4, 2), prompt(1, 2)],  # none is
+    [prompt(5, 0)],
+)
+
+
+@pytest.mark.parametrize("key", list(FAMILIES))
+def test_a_batch_with_remembered_images_is_the_batch_made_as_a_whole(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding included. Four images go through the image processor, and the first batch a second time, as a check."""
+    _, processor = FAMILIES[key].build(QUESTIONS)
+    processed = ProcessedImages(processor)
+    images: list[int] = []
+    real = processed._real
+    monkeypatch.setattr(
+        processed, "_real", lambda given, **options: images.append(len(given)) or real(given, **options)
+    )
+    for batch in BATCHES:
+        assert_as_before(processor, processed, batch)
+    assert processed.usable
+    assert images == [3, 4, 1, 1]
+
+
+MIXED = (
+    [prompt(1, 0, (96, 48)), prompt(2, 1), prompt(1, 1, (96, 48))],
+    [prompt(3, 0, (48, 96)), prompt(2, 0)],
+    [prompt(2, 0), prompt(1, 0, (96, 48)), prompt(6, 0, (200, 40)), prompt(7, 0, (30, 30))],
+    [prompt(2, 2), prompt(8, 0)],
+    [prompt(1, 2, (96, 48)), prompt(6, 2, (200, 40))],
+)
+
+
+@pytest.mark.parametrize("key", list(FAMILIES))
+def test_images_of_several_sizes_are_what_they_are_as_a_whole(key: str) -> None:
+    """One may be padded for the sake of another, which then is no part of what is remembered of it."""
+    _, processor = FAMILIES[key].build(QUESTIONS)
+    processed = ProcessedImages(processor)
+    for batch in MIXED:
+        assert_as_before(processor, processed, batch)
+    print(key, processed.usable)
+    assert processed.usable == (key not in PADDED)
