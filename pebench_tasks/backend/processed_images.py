@@ -8,7 +8,8 @@ So texts are the processor's own, and tensors are what they would be, because
 - an image is padded for the sake of larger ones at most, and none of its own size is: where images of several sizes
   come back in several shapes, they are left to the real one from then on;
 - the first batch that is put together is compared with what the real one makes of it as a whole. Where they differ, or
-  where it cannot be told which part belongs to which image, all is left to the real one.
+  where it cannot be told which part belongs to which image, all is left to the real one; so is an image that is none
+  of the prompts', such as a copy.
 """
 
 import copy
