@@ -75,3 +75,40 @@ def test_images_of_several_sizes_are_what_they_are_as_a_whole(key: str) -> None:
     for batch in MIXED:
         assert_as_before(processor, processed, batch)
     assert processed.usable == (key not in PADDED)
+
+
+class Contrasted:
+    """An image processor that makes of an image what the others of its batch decide."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+
+    def __call__(self, images: Any, **options: Any) -> Any:
+        output = self.real(images, **options)
+        output["pixel_values"] = output["pixel_values"] - output["pixel_values"].mean()
+        return output
+
+
+def test_an_image_processor_that_looks_at_all_images_of_a_batch_is_found_out() -> None:
+    """The first batch that is put together is compared with the whole; after it nothing is remembered."""
+    _, processor = FAMILIES["llava"].build(QUESTIONS)
+    processor.image_processor = Contrasted(processor.image_processor)
+    processed = ProcessedImages(processor)
+    for batch in BATCHES:
+        assert_as_before(processor, processed, batch)
+    assert not processed.usable
+
+
+def test_what_is_remembered_of_images_is_bounded() -> None:
+    """64 x 64 pixels of 3 colours in float32 are 49,152 bytes: of two images, room is for the last."""
+    _, processor = FAMILIES["llava"].build(QUESTIONS)
+    processed = ProcessedImages(processor, limit=50_000)
+    processed.inputs([prompt(1, 0), prompt(2, 0)])
+    assert processed._kept.get(prompt(1, 0).images[0]) is None
+    assert processed._kept.get(prompt(2, 0).images[0]) is not None
+
+
+def test_texts_without_an_image_are_made_as_before() -> None:
+    _, processor = FAMILIES["llava"].build(QUESTIONS)
+    alone = Prompt(b"", [{"role": "user", "content": [{"type": "text", "text": QUESTIONS[0]}]}], (), {})
+    assert_as_before(processor, ProcessedImages(processor), [alone])
