@@ -88,6 +88,9 @@ class Contrasted:
         output["pixel_values"] = output["pixel_values"] - output["pixel_values"].mean()
         return output
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
 
 def test_an_image_processor_that_looks_at_all_images_of_a_batch_is_found_out() -> None:
     """The first batch that is put together is compared with the whole; after it nothing is remembered."""
