@@ -44,7 +44,6 @@ from pebench_tasks.backend.checkpoint_name import check_checkpoint
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import Answer, answer
 from pebench_tasks.backend.generation_settings import own_settings
-from pebench_tasks.backend.heap import keep_freed_memory
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.packed_linear import pack, wants_packing
@@ -117,7 +116,6 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
-        keep_freed_memory(self.device)
         self.processed = ProcessedImages(self.processor)
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
