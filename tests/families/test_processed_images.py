@@ -60,6 +60,7 @@ def test_a_batch_with_remembered_images_is_the_batch_made_as_a_whole(key: str, m
 
 MIXED = (
     [prompt(1, 0, (96, 48)), prompt(2, 1), prompt(1, 1, (96, 48))],
+    [prompt(2, 0), prompt(2, 2)],  # no longer beside a larger one
     [prompt(3, 0, (48, 96)), prompt(2, 0)],
     [prompt(2, 0), prompt(1, 0, (96, 48)), prompt(6, 0, (200, 40)), prompt(7, 0, (30, 30))],
     [prompt(2, 2), prompt(8, 0)],
