@@ -57,10 +57,10 @@ class ProcessedImages:
     def _process(self, images: Sequence[Any], **options: Any) -> BatchFeature:
         """What the real image processor makes of ``images``, one a prompt, each in a list of its own or not."""
         alone = [row[0] if isinstance(row, list | tuple) and len(row) == 1 else row for row in images]
-        digests = [self._digests.get(id(one)) for one in alone]
-        if not self.usable or None in digests:
+        if not self.usable or any(id(one) not in self._digests for one in alone):
             return self._real(images, **options)
-        found = {digest: part for digest in digests if digest and (part := self._kept.get(digest))}
+        digests = [self._digests[id(one)] for one in alone]
+        found = {digest: part for digest in digests if (part := self._kept.get(digest))}
         for places in _new_of_one_size(alone, digests, found):
             output = self._real([images[place] for place in places], **options)
             parts = _parts(output, len(places))
@@ -96,7 +96,7 @@ class _StandIn:
         return getattr(self._real, name)
 
 
-def _new_of_one_size(images: Sequence[Any], digests: Sequence[Any], known: Mapping[bytes, Part]) -> list[list[int]]:
+def _new_of_one_size(images: Sequence[Any], digests: Sequence[bytes], known: Mapping[bytes, Part]) -> list[list[int]]:
     """The places where images stand that are not known, each once, those of one size together."""
     first = {digest: place for place, digest in reversed(list(enumerate(digests))) if digest not in known}
     of_size: dict[tuple[int, int], list[int]] = defaultdict(list)
