@@ -129,6 +129,9 @@ def _turn(answer: Callable[[Any, list[Instance]], list[Any]], model: Any, reques
     fresh = [copy.copy(request) for request in requests]
     for request in fresh:  # the stock backends write into the settings
         request.arguments = (*request.args[:2], dict(request.args[2]), *request.args[3:])
+    if isinstance(model, PebenchHf):  # starts without the images of the turn before
+        model.features.clear()
+        model.processed.clear()
     started, cpu_started = time.perf_counter(), time.process_time()
     texts = [result.text for result in answer(model, fresh)]
     return Turn(time.perf_counter() - started, time.process_time() - cpu_started, texts)

@@ -137,8 +137,6 @@ def _measure(
 
 
 def _turn(model: PebenchHf, requests: Sequence[Instance]) -> scoring.Turn:
-    """A turn that starts without what the one before has seen."""
-    model.features.clear()
     return scoring._turn(scoring._together, model, requests)
 
 

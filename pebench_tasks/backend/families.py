@@ -187,10 +187,14 @@ def generation_inputs(processor: ProcessorMixin, messages: Sequence[Sequence[dic
     Contents are lists of ``{"type": "image", "image": PIL image}`` and ``{"type": "text", "text": ...}``.
     """
     prompts = [chat.prompt(processor, one) for one in messages]
-    images = [
+    return case(processor).prompts(processor, prompts, pictures(messages))
+
+
+def pictures(messages: Sequence[Sequence[dict[str, Any]]]) -> Images:
+    """The images of every conversation."""
+    return [
         [part["image"] for message in one for part in message["content"] if part["type"] == "image"] for one in messages
     ]
-    return case(processor).prompts(processor, prompts, images)
 
 
 # Loading

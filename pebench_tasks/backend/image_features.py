@@ -8,7 +8,6 @@ image again, as before.
 """
 
 import inspect
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import ModelOutput
 
+from pebench_tasks.backend.bounded_cache import BoundedCache
 from pebench_tasks.versions import takes_features
 
 KEPT_BYTES = 512 * 2**20  # on the model's device; a LLaVA-1.5-7B image is 4.5 MiB in bfloat16
@@ -38,13 +38,11 @@ class ImageFeatures:
         )
         self._names = list(inspect.signature(self._encode).parameters) if self._encode is not None else []
         self._as_tensor = False  # whether the model gives its features as one tensor, or as a list
-        self._limit, self._bytes = limit, 0
-        self._kept: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+        self._kept: BoundedCache[bytes, torch.Tensor] = BoundedCache(limit, KEPT_IMAGES)
 
     def clear(self) -> None:
         """Forget all images: the memory is needed."""
         self._kept.clear()
-        self._bytes = 0
 
     def instead_of_images(self, inputs: Mapping[str, Any], images: Sequence[bytes]) -> dict[str, Any]:
         """A batch's inputs with features in place of pixels; unchanged where they cannot be told apart.
@@ -56,8 +54,8 @@ class ImageFeatures:
             return inputs
         assert self._encode is not None
         places = {image: place for place, image in reversed(list(enumerate(images)))}  # where each stands first
-        new = sorted((place, image) for image, place in places.items() if image not in self._kept)
-        found = {image: self._kept[image] for image in places if image in self._kept}
+        found = {image: known for image in places if (known := self._kept.get(image)) is not None}
+        new = sorted((place, image) for image, place in places.items() if image not in found)
         if new:
             needed = {name: inputs[name] for name in self._names if name in inputs}
             of_new = _select(needed, [place for place, _ in new], len(images))
@@ -68,21 +66,13 @@ class ImageFeatures:
                 self.clear()
                 return inputs
             self._as_tensor = isinstance(output.pooler_output, torch.Tensor)
-            found |= {image: one for (_, image), one in zip(new, features, strict=True)}
-        self._keep(found)
+            for (_, image), one in zip(new, features, strict=True):
+                found[image] = one
+                self._kept.put(image, one, one.nbytes)
         each = [found[image] for image in images]
         del inputs[PIXELS]
         whole: Any = torch.stack(each) if self._as_tensor else each
         return inputs | {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=whole)}}
-
-    def _keep(self, found: Mapping[bytes, torch.Tensor]) -> None:
-        for image, features in found.items():
-            if image not in self._kept:
-                self._kept[image] = features
-                self._bytes += features.nbytes
-            self._kept.move_to_end(image)
-        while self._bytes > self._limit or len(self._kept) > KEPT_IMAGES:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
 def _select(needed: Mapping[str, Any], places: Sequence[int], images: int) -> dict[str, Any] | None:

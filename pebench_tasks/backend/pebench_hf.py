@@ -8,8 +8,9 @@ answered for its own document, requests with the same image and text are generat
 backend that answers "" where it failed looks like a model that has forgotten everything.
 
 What makes it fast stands in modules of its own: ``prompts`` (order, windows), ``prefetch`` (the next batch is made
-meanwhile), ``image_features`` (an image is encoded once), ``generation`` (rows that ended cost nothing, and answers
-that recur few passes), ``batch_size`` (out of memory is not the end), ``journal`` (an interrupted run goes on).
+meanwhile), ``processed_images`` and ``image_features`` (an image is processed and encoded once), ``generation`` (rows
+that ended cost nothing, and answers that recur few passes), ``batch_size`` (out of memory is not the end), ``journal``
+(an interrupted run goes on).
 """
 
 import copy
@@ -48,6 +49,7 @@ from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.packed_linear import pack, wants_packing
 from pebench_tasks.backend.prefetch import ahead
+from pebench_tasks.backend.processed_images import ProcessedImages
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.backend.threads import fitting_threads
 from pebench_tasks.errors import BenchmarkError
@@ -115,6 +117,7 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
+        self.processed = ProcessedImages(self.processor)
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
         self._answers = False  # whether a batch was answered
@@ -214,7 +217,7 @@ class PebenchHf(lmms):
 
     def _prepared(self, prompts: list[Prompt]) -> Batch:
         with self._processing:  # tokenizers do not bear two threads
-            return Batch(prompts, families.generation_inputs(self.processor, [prompt.messages for prompt in prompts]))
+            return Batch(prompts, self.processed.inputs(prompts))
 
     def _answered(self, batches: Iterator[Batch]) -> Iterator[tuple[Prompt, Answer]]:
         """All prompts with their answers; the last few of every batch are answered together."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from PIL import Image
 
+from pebench_tasks.backend.bounded_cache import BoundedCache
 from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split, forget_name
@@ -36,6 +37,8 @@ from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_an
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
 from pebench_tasks.versions import __version__
+
+DECODED_BYTES = 128 * 2**20  # of decoded images, several questions apart; one of 512 px is 0.75 MiB
 
 
 @dataclass
@@ -58,6 +61,7 @@ class Run:
     prompts: dict[str, dict[str, str]] = field(default_factory=dict)
     goals: dict[str, Goals] = field(default_factory=dict)  # by target, once its first document was asked
     unread: frozenset[tuple[str, str]] | None = None  # None until scoring begins
+    pictures: BoundedCache[str, Image.Image] = field(default_factory=lambda: BoundedCache(DECODED_BYTES))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -135,9 +139,14 @@ class Run:
         """The document's image, read for a document of ``target``; records that it was read."""
         with self.lock:
             (self.read if doc["target"] == target else self.mixed).add((doc["target"], doc["key"]))
-        picture = self.benchmark.image(doc["image"])
+            picture = self.pictures.get(doc["image"])
+        if picture is None:
+            picture = self.benchmark.image(doc["image"])
+            width, height = picture.size
+            with self.lock:
+                self.pictures.put(doc["image"], picture, 3 * width * height)
         self.image_sizes.handed_out(picture.size)
-        return picture
+        return picture.copy()  # a backend may write into it
 
     def mark(self, doc: Document, response: str) -> dict[str, Any]:
         """The metrics of one answered document and its provenance; the provenance alone where scores are withheld."""

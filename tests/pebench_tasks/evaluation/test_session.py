@@ -67,3 +67,20 @@ def test_what_was_chosen_is_said_once(data: dict[str, str], capsys: pytest.Captu
     session.select(["pebench_people", "pebench_events"])
     asked()
     assert capsys.readouterr().err.count("forget set: forget05") == 1
+
+
+def test_an_image_that_several_documents_ask_about_is_decoded_once(
+    data: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gets a copy, which a backend may write into."""
+    session.select(["pebench_people"])
+    session.next_model()
+    document = harness.people(None)[0]  # type: ignore[arg-type]
+    decoded: list[str] = []
+    image = session.run.benchmark.image
+    monkeypatch.setattr(session.run.benchmark, "image", lambda key: decoded.append(key) or image(key))
+    (first,) = harness.people_image(document)
+    first.paste((1, 2, 3), (0, 0, *first.size))
+    (second,) = harness.people_image(document)
+    assert decoded == [document["image"]]
+    assert second.tobytes() == image(document["image"]).tobytes() != first.tobytes()
