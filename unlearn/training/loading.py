@@ -132,11 +132,3 @@ def model_folder(name: str) -> Path | None:
         return folder
     check_checkpoint(name)
     return None
-
-
-def dtype_of(name: str, device: torch.device) -> torch.dtype:
-    """The precision that ``--dtype`` names; ``auto`` is float32 on a CPU, else bfloat16."""
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype

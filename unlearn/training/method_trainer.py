@@ -6,12 +6,13 @@ file adds what a method sees (``ModelAnswers``) and the stop at a loss that is n
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
@@ -219,6 +220,12 @@ class MethodTrainer(Trainer):
             self._reduce_gradients()
         self.history.add(dict(zip(terms, values.tolist(), strict=True)))
         return values.sum()
+
+    def compute_loss_context_manager(self) -> ExitStack:
+        """Autocast, under which adapters need no copy of their input in their own precision: it would cast it back."""
+        stack = super().compute_loss_context_manager()
+        stack.enter_context(disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)))
+        return stack
 
     @property
     def _backward_options(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ from unlearn.training.folder import (
     recorded_settings,
     removed_if_refused,
 )
-from unlearn.training.loading import dtype_of, load, model_folder
+from unlearn.training.loading import load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan, with_draws
 from unlearn.training.reference_store import ReferenceFolder
@@ -107,7 +107,7 @@ def train_from_options(
     sets = sets_of(arguments, benchmark, split)
     if arguments.draws_per_concept and split:
         training_arguments = with_draws(training_arguments, arguments.draws_per_concept, len(split.forget_ids))
-    dtype = dtype_of(arguments.dtype, training_arguments.device)
+    dtype = arguments.precision(training_arguments.device)
     noted = record.noted_fingerprint(folder) if folder else arguments.model
     weights = noted if noted or folder is None else record.weights_fingerprint(folder)
     settings = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
@@ -16,6 +17,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn import methods
+from unlearn import train as unlearn_command
 from unlearn.arguments import UnlearnArguments
 from unlearn.data.samples import Question, SampleSet, singles
 from unlearn.data.sets import everything
@@ -110,6 +112,24 @@ def test_adapters_of_adapters_are_one_adapter_on_the_same_base(
     assert found["base"] == record.weights_fingerprint(foundation)
     assert found["parent"]["weights"] == record.weights_fingerprint(finetuned_adapter)
     assert "merge_kept" not in found
+
+
+def test_adapters_on_a_base_in_bfloat16_train_under_autocast_from_adapters_too(
+    finetuned_adapter: Path, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    """Recorded; KL at the start is 0, so old adapters say the same to both; what is saved is in float32."""
+    (tmp_path / "nothing.yaml").write_text("")
+    out = unlearn_command(
+        method="kl", model=finetuned_adapter, data=benchmark.directory, target="person", forget=20, lora=True,
+        lora_r=4, save="adapter", dtype="bfloat16", max_steps=3, use_cpu=True, config=tmp_path / "nothing.yaml",
+        per_device_train_batch_size=4, learning_rate=5e-3, output_dir=tmp_path / "kl", report_to="none",
+    )  # fmt: skip
+    found = read_record(out)
+    assert found is not None
+    assert found["arguments"]["bf16"] is True
+    first, *rest = (row["retain"] for row in losses(out))
+    assert first == 0 < min(rest)
+    assert {value.dtype for value in load_file(out / "adapter_model.safetensors").values()} == {torch.float32}
 
 
 def test_the_reference_beside_adapters_is_the_model_that_unlearning_started_from(

@@ -192,6 +192,52 @@ def test_a_term_of_weight_zero_runs_no_forward_and_draws_nothing(
     assert len(ran) == runs
 
 
+# Adapters in float32 on a base in bfloat16
+
+
+@pytest.fixture
+def half(tiny: tuple[Any, Any]) -> Any:
+    """The untrained model in bfloat16."""
+    return copy.deepcopy(tiny[0]).to(torch.bfloat16)
+
+
+def test_under_autocast_adapters_compute_in_bfloat16_and_stay_in_float32(make: MakeTrainer, half: Any) -> None:
+    """Nothing is turned to float32 on the way, neither their input nor what they add."""
+    made = make("gd", start=half, tune=TUNE, lora=Lora(4, 8, 0.0), max_steps=1, bf16=True)
+    seen: set[tuple[torch.dtype, ...]] = set()
+
+    def note(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.add((inputs[0].dtype, layer.weight.dtype, output.dtype))
+
+    for name, module in made.core.named_modules():
+        if name.endswith(("lora_A.default", "lora_B.default")):
+            module.register_forward_hook(note)
+    made.train()
+    assert seen == {(torch.bfloat16, torch.float32, torch.bfloat16)}
+    trained = {name: p for name, p in made.core.named_parameters() if p.requires_grad}
+    assert {p.dtype for p in trained.values()} == {torch.float32}
+    assert any(bool(p.any()) for name, p in trained.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("method", ["gd", "npo", "rmu"])
+def test_autocast_changes_a_loss_by_no_more_than_bfloat16_rounds(make: MakeTrainer, half: Any, method: str) -> None:
+    """In a step's largest term, of which the others may be what is left (RMU's retain term begins at 0)."""
+    found = []
+    for on in (False, True):
+        torch.manual_seed(0)  # the same new adapters
+        options = {"start": half, "lora": Lora(4, 8, 0.0), "learning_rate": 1e-2, "optim": "sgd", "bf16": on}
+        found.append(losses(make(method, **options)))
+    for row, expected in zip(*found, strict=True):
+        largest = max(abs(value) for name, value in expected.items() if name != "step")
+        assert row == pytest.approx(expected, rel=0, abs=2**-8 * largest)
+
+
+def test_autocast_leaves_kl_to_the_start_model_at_0(make: MakeTrainer, half: Any) -> None:
+    """The reference, with its adapters off, runs under it too."""
+    first, *rest = losses(make("kl", start=half, lora=Lora(4, 8, 0.0), learning_rate=5e-3, bf16=True))
+    assert first["retain"] == 0 < min(row["retain"] for row in rest)
+
+
 # What a step changes
 
 
