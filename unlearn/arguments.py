@@ -95,6 +95,7 @@ class UnlearnArguments:
     reference_top_k: int = _option(0, "kl: keep the K likeliest tokens of the reference instead of all (0: all, exact)")
     reference_cache: str = _option("", "folder that keeps what the reference says, for further runs (default: none)")
     dtype: str = _option("auto", f"of the weights: {', '.join(DTYPES)} (auto: float32 on CPU, bfloat16 on GPU)")
+    attn_implementation: str = _option("", "eager, sdpa, flash_attention_2, ... (default: what transformers chooses)")
     trust_remote_code: bool = _option(False, "run code that comes with the checkpoint")
     hyperparameters: InitVar[Hyperparameters | None] = None  # the method's own, such as retain_weight
     config: InitVar[str | Path | None] = None  # where options came from that are not the command line's

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.blame import raised_by_libraries
@@ -20,16 +21,28 @@ CACHE = ("cache_implementation", "cache_config")
 
 
 def load(
-    name: str, dtype: torch.dtype, *, trust_remote_code: bool = False, four_bit: bool = False, beside: bool = False
+    name: str,
+    dtype: torch.dtype,
+    *,
+    trust_remote_code: bool = False,
+    four_bit: bool = False,
+    beside: bool = False,
+    attention: str = "",
 ) -> tuple[PreTrainedModel, ProcessorMixin]:
     """A checkpoint's model and processor, from a folder or the hub.
 
-    Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. Raises
-    ``BenchmarkError`` if it cannot be loaded or is not whole.
+    Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. ``attention``
+    is one of transformers' implementations, or "" for its choice. Raises ``BenchmarkError`` if it cannot be loaded or
+    is not whole.
     """
+    if attention:
+        _check_attention(name, attention, trust_remote_code)
     quantization = _four_bit(dtype) if four_bit else None
     processor = families.load_processor(name, trust_remote_code)
-    model = families.load_model(name, dtype, trust_remote_code=trust_remote_code, quantization_config=quantization)
+    model = families.load_model(
+        name, dtype, attn_implementation=attention or None, trust_remote_code=trust_remote_code,
+        quantization_config=quantization,
+    )  # fmt: skip
     if adapter_base(name):
         _check_untied(model, name)
         model = adapters.keep_beside(model, name) if beside else _merged(model, dtype)
@@ -60,12 +73,14 @@ def count_parameters(config: PretrainedConfig, *, trust_remote_code: bool = Fals
     return sum(parameter.numel() for parameter in without_weights(config, trust_remote_code).parameters())
 
 
-def without_weights(config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
+def without_weights(
+    config: PretrainedConfig, trust_remote_code: bool = False, attention: str | None = None
+) -> PreTrainedModel:
     """A configuration's model, of which no weight is loaded; ``BenchmarkError`` if there can be no such model."""
     try:
         with torch.device("meta"):
             model: PreTrainedModel = families.auto_class(config).from_config(
-                config, trust_remote_code=trust_remote_code
+                config, trust_remote_code=trust_remote_code, attn_implementation=attention
             )
     except Exception as error:
         if not raised_by_libraries(error):
@@ -73,6 +88,25 @@ def without_weights(config: PretrainedConfig, trust_remote_code: bool = False) -
         said = " ".join(str(error).split())
         raise BenchmarkError(f"No {config.model_type} can be made of its configuration: {said}") from error
     return model
+
+
+def _check_attention(name: str, asked: str, trust_remote_code: bool) -> None:
+    """Raise ``BenchmarkError`` for attention that this model cannot compute here, with what it can."""
+    config = read_config(name, trust_remote_code=trust_remote_code)
+
+    def possible(attention: str) -> bool:
+        try:
+            without_weights(config, trust_remote_code, attention)
+        except BenchmarkError:
+            return False
+        return True
+
+    if not possible(asked):
+        known = ("eager", *(key for key in ALL_ATTENTION_FUNCTIONS.valid_keys() if "paged" not in key))
+        raise BenchmarkError(
+            f"--attn_implementation {asked} is unknown to transformers, not installed or not for {config.model_type}. "
+            f"Possible: {', '.join(sorted(filter(possible, known)))}."
+        )
 
 
 def make_savable(config: GenerationConfig) -> None:

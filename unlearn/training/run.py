@@ -123,7 +123,7 @@ def train_from_options(
         return Path(training_arguments.output_dir or "")
     model, processor = load(
         arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit,
-        beside=arguments.lora,
+        beside=arguments.lora, attention=arguments.attn_implementation,
     )  # fmt: skip
     start = folder or Path(snapshot_download(arguments.model, local_files_only=True))
     if noted:  # what is trained is known by what was read, not by a note of it
@@ -141,12 +141,13 @@ def train_from_options(
     }
 
     def reference_folder() -> ReferenceFolder:
+        precision = (settings["dtype"], _mixed_precision(training_arguments), arguments.attn_implementation)
         known_by = {
             "weights": weights,
             "surroundings": record.surroundings_fingerprint(start),
             "data": benchmark.fingerprint,
             "template": pebench_templates.fingerprint(),
-            "precision": f"{settings['dtype']}, {_mixed_precision(training_arguments)}",
+            "precision": ", ".join(filter(None, precision)),
             "top_k": arguments.reference_top_k,
             "versions": " ".join(record.versions()[name] for name in ("torch", "transformers")),
         }
