@@ -290,7 +290,7 @@ def _save(trainer: MethodTrainer, tuning: Tuning, folder: Path) -> float | None:
         _save_adapters(trainer, folder)
         return None
     # Where the base is in pieces, or rounded, the adapters are merged into one that is neither.
-    apart = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(model, "is_loaded_in_4bit", False)
+    apart = trainer.spread or getattr(model, "is_loaded_in_4bit", False)
     if apart:
         _save_adapters(trainer, folder.with_name("adapters"))
     if not trainer.is_world_process_zero():

@@ -187,7 +187,7 @@ def test_a_term_of_weight_zero_runs_no_forward_and_draws_nothing(
     monkeypatch.setattr(ModelAnswers, "_predict", lambda *given: ran.append(1) or predict(*given))  # type: ignore[func-returns-value]
     made = make("gd", hyperparameters={"retain_weight": weight}, max_steps=2)
     assert list(made.positions.sets) == (["forget", "retain"] if weight else ["forget"])
-    monkeypatch.setattr(MethodTrainer, "split", False)
+    monkeypatch.setattr(MethodTrainer, "spread", True)
     made.train()
     assert len(ran) == runs
 
