@@ -162,6 +162,17 @@ def test_checkpointing_runs_no_backward_pass_in_a_frozen_tower(make: MakeTrainer
         assert torch.equal(one, other)
 
 
+def test_a_line_of_the_log_has_the_mean_of_each_term_since_the_last_one(make: MakeTrainer) -> None:
+    made = make("gd", max_steps=5, logging_strategy="steps", logging_steps=2)
+    rows = losses(made)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    logged = [row for row in made.state.log_history if "learning_rate" in row]
+    assert [row["step"] for row in logged] == [2, 4]
+    for name in ("loss", "forget", "retain"):
+        means = [(rows[first][name] + rows[first + 1][name]) / 2 for first in (0, 2)]
+        assert [row[name] for row in logged] == pytest.approx(means, abs=1e-6)
+
+
 def test_a_term_is_backpropagated_and_let_go_before_the_next_one_runs(make: MakeTrainer) -> None:
     seen = []
 
