@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
@@ -20,6 +20,14 @@ BEAMS = ("early_stopping", "length_penalty")
 CACHE = ("cache_implementation", "cache_config")
 
 
+class Start(NamedTuple):
+    """What training starts from."""
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    merge_kept: float | None  # the share of its adapters' change that merging kept; None where nothing was merged
+
+
 def load(
     name: str,
     dtype: torch.dtype,
@@ -28,7 +36,7 @@ def load(
     four_bit: bool = False,
     beside: bool = False,
     attention: str = "",
-) -> tuple[PreTrainedModel, ProcessorMixin]:
+) -> Start:
     """A checkpoint's model and processor, from a folder or the hub.
 
     Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. ``attention``
@@ -43,17 +51,15 @@ def load(
         name, dtype, attn_implementation=attention or None, trust_remote_code=trust_remote_code,
         quantization_config=quantization,
     )  # fmt: skip
+    kept = None
     if adapter_base(name):
         _check_untied(model, name)
-        model = adapters.keep_beside(model, name) if beside else _merged(model, dtype)
+        model, kept = (adapters.keep_beside(model, name), None) if beside else adapters.merge(model)
+    if kept is not None:
+        remedy = "Start with --lora true, which keeps adapters as they are, or with --dtype float32."
+        adapters.say_kept(kept, dtype, remedy)
     make_savable(model.generation_config)
-    return model, processor
-
-
-def _merged(adapted: Any, dtype: torch.dtype) -> Any:
-    model, kept = adapters.merge(adapted)
-    adapters.say_kept(kept, dtype, "Start with --lora true, which keeps adapters as they are, or with --dtype float32.")
-    return model
+    return Start(model, processor, kept)
 
 
 def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:

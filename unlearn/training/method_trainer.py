@@ -142,9 +142,9 @@ class MethodTrainer(Trainer):
                 check_model_reads(self.core, self.positions.encoder, question)
 
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
-        """Make the reference that the method asks for, before the first step; returns the number of answers computed.
+        """Make the reference that the method asks for, before the first step.
 
-        ``folder`` opens the one where the values of a reference that is no adapter switched off are to be kept.
+        Returns the number of answers computed, by all processes together. ``folder`` opens the one where the values of a reference that is no adapter switched off are to be kept.
         """
         kinds = {name: reference.kinds(questions, top_k) for name, questions in self.plan.asked.sets.items()}
         kinds = {name: needed for name, needed in kinds.items() if needed}
@@ -168,13 +168,12 @@ class MethodTrainer(Trainer):
             for position in own:
                 for question in self.positions.at(name, position):
                     wanted[question] = wanted.get(question, set()) | needed
-        every = set().union(*kinds.values())
         opened = folder() if folder else None
-        values = opened.read(every) if opened else ReferenceValues()
+        values = opened.read(wanted) if opened else ReferenceValues()
         device = next(self.core.parameters()).device
         self.core.to(self.args.device)
         with self.accelerator.autocast():
-            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in every else None
+            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in set().union(*kinds.values()) else None
             if behind and self.spread:  # nor can the model be asked, later on, what it does behind its head
                 raise BenchmarkError(
                     f"{type(self.core).__name__} changes what its head says, which cannot be repeated for the "
@@ -195,7 +194,7 @@ class MethodTrainer(Trainer):
         self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast, behind)
         self.positions.values, self.positions.wanted = values, kinds
         self.positions.last = own[-1]
-        return len(lacking)
+        return int(self.accelerator.reduce(torch.tensor(len(lacking), device=self.args.device), "sum"))
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
         encoder = self.positions.encoder

@@ -121,7 +121,7 @@ def train_from_options(
     if finished(training_arguments, settings):
         log.info("%s is finished already", training_arguments.output_dir)
         return Path(training_arguments.output_dir or "")
-    model, processor = load(
+    model, processor, kept = load(
         arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit,
         beside=arguments.lora, attention=arguments.attn_implementation,
     )  # fmt: skip
@@ -138,6 +138,7 @@ def train_from_options(
         "split": settings["split"],
         "base": parent["base"] if parent else weights,
         "parent": record.lineage(parent) or {"model": arguments.model, "weights": weights},
+        **({} if kept is None else {"start_merge_kept": round(kept, 4)}),
     }
 
     def reference_folder() -> ReferenceFolder:

@@ -186,7 +186,7 @@ def test_saved_adapters_say_to_the_last_bit_what_the_trained_model_says(
     benchmark: Benchmark, foundation: Path, options: Options, logits: Logits, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     """``train`` puts adapters into the model that it is given."""
-    model, processor = load(str(foundation), dtype)
+    model, processor, _ = load(str(foundation), dtype)
     start = logits(model)
     out = train(
         model,
@@ -227,6 +227,19 @@ def test_small_steps_are_lost_in_weights_of_16_bits_and_that_is_said(
     assert found is not None
     assert found["merge_kept"] == pytest.approx(1, abs=1e-3)
     assert [row.levelname for row in caplog.records if "merging kept" in row.getMessage()] == ["INFO"]
+
+
+def test_what_merging_a_start_models_adapters_keeps_is_recorded(finetuned_adapter: Path, unlearn: Unlearn) -> None:
+    """In 16 bits less than all of it; beside new adapters, or without any, nothing is merged."""
+    whole = {"lora": False, "lora_r": 16, "lora_alpha": 32, "save": "merged", "dtype": "bfloat16"}
+    merged = unlearn("gd", finetuned_adapter, "whole", {"max_steps": 1}, **whole)
+    found = read_record(merged)
+    assert found is not None
+    assert 0.9 < found["start_merge_kept"] < 1
+    for start in (finetuned_adapter, merged):
+        found = read_record(unlearn("gd", start, f"from-{start.name}", {"max_steps": 1}, dtype="bfloat16"))
+        assert found is not None
+        assert "start_merge_kept" not in found
 
 
 def test_what_merging_keeps_is_counted_weight_by_weight() -> None:

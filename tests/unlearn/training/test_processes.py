@@ -1,5 +1,6 @@
 """Two processes on CPU: the losses and weights of one process with the same global batch."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 import unlearn
@@ -123,6 +125,13 @@ def read(folder: Path) -> Record:
     return found
 
 
+def kept_in(cache: Path) -> int:
+    """How many answers the files of a reference cache hold."""
+    files = [safe_open(path, "pt").metadata() for path in cache.iterdir()]
+    assert len(files) == 2
+    return sum(max(map(len, json.loads(noted["places"]).values())) for noted in files)
+
+
 def assert_equal(one: Path, two: Path) -> None:
     """The losses of every step and the final weights, up to the order of sums."""
     alone, together = read(one), read(two)
@@ -147,6 +156,8 @@ def test_two_processes_compute_what_one_does_with_the_same_global_batch(words: W
     said = start(TORCHRUN, words(method, "two", 2, **options))
     assert said.splitlines().count(str(tmp_path / "two")) == 1  # one process speaks
     assert_equal(tmp_path / "one", tmp_path / "two")
+    if method in ("kl", "dpo"):  # each process computes what it draws, both are counted
+        assert read(tmp_path / "two")["reference"]["computed"] == kept_in(tmp_path / "two-cache")
     if "global_batch_size" in options:
         accumulated = [read(tmp_path / name)["arguments"]["gradient_accumulation_steps"] for name in ("one", "two")]
         assert accumulated == [4, 2]
