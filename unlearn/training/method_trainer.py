@@ -144,7 +144,8 @@ class MethodTrainer(Trainer):
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step.
 
-        Returns the number of answers computed, by all processes together. ``folder`` opens the one where the values of a reference that is no adapter switched off are to be kept.
+        Returns the number of answers computed, by all processes together. ``folder`` opens the one where the values of
+        a reference that is no adapter switched off are to be kept.
         """
         kinds = {name: reference.kinds(questions, top_k) for name, questions in self.plan.asked.sets.items()}
         kinds = {name: needed for name, needed in kinds.items() if needed}
