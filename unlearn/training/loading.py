@@ -54,10 +54,12 @@ def load(
     kept = None
     if adapter_base(name):
         _check_untied(model, name)
-        model, kept = (adapters.keep_beside(model, name), None) if beside else adapters.merge(model)
-    if kept is not None:
-        remedy = "Start with --lora true, which keeps adapters as they are, or with --dtype float32."
-        adapters.say_kept(kept, dtype, remedy)
+        if beside:
+            model = adapters.keep_beside(model, name)
+        else:
+            model, kept = adapters.merge(model)
+            remedy = "Start with --lora true, which keeps adapters as they are, or with --dtype float32."
+            adapters.say_kept(kept, dtype, remedy)
     make_savable(model.generation_config)
     return Start(model, processor, kept)
 
