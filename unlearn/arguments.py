@@ -3,6 +3,7 @@
 import difflib
 import json
 import logging
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,7 +20,8 @@ from unlearn.balance import BALANCES, Balanced
 from unlearn.data.sets import LEARNED, MIXED, SetOptions
 from unlearn.tensors import parts
 
-if TYPE_CHECKING:  # importing transformers takes seconds; ``--help`` must not
+if TYPE_CHECKING:  # importing torch and transformers takes seconds; ``--help`` must not
+    import torch
     from transformers import TrainingArguments
 
 log = logging.getLogger("unlearn")
@@ -93,6 +95,7 @@ class UnlearnArguments:
     reference_top_k: int = _option(0, "kl: keep the K likeliest tokens of the reference instead of all (0: all, exact)")
     reference_cache: str = _option("", "folder that keeps what the reference says, for further runs (default: none)")
     dtype: str = _option("auto", f"of the weights: {', '.join(DTYPES)} (auto: float32 on CPU, bfloat16 on GPU)")
+    attn_implementation: str = _option("", "eager, sdpa, flash_attention_2, ... (default: what transformers chooses)")
     trust_remote_code: bool = _option(False, "run code that comes with the checkpoint")
     hyperparameters: InitVar[Hyperparameters | None] = None  # the method's own, such as retain_weight
     config: InitVar[str | Path | None] = None  # where options came from that are not the command line's
@@ -162,6 +165,14 @@ class UnlearnArguments:
         method = methods.find(self.method)
         return Balanced(method, self.settings) if self.balance else method
 
+    def precision(self, device: "torch.device") -> "torch.dtype":
+        """Of the weights: what ``dtype`` names; ``auto`` is float32 on a CPU, else bfloat16."""
+        import torch
+
+        names = {"auto": "float32" if device.type == "cpu" else "bfloat16"}
+        dtype: torch.dtype = getattr(torch, names.get(self.dtype, self.dtype))
+        return dtype
+
     def lora_settings(self) -> parts.Lora | None:
         """The adapters to train, or None for the weights themselves."""
         return parts.Lora(self.lora_r, self.lora_alpha, self.lora_dropout) if self.lora else None
@@ -198,11 +209,22 @@ def parse(
     ours = {f.name: values[f.name] for f in fields(UnlearnArguments)}
     arguments = UnlearnArguments(**ours, hyperparameters=hyperparameters, config=values["config"])
     training = _training_arguments(values)
+    follows: dict[str, Any] = {}
     if whole := arguments.global_batch_size:
         at_once, times = micro_batches(whole, training.per_device_train_batch_size, training.world_size)
-        sizes = {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": times}
-        training = _training_arguments({**values, **sizes})
-    return arguments, training
+        follows |= {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": times}
+    if values["bf16"] is None and _adapters_in_bfloat16(arguments, training):
+        follows |= {"bf16": True, "use_cpu": training.device.type == "cpu"}
+    return arguments, _training_arguments({**values, **follows}) if follows else training
+
+
+def _adapters_in_bfloat16(arguments: UnlearnArguments, training: "TrainingArguments") -> bool:
+    """Whether adapters, which peft keeps in float32, compute in the bfloat16 of their base unless ``--bf16`` is given.
+
+    FSDP would turn the base to float32 for it.
+    """
+    half = arguments.lora and str(arguments.precision(training.device)) == "torch.bfloat16"
+    return half and training.mixed_precision == "no" and os.environ.get("ACCELERATE_USE_FSDP") != "true"
 
 
 def micro_batches(global_batch: int, most: int, devices: int) -> tuple[int, int]:
@@ -244,6 +266,7 @@ def _parse_options(
     for name, kind in own.items():
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=kind, default=None)
     parser.add_argument("--config", default=None)
+    parser.set_defaults(bf16=None)  # whether it is given is asked in ``parse``
     known = {action.dest for action in parser._actions}
     argv = [_installed(word, known) for word in argv]
     namespace, unknown = parser.parse_known_args(argv)
@@ -278,8 +301,9 @@ def _training_arguments(values: dict[str, Any]) -> "TrainingArguments":
 
     if not values["output_dir"]:
         raise BenchmarkError("--output_dir is missing: the folder in which the trained checkpoint is to appear.")
+    given = {f.name: values[f.name] for f in fields(TrainingArguments) if f.init and values[f.name] is not None}
     try:
-        return TrainingArguments(**{f.name: values[f.name] for f in fields(TrainingArguments) if f.init})
+        return TrainingArguments(**given)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise BenchmarkError(f"transformers refuses the training options: {' '.join(str(error).split())}") from error
 

@@ -81,7 +81,7 @@ class Row:
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """The finetuned model and its processor, read from disk; not to be trained."""
-        model, processor = load(str(self.checkpoint), torch.float32)
+        model, processor, _ = load(str(self.checkpoint), torch.float32)
         return model.eval(), processor
 
     @cached_property

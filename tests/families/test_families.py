@@ -162,7 +162,7 @@ def test_adapters_learn_and_answer_like_the_merged_model(row: Row) -> None:
     before = row.nll(row.loaded[0], answers)
     folders: list[Path] = []
     for merge in (False, True):
-        model, processor = load(str(row.checkpoint), torch.float32)
+        model, processor, _ = load(str(row.checkpoint), torch.float32)
         folders.append(
             train(
                 model,

@@ -49,7 +49,7 @@ def unlearn(benchmark: Benchmark, build: Callable[[str], Built], tmp_path: Path)
     def unlearn(key: str, *, merge: bool, dropout: float = 0.0) -> Path:
         for part in build(key):
             part.save_pretrained(tmp_path / "start")
-        model, processor = load(str(tmp_path / "start"), torch.float32)
+        model, processor, _ = load(str(tmp_path / "start"), torch.float32)
         split = benchmark.split("person", 20)
         options = TrainingArguments(
             output_dir=str(tmp_path / f"merged-{merge}-{dropout}"), use_cpu=True, max_steps=3, seed=0,

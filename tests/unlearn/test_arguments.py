@@ -145,6 +145,34 @@ def test_two_words_for_one_thing_in_one_place_are_refused(tmp_path: Path, text: 
         parse([*NEEDED, *CPU, *words])
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("--lora true --dtype bfloat16", True),
+        ("--lora true --dtype bfloat16 --bf16 false", False),
+        ("--lora true --dtype float32", False),
+        ("--lora true --dtype auto", False),  # which on a CPU is float32
+        ("--lora true --dtype float16", False),
+        ("--lora false --dtype bfloat16", False),
+        ("--bf16", True),
+    ],
+)
+def test_adapters_on_a_base_in_bfloat16_compute_in_it_unless_it_is_said_otherwise(given: str, expected: bool) -> None:
+    assert parse([*NEEDED, *CPU, *given.split()])[1].bf16 is expected
+
+
+def test_adapters_do_not_compute_in_bfloat16_under_fsdp_which_would_turn_the_base_to_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert not parse([*NEEDED, *CPU, "--lora", "true", "--dtype", "bfloat16"])[1].bf16
+
+
+def test_yaml_says_otherwise_too(tmp_path: Path) -> None:
+    path = config(tmp_path, "lora: true\ndtype: bfloat16\nbf16: false")
+    assert not parse([*NEEDED, *CPU, "--config", path])[1].bf16
+
+
 def test_yaml_can_hold_every_required_option(tmp_path: Path) -> None:
     path = config(tmp_path, "method: finetune\nmodel: m\ndata: d\noutput_dir: o\nuse_cpu: true\n")
     assert parse(["--config", path])[0].method == "finetune"

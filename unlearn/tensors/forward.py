@@ -29,7 +29,7 @@ class Predictions(NamedTuple):
 class Reader:
     """A model as these classes need it: logits and activations at the answers' positions, nothing else.
 
-    ``model`` is what is called (wrapped by DDP or FSDP, or not), ``core`` what is looked into.
+    ``model`` is what is called (wrapped by FSDP or DeepSpeed, or not), ``core`` what is looked into.
     """
 
     def __init__(self, model: nn.Module, core: Any) -> None:

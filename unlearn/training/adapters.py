@@ -72,7 +72,8 @@ def _update(adapted: PeftModel, module: Any, name: str) -> Update:
 
 def _add_update(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     """A forward hook: what peft computes with an adapter, in its order and precision."""
-    update = linear(linear(inputs[0].to(layer.start_down.dtype), layer.start_down), layer.start_up)
+    read = inputs[0] if torch.is_autocast_enabled(inputs[0].device.type) else inputs[0].to(layer.start_down.dtype)
+    update = linear(linear(read, layer.start_down), layer.start_up)
     return (output + update).to(output.dtype)
 
 

@@ -10,15 +10,20 @@ from transformers.trainer_callback import ExportableState
 
 
 class History(TrainerCallback, ExportableState):
-    """The loss terms of every step and the seconds spent, kept in the Trainer's checkpoints."""
+    """The loss terms of every step, in the Trainer's own log, and the seconds spent, beside it in its checkpoints."""
 
     def __init__(self) -> None:
-        self.losses: list[dict[str, float]] = []
+        self._log: list[dict[str, float]] = []
         self.seconds = 0.0
         self.notes: dict[str, float] = {}  # other figures of the current step
         self._now: dict[str, float] = {}
         self._logged = 0
         self._started = time.monotonic()
+
+    @property
+    def losses(self) -> list[dict[str, float]]:
+        """The terms of every step so far; rows that the Trainer logs have an epoch."""
+        return [row for row in self._log if "epoch" not in row]
 
     def add(self, terms: Mapping[str, float]) -> None:
         """Add one micro-batch's share of the current step's terms."""
@@ -33,19 +38,18 @@ class History(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         spent = self.seconds + time.monotonic() - self._started
-        return {"args": {}, "attributes": {"losses": self.losses, "seconds": spent}}
+        return {"args": {}, "attributes": {"seconds": spent}}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         states: Any = state.stateful_callbacks  # by class name; the checkpoint's when resuming
-        saved = states[type(self).__name__]["attributes"]
-        self.losses, self.seconds = list(saved["losses"]), saved["seconds"]
+        self._log, self.seconds = state.log_history, states[type(self).__name__]["attributes"]["seconds"]
         self._logged, self._started = len(self.losses), time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         loss = math.fsum(self._now.values())
-        self.losses.append({"step": state.global_step, "loss": loss, **self._now, **self.notes})
+        self._log.append({"step": state.global_step, "loss": loss, **self._now, **self.notes})
         self._now = {}
 
     def on_train_end(

@@ -2,10 +2,11 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pebench_tasks.backend import families
 from pebench_tasks.backend.blame import raised_by_libraries
@@ -19,28 +20,48 @@ BEAMS = ("early_stopping", "length_penalty")
 CACHE = ("cache_implementation", "cache_config")
 
 
+class Start(NamedTuple):
+    """What training starts from."""
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    merge_kept: float | None  # the share of its adapters' change that merging kept; None where nothing was merged
+
+
 def load(
-    name: str, dtype: torch.dtype, *, trust_remote_code: bool = False, four_bit: bool = False, beside: bool = False
-) -> tuple[PreTrainedModel, ProcessorMixin]:
+    name: str,
+    dtype: torch.dtype,
+    *,
+    trust_remote_code: bool = False,
+    four_bit: bool = False,
+    beside: bool = False,
+    attention: str = "",
+) -> Start:
     """A checkpoint's model and processor, from a folder or the hub.
 
-    Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. Raises
-    ``BenchmarkError`` if it cannot be loaded or is not whole.
+    Adapters are merged into their base or, for new adapters to be trained, kept ``beside`` its weights. ``attention``
+    is one of transformers' implementations, or "" for its choice. Raises ``BenchmarkError`` if it cannot be loaded or
+    is not whole.
     """
+    if attention:
+        _check_attention(name, attention, trust_remote_code)
     quantization = _four_bit(dtype) if four_bit else None
     processor = families.load_processor(name, trust_remote_code)
-    model = families.load_model(name, dtype, trust_remote_code=trust_remote_code, quantization_config=quantization)
+    model = families.load_model(
+        name, dtype, attn_implementation=attention or None, trust_remote_code=trust_remote_code,
+        quantization_config=quantization,
+    )  # fmt: skip
+    kept = None
     if adapter_base(name):
         _check_untied(model, name)
-        model = adapters.keep_beside(model, name) if beside else _merged(model, dtype)
+        if beside:
+            model = adapters.keep_beside(model, name)
+        else:
+            model, kept = adapters.merge(model)
+            remedy = "Start with --lora true, which keeps adapters as they are, or with --dtype float32."
+            adapters.say_kept(kept, dtype, remedy)
     make_savable(model.generation_config)
-    return model, processor
-
-
-def _merged(adapted: Any, dtype: torch.dtype) -> Any:
-    model, kept = adapters.merge(adapted)
-    adapters.say_kept(kept, dtype, "Start with --lora true, which keeps adapters as they are, or with --dtype float32.")
-    return model
+    return Start(model, processor, kept)
 
 
 def read_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -60,12 +81,14 @@ def count_parameters(config: PretrainedConfig, *, trust_remote_code: bool = Fals
     return sum(parameter.numel() for parameter in without_weights(config, trust_remote_code).parameters())
 
 
-def without_weights(config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
+def without_weights(
+    config: PretrainedConfig, trust_remote_code: bool = False, attention: str | None = None
+) -> PreTrainedModel:
     """A configuration's model, of which no weight is loaded; ``BenchmarkError`` if there can be no such model."""
     try:
         with torch.device("meta"):
             model: PreTrainedModel = families.auto_class(config).from_config(
-                config, trust_remote_code=trust_remote_code
+                config, trust_remote_code=trust_remote_code, attn_implementation=attention
             )
     except Exception as error:
         if not raised_by_libraries(error):
@@ -73,6 +96,25 @@ def without_weights(config: PretrainedConfig, trust_remote_code: bool = False) -
         said = " ".join(str(error).split())
         raise BenchmarkError(f"No {config.model_type} can be made of its configuration: {said}") from error
     return model
+
+
+def _check_attention(name: str, asked: str, trust_remote_code: bool) -> None:
+    """Raise ``BenchmarkError`` for attention that this model cannot compute here, with what it can."""
+    config = read_config(name, trust_remote_code=trust_remote_code)
+
+    def possible(attention: str) -> bool:
+        try:
+            without_weights(config, trust_remote_code, attention)
+        except BenchmarkError:
+            return False
+        return True
+
+    if not possible(asked):
+        known = ("eager", *(key for key in ALL_ATTENTION_FUNCTIONS.valid_keys() if "paged" not in key))
+        raise BenchmarkError(
+            f"--attn_implementation {asked} is unknown to transformers, not installed or not for {config.model_type}. "
+            f"Possible: {', '.join(sorted(filter(possible, known)))}."
+        )
 
 
 def make_savable(config: GenerationConfig) -> None:
@@ -132,11 +174,3 @@ def model_folder(name: str) -> Path | None:
         return folder
     check_checkpoint(name)
     return None
-
-
-def dtype_of(name: str, device: torch.device) -> torch.dtype:
-    """The precision that ``--dtype`` names; ``auto`` is float32 on a CPU, else bfloat16."""
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype

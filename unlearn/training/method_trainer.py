@@ -6,14 +6,15 @@ file adds what a method sees (``ModelAnswers``) and the stop at a loss that is n
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -75,9 +76,39 @@ class MethodTrainer(Trainer):
         vars(model.config).update(configuration)
         if self.is_fsdp_enabled:
             self._name_fsdp_units()
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        if self.spread:
             self._refuse_two_kinds()
         self._verify()
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """No DDP, whose buckets are as large as all gradients: ``_reduce_gradients`` averages them once a step."""
+        super().create_accelerator_and_postprocess()
+        if not self.spread:
+            accelerator: Any = self.accelerator
+            accelerator.prepare_model = partial(self._prepare_model, accelerator.prepare_model)
+
+    def _prepare_model(self, prepare: Callable[..., nn.Module], model: nn.Module, **options: Any) -> nn.Module:
+        """What accelerate does to a model but wrapping it; what is trained begins as it is in the first process."""
+        prepared = prepare(model, **options, evaluation_mode=True)
+        if self.several:
+            for parameter in self.trained:
+                torch.distributed.broadcast(parameter.data, 0)
+        return prepared
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are trained."""
+        return [parameter for parameter in self.core.parameters() if parameter.requires_grad]
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several processes, of which each holds the whole model."""
+        return self.accelerator.num_processes > 1 and not self.spread
+
+    @property
+    def spread(self) -> bool:
+        """Whether the model lies in pieces on several devices, of which each process runs the same passes."""
+        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def _name_fsdp_units(self) -> None:
         """Shard layer by layer, unless the layers are named: accelerate stops at those that this model does not have.
@@ -111,9 +142,10 @@ class MethodTrainer(Trainer):
                 check_model_reads(self.core, self.positions.encoder, question)
 
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
-        """Make the reference that the method asks for, before the first step; returns the number of answers computed.
+        """Make the reference that the method asks for, before the first step.
 
-        ``folder`` opens the one where the values of a reference that is no adapter switched off are to be kept.
+        Returns the number of answers computed, by all processes together. ``folder`` opens the one where the values of
+        a reference that is no adapter switched off are to be kept.
         """
         kinds = {name: reference.kinds(questions, top_k) for name, questions in self.plan.asked.sets.items()}
         kinds = {name: needed for name, needed in kinds.items() if needed}
@@ -130,22 +162,20 @@ class MethodTrainer(Trainer):
             self.reference = AdapterReference(reader)
             return 0
         # A head in pieces, on several GPUs, cannot be called outside the model.
-        spread = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        head = reference.frozen_head(self.core, copied=spread)
+        head = reference.frozen_head(self.core, copied=self.spread)
         wanted: dict[Question, Kinds] = {}
         own = self.plan.own_positions
         for name, needed in kinds.items():
             for position in own:
                 for question in self.positions.at(name, position):
                     wanted[question] = wanted.get(question, set()) | needed
-        every = set().union(*kinds.values())
         opened = folder() if folder else None
-        values = opened.read(every) if opened else ReferenceValues()
+        values = opened.read(wanted) if opened else ReferenceValues()
         device = next(self.core.parameters()).device
         self.core.to(self.args.device)
         with self.accelerator.autocast():
-            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in every else None
-            if behind and spread:  # nor can the model be asked, later on, what it does behind its head
+            behind = self._behind_head(reader, next(iter(wanted))) if "hidden" in set().union(*kinds.values()) else None
+            if behind and self.spread:  # nor can the model be asked, later on, what it does behind its head
                 raise BenchmarkError(
                     f"{type(self.core).__name__} changes what its head says, which cannot be repeated for the "
                     "reference where the model is spread over GPUs. Use --lora true, or for kl --reference_top_k 100."
@@ -165,7 +195,7 @@ class MethodTrainer(Trainer):
         self.reference = StoredReference(head.to(self.args.device), self.accelerator.autocast, behind)
         self.positions.values, self.positions.wanted = values, kinds
         self.positions.last = own[-1]
-        return len(lacking)
+        return int(self.accelerator.reduce(torch.tensor(len(lacking), device=self.args.device), "sum"))
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
         encoder = self.positions.encoder
@@ -193,12 +223,12 @@ class MethodTrainer(Trainer):
         reader = Reader(model, self.core)
         normalisers = num_items_in_batch or {}
         answers = {
-            name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=self.split)
+            name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=not self.spread)
             for name, batch in on_device.items()
         }
         terms: dict[str, Tensor] = {}
         last = self.accelerator.sync_gradients
-        with self.compute_loss_context_manager(), self._reduced_afterwards(model):
+        with self.compute_loss_context_manager():
             for name, term in self.plan.formula(**answers):
                 loss = term / self.current_gradient_accumulation_steps
                 # DeepSpeed reduces and steps inside the backward it is told is the last one.
@@ -215,30 +245,25 @@ class MethodTrainer(Trainer):
             raise ValueError(f"the method yielded the terms {list(terms)}, after {self.plan.asked.terms} on a trial")
         values = self.accelerator.reduce(torch.stack(list(terms.values())), "mean")  # (terms,)
         self._stop_if_not_finite("loss", dict(zip(terms, values.tolist(), strict=True)))
-        if last and isinstance(model, DistributedDataParallel):
+        if last and self.several:
             self._reduce_gradients()
         self.history.add(dict(zip(terms, values.tolist(), strict=True)))
         return values.sum()
+
+    def compute_loss_context_manager(self) -> ExitStack:
+        """Autocast, under which adapters need no copy of their input in their own precision: it would cast it back."""
+        stack = super().compute_loss_context_manager()
+        stack.enter_context(disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)))
+        return stack
 
     @property
     def _backward_options(self) -> dict[str, Any]:
         """DeepSpeed would divide by the micro-batches of a step once more."""
         return {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
 
-    @property
-    def split(self) -> bool:
-        """Whether a batch may run as two: FSDP wants every process to run the same number of forward passes."""
-        return self.accelerator.num_processes == 1 or isinstance(self.model_wrapped, DistributedDataParallel)
-
-    @staticmethod
-    def _reduced_afterwards(model: nn.Module) -> AbstractContextManager[None]:
-        """Under DDP: no reduction during backward, which would want one forward for one backward, on all parameters."""
-        ddp: Any = model
-        return ddp.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
-
     def _reduce_gradients(self, elements: int = 1 << 25) -> None:
         """Average the gradients over the processes, once a step, some tens of millions of elements at a time."""
-        trained = [p for p in self.core.parameters() if p.requires_grad]
+        trained = self.trained
         some = torch.tensor([float(p.grad is not None) for p in trained], device=self.args.device)
         torch.distributed.all_reduce(some)
         present = some.tolist()

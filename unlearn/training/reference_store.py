@@ -9,8 +9,9 @@ seventh digit.)
 import json
 import os
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -78,25 +79,38 @@ class ReferenceFolder:
         if any(not entry.name.startswith(NAME) for entry in directory.iterdir()):
             raise BenchmarkError(f"{directory} is no reference cache. Choose another --reference_cache.")
 
-    def read(self, kinds: Collection[str]) -> ReferenceValues:
-        """All values of these kinds; ``BenchmarkError`` if a file is damaged, or was computed from something else."""
+    def read(self, wanted: Mapping[Question, Kinds]) -> ReferenceValues:
+        """What there is for these questions, of each the kinds wanted, and nothing of what other runs have asked.
+
+        Raises ``BenchmarkError`` if a file is damaged, or was computed from something else.
+        """
+        lacking: dict[str, set[str]] = {}  # by kind, the questions' identities
+        for question, kinds in wanted.items():
+            for kind in kinds:
+                lacking.setdefault(kind, set()).add(identity(question))
         values = ReferenceValues()
         for path in sorted(self.directory.glob(f"{NAME}*.safetensors")):
             try:
-                self._read_file(path, kinds, values)
+                self._read_file(path, lacking, values)
             except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
                 raise BenchmarkError(
                     f"{path} in the reference cache is damaged. Delete it; its values are computed anew."
                 ) from error
         return values
 
-    def _read_file(self, path: Path, kinds: Collection[str], values: ReferenceValues) -> None:
+    def _read_file(self, path: Path, lacking: Mapping[str, set[str]], values: ReferenceValues) -> None:
         with safe_open(path, framework="pt") as file:
             noted = dict(file.metadata() or {})
             places = json.loads(noted.pop("places"))
             self._check(noted)
-            for kind in sorted(set(file.keys()) & set(kinds)):
-                values.add(kind, file.get_tensor(kind), {name: (start, count) for name, start, count in places[kind]})
+            for kind in sorted(set(file.keys()) & set(lacking)):
+                rows, here = file.get_slice(kind), [place for place in places[kind] if place[0] in lacking[kind]]
+                if here:
+                    found = torch.cat([rows[start : start + count] for _, start, count in here])
+                    ends = accumulate(count for _, _, count in here)
+                    read = {name: (end - count, count) for (name, _, count), end in zip(here, ends, strict=True)}
+                    values.add(kind, found, read)
+                    lacking[kind] -= read.keys()
 
     def _check(self, found: Mapping[str, str]) -> None:
         differs = [key for key in {**self.facts, **found} if found.get(key) != self.facts.get(key)]

@@ -51,7 +51,7 @@ from unlearn.training.folder import (
     recorded_settings,
     removed_if_refused,
 )
-from unlearn.training.loading import dtype_of, load, model_folder
+from unlearn.training.loading import load, model_folder
 from unlearn.training.method_trainer import MethodTrainer
 from unlearn.training.plan import make_plan, with_draws
 from unlearn.training.reference_store import ReferenceFolder
@@ -108,7 +108,7 @@ def train_from_options(
     sets = sets_of(arguments, benchmark, split)
     if arguments.draws_per_concept and split:
         training_arguments = with_draws(training_arguments, arguments.draws_per_concept, len(split.forget_ids))
-    dtype = dtype_of(arguments.dtype, training_arguments.device)
+    dtype = arguments.precision(training_arguments.device)
     noted = record.noted_fingerprint(folder) if folder else arguments.model
     weights = noted if noted or folder is None else record.weights_fingerprint(folder)
     settings = {
@@ -122,9 +122,9 @@ def train_from_options(
     if finished(training_arguments, settings):
         log.info("%s is finished already", training_arguments.output_dir)
         return Path(training_arguments.output_dir or "")
-    model, processor = load(
+    model, processor, kept = load(
         arguments.model, dtype, trust_remote_code=arguments.trust_remote_code, four_bit=arguments.load_in_4bit,
-        beside=arguments.lora,
+        beside=arguments.lora, attention=arguments.attn_implementation,
     )  # fmt: skip
     start = folder or Path(snapshot_download(arguments.model, local_files_only=True))
     if noted:  # what is trained is known by what was read, not by a note of it
@@ -139,15 +139,17 @@ def train_from_options(
         "split": settings["split"],
         "base": parent["base"] if parent else weights,
         "parent": record.lineage(parent) or {"model": arguments.model, "weights": weights},
+        **({} if kept is None else {"start_merge_kept": round(kept, 4)}),
     }
 
     def reference_folder() -> ReferenceFolder:
+        precision = (settings["dtype"], _mixed_precision(training_arguments), arguments.attn_implementation)
         known_by = {
             "weights": weights,
             "surroundings": record.surroundings_fingerprint(start),
             "data": benchmark.fingerprint,
             "template": pebench_templates.fingerprint(),
-            "precision": f"{settings['dtype']}, {_mixed_precision(training_arguments)}",
+            "precision": ", ".join(filter(None, precision)),
             "top_k": arguments.reference_top_k,
             "versions": " ".join(record.versions()[name] for name in ("torch", "transformers")),
         }
@@ -291,7 +293,7 @@ def _save(trainer: MethodTrainer, tuning: Tuning, folder: Path) -> float | None:
         _save_adapters(trainer, folder)
         return None
     # Where the base is in pieces, or rounded, the adapters are merged into one that is neither.
-    apart = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(model, "is_loaded_in_4bit", False)
+    apart = trainer.spread or getattr(model, "is_loaded_in_4bit", False)
     if apart:
         _save_adapters(trainer, folder.with_name("adapters"))
     if not trainer.is_world_process_zero():

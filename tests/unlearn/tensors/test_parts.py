@@ -234,7 +234,7 @@ def test_saved_adapters_are_read_from_another_folder_and_gone_on_from(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     scored = _logits(_adapted(alone), benchmark, encoder)
-    model, _ = load(str(alone), torch.float32)
+    model, *_ = load(str(alone), torch.float32)
     torch.testing.assert_close(_logits(model, benchmark, encoder), scored)
     assert not torch.equal(scored, _logits(AutoModelForImageTextToText.from_pretrained(finetuned), benchmark, encoder))
     on = unlearn("gd", "on", model=str(alone), training={"max_steps": 1, "learning_rate": 0.0})

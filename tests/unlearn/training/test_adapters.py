@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
@@ -16,6 +17,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.run_record import read_record
 from unlearn import methods
+from unlearn import train as unlearn_command
 from unlearn.arguments import UnlearnArguments
 from unlearn.data.samples import Question, SampleSet, singles
 from unlearn.data.sets import everything
@@ -112,6 +114,24 @@ def test_adapters_of_adapters_are_one_adapter_on_the_same_base(
     assert "merge_kept" not in found
 
 
+def test_adapters_on_a_base_in_bfloat16_train_under_autocast_from_adapters_too(
+    finetuned_adapter: Path, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    """Recorded; KL at the start is 0, so old adapters say the same to both; what is saved is in float32."""
+    (tmp_path / "nothing.yaml").write_text("")
+    out = unlearn_command(
+        method="kl", model=finetuned_adapter, data=benchmark.directory, target="person", forget=20, lora=True,
+        lora_r=4, save="adapter", dtype="bfloat16", max_steps=3, use_cpu=True, config=tmp_path / "nothing.yaml",
+        per_device_train_batch_size=4, learning_rate=5e-3, output_dir=tmp_path / "kl", report_to="none",
+    )  # fmt: skip
+    found = read_record(out)
+    assert found is not None
+    assert found["arguments"]["bf16"] is True
+    first, *rest = (row["retain"] for row in losses(out))
+    assert first == 0 < min(rest)
+    assert {value.dtype for value in load_file(out / "adapter_model.safetensors").values()} == {torch.float32}
+
+
 def test_the_reference_beside_adapters_is_the_model_that_unlearning_started_from(
     finetuned_adapter: Path, unlearn: Unlearn
 ) -> None:
@@ -166,7 +186,7 @@ def test_saved_adapters_say_to_the_last_bit_what_the_trained_model_says(
     benchmark: Benchmark, foundation: Path, options: Options, logits: Logits, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     """``train`` puts adapters into the model that it is given."""
-    model, processor = load(str(foundation), dtype)
+    model, processor, _ = load(str(foundation), dtype)
     start = logits(model)
     out = train(
         model,
@@ -207,6 +227,19 @@ def test_small_steps_are_lost_in_weights_of_16_bits_and_that_is_said(
     assert found is not None
     assert found["merge_kept"] == pytest.approx(1, abs=1e-3)
     assert [row.levelname for row in caplog.records if "merging kept" in row.getMessage()] == ["INFO"]
+
+
+def test_what_merging_a_start_models_adapters_keeps_is_recorded(finetuned_adapter: Path, unlearn: Unlearn) -> None:
+    """In 16 bits less than all of it; beside new adapters, or without any, nothing is merged."""
+    whole = {"lora": False, "lora_r": 16, "lora_alpha": 32, "save": "merged", "dtype": "bfloat16"}
+    merged = unlearn("gd", finetuned_adapter, "whole", {"max_steps": 1}, **whole)
+    found = read_record(merged)
+    assert found is not None
+    assert 0.9 < found["start_merge_kept"] < 1
+    for start in (finetuned_adapter, merged):
+        found = read_record(unlearn("gd", start, f"from-{start.name}", {"max_steps": 1}, dtype="bfloat16"))
+        assert found is not None
+        assert "start_merge_kept" not in found
 
 
 def test_what_merging_keeps_is_counted_weight_by_weight() -> None:

@@ -28,7 +28,7 @@ Tiny = tuple[LlavaForConditionalGeneration, LlavaProcessor]
 
 def answers(checkpoint: Path, benchmark: Benchmark, samples: Sequence[Sample]) -> list[str]:
     """What a checkpoint says, word for word, to the samples' questions as evaluation would ask them."""
-    model, processor = load(str(checkpoint), torch.float32)
+    model, processor, _ = load(str(checkpoint), torch.float32)
     encoder = Encoder(processor, benchmark.image)
     said = []
     for sample in samples:

@@ -162,6 +162,17 @@ def test_checkpointing_runs_no_backward_pass_in_a_frozen_tower(make: MakeTrainer
         assert torch.equal(one, other)
 
 
+def test_a_line_of_the_log_has_the_mean_of_each_term_since_the_last_one(make: MakeTrainer) -> None:
+    made = make("gd", max_steps=5, logging_strategy="steps", logging_steps=2)
+    rows = losses(made)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    logged = [row for row in made.state.log_history if "learning_rate" in row]
+    assert [row["step"] for row in logged] == [2, 4]
+    for name in ("loss", "forget", "retain"):
+        means = [(rows[first][name] + rows[first + 1][name]) / 2 for first in (0, 2)]
+        assert [row[name] for row in logged] == pytest.approx(means, abs=1e-6)
+
+
 def test_a_term_is_backpropagated_and_let_go_before_the_next_one_runs(make: MakeTrainer) -> None:
     seen = []
 
@@ -187,9 +198,55 @@ def test_a_term_of_weight_zero_runs_no_forward_and_draws_nothing(
     monkeypatch.setattr(ModelAnswers, "_predict", lambda *given: ran.append(1) or predict(*given))  # type: ignore[func-returns-value]
     made = make("gd", hyperparameters={"retain_weight": weight}, max_steps=2)
     assert list(made.positions.sets) == (["forget", "retain"] if weight else ["forget"])
-    monkeypatch.setattr(MethodTrainer, "split", False)
+    monkeypatch.setattr(MethodTrainer, "spread", True)
     made.train()
     assert len(ran) == runs
+
+
+# Adapters in float32 on a base in bfloat16
+
+
+@pytest.fixture
+def half(tiny: tuple[Any, Any]) -> Any:
+    """The untrained model in bfloat16."""
+    return copy.deepcopy(tiny[0]).to(torch.bfloat16)
+
+
+def test_under_autocast_adapters_compute_in_bfloat16_and_stay_in_float32(make: MakeTrainer, half: Any) -> None:
+    """Nothing is turned to float32 on the way, neither their input nor what they add."""
+    made = make("gd", start=half, tune=TUNE, lora=Lora(4, 8, 0.0), max_steps=1, bf16=True)
+    seen: set[tuple[torch.dtype, ...]] = set()
+
+    def note(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.add((inputs[0].dtype, layer.weight.dtype, output.dtype))
+
+    for name, module in made.core.named_modules():
+        if name.endswith(("lora_A.default", "lora_B.default")):
+            module.register_forward_hook(note)
+    made.train()
+    assert seen == {(torch.bfloat16, torch.float32, torch.bfloat16)}
+    trained = {name: p for name, p in made.core.named_parameters() if p.requires_grad}
+    assert {p.dtype for p in trained.values()} == {torch.float32}
+    assert any(bool(p.any()) for name, p in trained.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("method", ["gd", "npo", "rmu"])
+def test_autocast_changes_a_loss_by_no_more_than_bfloat16_rounds(make: MakeTrainer, half: Any, method: str) -> None:
+    """In a step's largest term, of which the others may be what is left (RMU's retain term begins at 0)."""
+    found = []
+    for on in (False, True):
+        torch.manual_seed(0)  # the same new adapters
+        options = {"start": half, "lora": Lora(4, 8, 0.0), "learning_rate": 1e-2, "optim": "sgd", "bf16": on}
+        found.append(losses(make(method, **options)))
+    for row, expected in zip(*found, strict=True):
+        largest = max(abs(value) for name, value in expected.items() if name != "step")
+        assert row == pytest.approx(expected, rel=0, abs=2**-8 * largest)
+
+
+def test_autocast_leaves_kl_to_the_start_model_at_0(make: MakeTrainer, half: Any) -> None:
+    """The reference, with its adapters off, runs under it too."""
+    first, *rest = losses(make("kl", start=half, lora=Lora(4, 8, 0.0), learning_rate=5e-3, bf16=True))
+    assert first["retain"] == 0 < min(row["retain"] for row in rest)
 
 
 # What a step changes

@@ -1,5 +1,6 @@
 """Two processes on CPU: the losses and weights of one process with the same global batch."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 import unlearn
@@ -54,6 +56,41 @@ from unlearn.__main__ import main
 
 sys.exit(main())
 """
+# The second process draws new adapters of its own, and nothing can be wrapped in DDP.
+APART_WITHOUT_DDP = """
+import os
+import sys
+
+from torch.nn.parallel import DistributedDataParallel
+from transformers import set_seed
+
+from unlearn.__main__ import main
+from unlearn.training import run
+
+DistributedDataParallel.__init__ = None
+run.set_seed = lambda seed: set_seed(seed + int(os.environ["RANK"]))
+sys.exit(main())
+"""
+# Stops behind a step, as the environment says, after the checkpoints before it.
+STOPPED = """
+import os
+import sys
+
+from unlearn.__main__ import main
+from unlearn.training.history import History
+
+on_step_end = History.on_step_end
+
+
+def stop(self, args, state, control, **kwargs):
+    on_step_end(self, args, state, control, **kwargs)
+    if state.global_step == int(os.environ["STOP_AT"]):
+        sys.exit(3)
+
+
+History.on_step_end = stop
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -90,6 +127,13 @@ def read(folder: Path) -> Record:
     return found
 
 
+def kept_in(cache: Path) -> int:
+    """How many answers the files of a reference cache hold."""
+    files = [safe_open(path, "pt").metadata() for path in cache.iterdir()]
+    assert len(files) == 2
+    return sum(max(map(len, json.loads(noted["places"]).values())) for noted in files)
+
+
 def assert_equal(one: Path, two: Path) -> None:
     """The losses of every step and the final weights, up to the order of sums."""
     alone, together = read(one), read(two)
@@ -118,9 +162,45 @@ def test_two_processes_compute_what_one_does_with_the_same_global_batch(words: W
     assert said.splitlines().count(str(tmp_path / "two")) == 1  # one process speaks
     assert_equal(tmp_path / "one", tmp_path / "two")
     assert not list(tmp_path.glob("*.partial"))
+    if method in ("kl", "dpo"):  # each process computes what it draws, both are counted
+        assert read(tmp_path / "two")["reference"]["computed"] == kept_in(tmp_path / "two-cache")
     if "global_batch_size" in options:
         accumulated = [read(tmp_path / name)["arguments"]["gradient_accumulation_steps"] for name in ("one", "two")]
         assert accumulated == [4, 2]
+
+
+def test_processes_begin_alike_and_reduce_gradients_without_ddp(words: Words, tmp_path: Path) -> None:
+    """Neither its buckets nor its reducer are there; new adapters are the first process's in all."""
+    (tmp_path / "apart.py").write_text(APART_WITHOUT_DDP)
+    method, options = RUNS["npo with adapters"]
+    assert main(words(method, "one", 1, **options)) == 0
+    start([*TORCHRUN[:-2], str(tmp_path / "apart.py")], words(method, "two", 2, **options))
+    assert_equal(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", ["kl, values stored", "npo with adapters"])
+def test_two_processes_that_are_stopped_go_on_to_the_same_weights(
+    words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    """Bit for bit, with AdamW's state and from a checkpoint behind the second of four steps.
+
+    Without a reference cache, where a process may find what the other has computed, in another batch.
+    """
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    method, options = RUNS[run]
+    steps = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "optim": "adamw_torch", "learning_rate": 1e-3}
+    steps["reference_cache"] = ""
+    command = words(method, "two", 2, **options, **steps)
+    monkeypatch.setenv("STOP_AT", "3")
+    stopped = [sys.executable, "-m", *TORCHRUN[:-2], str(tmp_path / "stopped.py"), *command]
+    assert subprocess.run(stopped, capture_output=True, timeout=300).returncode != 0
+    assert (tmp_path / "two.partial" / "checkpoint-2").is_dir()
+    start(TORCHRUN, command)
+    start(TORCHRUN, words(method, "whole", 2, **options, **steps))
+    assert_equal(tmp_path / "two", tmp_path / "whole")
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("two", "whole"))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def _launch(tmp_path: Path, name: str, driver: list[str]) -> list[str]:

@@ -263,14 +263,33 @@ def test_values_survive_the_disk_bit_for_bit(folder: ReferenceFolder, chosen: li
             values.add(kind, (torch.randn(3 * len(questions), 5) * 100).to(dtype), places)
         folder.write(values)
         written.append((questions, values))
-    read = ReferenceFolder(folder.directory, FACTS).read(dtypes)
+    read = ReferenceFolder(folder.directory, FACTS).read({question: set(dtypes) for question in chosen})
     for questions, values in written:
         for kind, dtype in dtypes.items():
             for question in questions:
                 assert torch.equal(read.value(kind, question), values.value(kind, question))
                 assert read.value(kind, question).dtype == dtype
     assert read.lacks("activations-0", chosen[3])
-    assert ReferenceFolder(folder.directory, FACTS).read({"activations-1"}).rows.keys() == {"activations-1"}
+
+
+def test_of_a_folder_that_runs_share_only_what_is_wanted_is_read(
+    folder: ReferenceFolder, compute: Callable[..., ReferenceValues], chosen: list[Question]
+) -> None:
+    """Of each question the kinds it needs, once, whichever files hold them."""
+    whole = compute(chosen)
+    folder.write(whole)
+    folder.write(whole)
+    wanted: dict[Question, set[str]] = {chosen[3]: {"hidden"}, chosen[1]: {"hidden", "logp"}}
+    values = ReferenceFolder(folder.directory, FACTS).read(wanted)
+    assert {kind: set(places) for kind, places in values.places.items()} == {
+        "hidden": {identity(chosen[1]), identity(chosen[3])},
+        "logp": {identity(chosen[1])},
+    }
+    for question, kinds in wanted.items():
+        for kind in kinds:
+            assert torch.equal(values.value(kind, question), whole.value(kind, question))
+    assert len(values.rows["logp"]) == 1
+    assert len(values.rows["hidden"]) == sum(len(whole.value("hidden", chosen[number])) for number in (1, 3))
 
 
 def test_what_is_kept_is_not_computed_again(make: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +326,7 @@ def test_a_folder_of_another_run_is_refused(
 ) -> None:
     folder.write(compute(chosen, {"logp"}))
     with pytest.raises(BenchmarkError, match=rf"another run's \({fact} {FACTS[fact]} there, 9 here\)"):
-        ReferenceFolder(folder.directory, {**FACTS, fact: "9"}).read({"logp"})
+        ReferenceFolder(folder.directory, {**FACTS, fact: "9"}).read({chosen[0]: {"logp"}})
 
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
@@ -323,9 +342,9 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         ReferenceFolder(tmp_path / "cache", FACTS)
 
 
-def test_what_a_killed_process_left_is_passed_over(folder: ReferenceFolder) -> None:
+def test_what_a_killed_process_left_is_passed_over(folder: ReferenceFolder, chosen: list[Question]) -> None:
     (folder.directory / f"{NAME}1.partial").write_bytes(b"half")
-    assert not ReferenceFolder(folder.directory, FACTS).read(KINDS).rows
+    assert not ReferenceFolder(folder.directory, FACTS).read(dict.fromkeys(chosen, KINDS)).rows
 
 
 @pytest.mark.parametrize(
@@ -347,7 +366,7 @@ def test_a_damaged_file_is_one_clear_error(
     (path,) = folder.directory.iterdir()
     damage(path)
     with pytest.raises(BenchmarkError, match=r"is damaged. Delete it"):
-        ReferenceFolder(folder.directory, FACTS).read(KINDS)
+        ReferenceFolder(folder.directory, FACTS).read(dict.fromkeys(chosen, KINDS))
 
 
 def bend(model: Any, how: Callable[[Tensor], Tensor]) -> None:
