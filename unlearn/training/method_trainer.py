@@ -6,7 +6,6 @@ file adds what a method sees (``ModelAnswers``) and the stop at a loss that is n
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import balance
+from unlearn.answers import Terms
 from unlearn.balance import Balanced
 from unlearn.data.samples import Question
 from unlearn.tensors import batches, parts
@@ -228,8 +228,11 @@ class MethodTrainer(Trainer):
         }
         terms: dict[str, Tensor] = {}
         last = self.accelerator.sync_gradients
-        with self.compute_loss_context_manager():
-            for name, term in self.plan.formula(**answers):
+        formula = self.plan.formula(**answers)
+        # Under autocast adapters need no copy of their input in their own precision: it would cast it back.
+        with disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)):
+            while named := self._next_term(formula):
+                name, term = named
                 loss = term / self.current_gradient_accumulation_steps
                 # DeepSpeed reduces and steps inside the backward it is told is the last one.
                 self.accelerator.gradient_state._set_sync_gradients(
@@ -237,7 +240,7 @@ class MethodTrainer(Trainer):
                 )
                 self.accelerator.backward(loss, **self._backward_options)
                 terms[name] = loss.detach()
-                del term, loss
+                del named, term, loss
                 for asked in answers.values():
                     asked.release()
         self.accelerator.gradient_state._set_sync_gradients(last)
@@ -250,11 +253,13 @@ class MethodTrainer(Trainer):
         self.history.add(dict(zip(terms, values.tolist(), strict=True)))
         return values.sum()
 
-    def compute_loss_context_manager(self) -> ExitStack:
-        """Autocast, under which adapters need no copy of their input in their own precision: it would cast it back."""
-        stack = super().compute_loss_context_manager()
-        stack.enter_context(disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)))
-        return stack
+    def _next_term(self, terms: Terms) -> tuple[str, Tensor] | None:
+        """The next term of the method; None behind the last one.
+
+        Autocast ends with its forward pass: until then all weights are held a second time, in 16 bits.
+        """
+        with self.compute_loss_context_manager():
+            return next(terms, None)
 
     @property
     def _backward_options(self) -> dict[str, Any]:
