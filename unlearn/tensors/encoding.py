@@ -5,6 +5,7 @@ tokens of prompt and of prompt + answer; ``verify`` decodes them. Families whose
 (their own labels, a second tokenizer) have their case in ``pebench_tasks.backend.families``.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ class Encoded(NamedTuple):
     image: Inputs  # pixel_values, ...; concatenated along the first axis in a batch
     # What else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values.
     sample: Inputs
+    picture: bytes = b""  # 16 of them, a digest of what is in ``image``; none without an image
 
 
 class Encoder:
@@ -64,7 +66,7 @@ class Encoder:
         text = ("text", picture.size if image is None else image.size, words)
         encoded = self._cache.get(text)
         if picture and encoded:
-            return Encoded(encoded.tokens, picture.inputs, encoded.sample)
+            return Encoded(encoded.tokens, picture.inputs, encoded.sample, picture.digest)
         image = image or self.load_image(question.image)
         if encoded is None:
             whole = self.encode(question, image)
@@ -72,8 +74,8 @@ class Encoder:
         else:
             whole = self.process(*self.texts(question), image)
         if picture is None:
-            picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image))
-        return Encoded(encoded.tokens, picture.inputs, encoded.sample)
+            picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image, whole.picture))
+        return Encoded(encoded.tokens, picture.inputs, encoded.sample, picture.digest)
 
     def encode(self, question: Question, image: Image.Image | None) -> Encoded:
         """Encode without the cache."""
@@ -92,11 +94,12 @@ class Encoder:
             labels[: common_prefix(asked, ids)] = IGNORED
         tokens = {**encoded.tokens, "labels": labels}
         if not (question.contradicts or question.erased):
-            return Encoded(tokens, encoded.image, {})
+            return encoded._replace(tokens=tokens)
         kept = (labels != IGNORED).long()
         if question.contradicts:
             kept[self._span(labels, question)] = 0
-        return Encoded({**tokens, "kept": kept}, encoded.image, {"erased": self._word_ids(question.erased)})
+        erased = self._word_ids(question.erased)
+        return encoded._replace(tokens={**tokens, "kept": kept}, sample={"erased": erased})
 
     def _span(self, labels: Tensor, question: Question) -> Tensor:
         """The positions of the tokens that write ``question.contradicts``, found by decoding the answer bit by bit."""
@@ -164,7 +167,8 @@ class Encoder:
         length = inputs["input_ids"].shape[1]
         about_images = self.processor.image_processor.model_input_names  # of which one may be as long as the text
         tokens = {k: v[0] for k, v in inputs.items() if v.shape[:2] == (1, length) and k not in about_images}
-        return Encoded(tokens, {k: v for k, v in inputs.items() if k not in tokens}, {})
+        picture = {k: v for k, v in inputs.items() if k not in tokens}
+        return Encoded(tokens, picture, {}, _digest(picture))
 
     def verify(self, questions: Iterable[Question]) -> None:
         """Check the encoding of some questions by decoding it; raises ``BenchmarkError`` that shows the difference."""
@@ -238,9 +242,18 @@ def _equal(one: Inputs, other: Inputs) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+def _digest(inputs: Inputs) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for key, tensor in sorted(inputs.items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.digest() if inputs else b""
+
+
 class _Picture(NamedTuple):
     size: tuple[int, int]
     inputs: Inputs
+    digest: bytes
 
 
 class _BoundedCache:

@@ -4,7 +4,9 @@ Weights, optimiser, schedule, mixed precision, several processes, checkpoints an
 file adds what a method sees (``ModelAnswers``) and the stop at a loss that is not finite.
 """
 
+import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -26,6 +28,7 @@ from unlearn.tensors import batches, parts
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.encoding import check_model_reads, pad_id
 from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
+from unlearn.tensors.tower_features import KEPT_BYTES, TowerFeatures
 from unlearn.training import reference
 from unlearn.training.history import History
 from unlearn.training.plan import Plan
@@ -34,6 +37,7 @@ from unlearn.training.reference import AdapterReference, StoredReference
 from unlearn.training.reference_store import Kinds, ReferenceFolder, ReferenceValues
 
 VERIFIED_SAMPLES = 3
+log = logging.getLogger("unlearn")
 
 
 class NoInputGradients(TrainerCallback):
@@ -53,10 +57,11 @@ class NoInputGradients(TrainerCallback):
 class MethodTrainer(Trainer):
     """A Trainer whose step backpropagates a method's terms one after the other.
 
-    ``model``, for which ``plan`` was made, may be wrapped by peft.
+    ``model``, for which ``plan`` was made, may be wrapped by peft. ``feature_cache`` is a folder for what a frozen
+    vision tower makes of images.
     """
 
-    def __init__(self, model: PreTrainedModel | PeftModel, plan: Plan) -> None:
+    def __init__(self, model: PreTrainedModel | PeftModel, plan: Plan, feature_cache: Path | None = None) -> None:
         self.core: Any = model
         self.plan, self.positions = plan, plan.positions
         self.history = History()
@@ -78,6 +83,7 @@ class MethodTrainer(Trainer):
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             self._refuse_two_kinds()
         self._verify()
+        self.features = self._tower_features(feature_cache)
 
     def _name_fsdp_units(self) -> None:
         """Shard layer by layer, unless the layers are named: accelerate stops at those that this model does not have.
@@ -110,6 +116,41 @@ class MethodTrainer(Trainer):
             for question in (drawn[0], *other):
                 check_model_reads(self.core, self.positions.encoder, question)
 
+    def _tower_features(self, cache: Path | None) -> TowerFeatures | None:
+        """What the frozen tower makes of images, kept for the run; None where it is to read every image anew.
+
+        So where the tower is spread over GPUs: a process that asks nothing of it would let the others wait for ever.
+        """
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # of this machine, as launchers say
+        features = TowerFeatures(self.core, Reader(self.core, self.core).logits, KEPT_BYTES, processes)
+        several = self._several_images()
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled or not features.towers or several is None:
+            return None
+        with self.accelerator.autocast(), parts.evaluation_mode(self.core):
+            proven = features.prove(reference.on_device(several, self.core.device))
+        if not proven:
+            log.info("the vision tower reads an image anew whenever it comes: a batch is not its images side by side")
+            return None
+        if cache:
+            features.keep_in(cache, f"{self.core.dtype}, {self.accelerator.mixed_precision}")
+        return features
+
+    def _several_images(self) -> Batch | None:
+        """A batch of first samples about different images; None if there is no such batch."""
+        drawn = [
+            question
+            for name in self.positions.sets
+            for position in range(VERIFIED_SAMPLES)
+            for question in self.positions.at(name, position)
+        ]
+        questions = list({question.image: question for question in drawn if question.image}.values())
+        encoder = self.positions.encoder
+        try:
+            units = [[encoder(question)] for question in questions[:VERIFIED_SAMPLES]]
+            return batches.collate_set(units, pad_id(encoder.processor), share_prefix=False)
+        except BenchmarkError:
+            return None
+
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step; returns the number of answers computed.
 
@@ -123,7 +164,7 @@ class MethodTrainer(Trainer):
             )
         if not kinds:
             return 0
-        reader = Reader(self.core, self.core)
+        reader = Reader(self.core, self.core, self.features)
         if isinstance(self.core, PeftModel):
             if top_k:
                 raise BenchmarkError("--reference_top_k has no effect with --lora: its reference is exact and free.")
@@ -190,7 +231,7 @@ class MethodTrainer(Trainer):
         if callable(getattr(optimizer, "train", None)):  # schedule-free optimisers have two modes
             optimizer.train()
         on_device: Any = self._prepare_inputs(dict(inputs))
-        reader = Reader(model, self.core)
+        reader = Reader(model, self.core, self.features)
         normalisers = num_items_in_batch or {}
         answers = {
             name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=self.split)
