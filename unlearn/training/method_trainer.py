@@ -7,7 +7,7 @@ file adds what a method sees (``ModelAnswers``) and the stop at a loss that is n
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -123,33 +123,38 @@ class MethodTrainer(Trainer):
         """
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # of this machine, as launchers say
         features = TowerFeatures(self.core, Reader(self.core, self.core).logits, KEPT_BYTES, processes)
-        several = self._several_images()
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled or not features.towers or several is None:
+        questions = self._about_several_images()
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled or not features.towers or not questions:
             return None
         with self.accelerator.autocast(), parts.evaluation_mode(self.core):
-            proven = features.prove(reference.on_device(several, self.core.device))
-        if not proven:
-            log.info("the vision tower reads an image anew whenever it comes: a batch is not its images side by side")
-            return None
+            if not features.prove(self._on_device(questions)):
+                log.info("the vision tower reads every image anew: a batch is not its images one behind another")
+                return None
         if cache:
             features.keep_in(cache, f"{self.core.dtype}, {self.accelerator.mixed_precision}")
         return features
 
-    def _several_images(self) -> Batch | None:
-        """A batch of first samples about different images; None if there is no such batch."""
+    def _about_several_images(self) -> list[Question]:
+        """Some first samples about different images that fit in one batch; none where there are no images."""
         drawn = [
-            question
+            question._replace(contradicts="", erased=())
             for name in self.positions.sets
             for position in range(VERIFIED_SAMPLES)
             for question in self.positions.at(name, position)
         ]
-        questions = list({question.image: question for question in drawn if question.image}.values())
+        pictured = list({question.image: question for question in drawn if question.image}.values())
+        shapes = [
+            {key: value.shape for key, value in self.positions.encoder(question).image.items()} for question in pictured
+        ]
+        alike = [question for question, shape in zip(pictured, shapes, strict=True) if shape == shapes[0]]
+        return alike[:VERIFIED_SAMPLES]
+
+    def _on_device(self, questions: Sequence[Question]) -> Batch:
         encoder = self.positions.encoder
-        try:
-            units = [[encoder(question)] for question in questions[:VERIFIED_SAMPLES]]
-            return batches.collate_set(units, pad_id(encoder.processor), share_prefix=False)
-        except BenchmarkError:
-            return None
+        batch = batches.collate_set(
+            [[encoder(question)] for question in questions], pad_id(encoder.processor), share_prefix=False
+        )
+        return reference.on_device(batch, self.args.device)
 
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step; returns the number of answers computed.
@@ -209,9 +214,7 @@ class MethodTrainer(Trainer):
         return len(lacking)
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
-        encoder = self.positions.encoder
-        batch = batches.collate_set([[encoder(question)]], pad_id(encoder.processor), share_prefix=False)
-        return reference.behind_head(reader, reference.on_device(batch, self.args.device))
+        return reference.behind_head(reader, self._on_device([question]))
 
     @property
     def reference_kind(self) -> str:
