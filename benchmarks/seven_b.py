@@ -219,11 +219,11 @@ def _prepare_reference(trainer: MethodTrainer) -> float:
 
     Nor the tower's, which are counted in the step.
     """
-    operations, compute = Operations(), reference.compute
+    operations, compute, features = Operations(), reference.compute, trainer.features
 
     def watched(*given: Any, **named: Any) -> ReferenceValues:
-        for batch in _collated(trainer).values() if trainer.features else ():
-            trainer.features.of(batch)
+        for batch in _collated(trainer).values() if features else ():
+            features.of(batch)
         with operations:
             return compute(*given, **named)
 

@@ -246,7 +246,7 @@ def _digest(inputs: Inputs) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for key, tensor in sorted(inputs.items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.digest() if inputs else b""
 
 

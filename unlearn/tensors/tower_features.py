@@ -195,7 +195,7 @@ def tower_fingerprint(core: Any) -> str:
     for name in sorted(tensors):
         if parts.part_of(name) == "vision":
             digest.update(name.removeprefix("base_model.model.").encode())
-            digest.update(tensors[name].cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(tensors[name].cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
 
 

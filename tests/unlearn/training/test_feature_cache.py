@@ -98,21 +98,20 @@ def test_no_more_is_kept_than_the_limit_shared_by_processes(make: MakeTrainer, m
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     small = make("kl", tune=TUNE, lora=LORA, **LONG)
     small.core.load_state_dict(whole.core.state_dict())
-    assert small.features is not None
-    most = []
-    of = small.features.of
+    features: Any = small.features
+    kept: list[int] = []
+    of = features.of
 
     def watched(batch: Batch) -> Any:
         found = of(batch)
-        most.append(small.features._bytes)  # type: ignore[union-attr]
-        assert small.features._bytes == sum(sum(x.nbytes for x in kept.read) for kept in small.features._kept.values())  # type: ignore[union-attr]
+        kept.append(sum(tensor.nbytes for image in features._kept.values() for tensor in image.read))
         return found
 
-    small.features.of = watched  # type: ignore[method-assign]
+    features.of = watched
     for made in (whole, small):
         made.train()
-    assert max(most) == 2 * IMAGE_BYTES
-    assert small.features.counts["computed"] > len(images(small))
+    assert max(kept) == 2 * IMAGE_BYTES
+    assert features.counts["computed"] > len(images(small))
     assert small.history.losses == whole.history.losses  # to the last bit: computed alone, whenever it is
 
 
