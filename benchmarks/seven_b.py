@@ -222,8 +222,9 @@ def _prepare_reference(trainer: MethodTrainer) -> float:
     operations, compute, features = Operations(), reference.compute, trainer.features
 
     def watched(*given: Any, **named: Any) -> ReferenceValues:
-        for batch in _collated(trainer).values() if features else ():
-            features.of(batch)
+        if features:
+            for batch in _collated(trainer).values():
+                features.of(batch)
         with operations:
             return compute(*given, **named)
 

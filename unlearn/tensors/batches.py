@@ -131,7 +131,7 @@ def _images(samples: Sequence[Encoded]) -> Inputs:
 
 
 def _digests(samples: Sequence[Encoded]) -> Tensor:
-    digests = b"".join(sample.picture or bytes(16) for sample in samples)
+    digests = b"".join(bytes.fromhex(sample.digest) or bytes(16) for sample in samples)
     return torch.frombuffer(bytearray(digests), dtype=torch.int64).view(len(samples), 2)
 
 

@@ -5,9 +5,9 @@ tokens of prompt and of prompt + answer; ``verify`` decodes them. Families whose
 (their own labels, a second tokenizer) have their case in ``pebench_tasks.backend.families``.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import torch
@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
     image: Inputs  # pixel_values, ...; concatenated along the first axis in a batch
     # What else belongs to the sample (see ``unlearn.tensors.batches``): erased (words,), reference values.
     sample: Inputs
-    picture: bytes = b""  # 16 of them, a digest of what is in ``image``; none without an image
+    digest: str = ""  # of the tensors of the image, by which equal ones are known again
 
 
 class Encoder:
@@ -74,7 +74,7 @@ class Encoder:
         else:
             whole = self.process(*self.texts(question), image)
         if picture is None:
-            picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image, whole.picture))
+            picture = self._cache.put(("image", question.image), _Picture(image.size, whole.image, whole.digest))
         return Encoded(encoded.tokens, picture.inputs, encoded.sample, picture.digest)
 
     def encode(self, question: Question, image: Image.Image | None) -> Encoded:
@@ -168,7 +168,7 @@ class Encoder:
         about_images = self.processor.image_processor.model_input_names  # of which one may be as long as the text
         tokens = {k: v[0] for k, v in inputs.items() if v.shape[:2] == (1, length) and k not in about_images}
         picture = {k: v for k, v in inputs.items() if k not in tokens}
-        return Encoded(tokens, picture, {}, _digest(picture))
+        return Encoded(tokens, picture, {}, digest(picture) if picture else "")
 
     def verify(self, questions: Iterable[Question]) -> None:
         """Check the encoding of some questions by decoding it; raises ``BenchmarkError`` that shows the difference."""
@@ -242,18 +242,19 @@ def _equal(one: Inputs, other: Inputs) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def _digest(inputs: Inputs) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for key, tensor in sorted(inputs.items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.digest() if inputs else b""
+def digest(inputs: Inputs) -> str:
+    """32 hexadecimal digits over names, shapes and values of some tensors."""
+    found = blake2b(digest_size=16)
+    for name, tensor in sorted(inputs.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 class _Picture(NamedTuple):
     size: tuple[int, int]
     inputs: Inputs
-    digest: bytes
+    digest: str
 
 
 class _BoundedCache:
