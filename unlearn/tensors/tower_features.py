@@ -101,16 +101,23 @@ class TowerFeatures:
     def prove(self, batch: Batch) -> bool:
         """Whether the features of a batch about several images are those of its images; if so, they are kept from now.
 
-        Not so where a tower's output cannot be taken apart, or depends on what is trained.
+        Not so where a tower's output cannot be taken apart, or depends on what is trained, or where the model refuses
+        such a batch: it may be trained on one image at a time.
         """
+        try:
+            self.layout = self._proven_layout(batch)
+        except (RuntimeError, ValueError, IndexError):
+            self.layout = None
+        return self.layout is not None
+
+    def _proven_layout(self, batch: Batch) -> Layout | None:
         pass_ = _Pass()
         with torch.no_grad(), _replaced(self.towers, pass_), _Reads(pass_) as reads:
             self._read(batch)
         last = max((place.call for place in reads.places), default=0)
         with torch.enable_grad():  # where a tower stands behind what is trained, its outputs carry gradients
             alone = [self._alone(take(batch, [row]), last) for row in pictured_rows(batch)]
-        self.layout = _layout(pass_, sorted(reads.places), alone)
-        return self.layout is not None
+        return _layout(pass_, sorted(reads.places), alone)
 
     def keep_in(self, directory: Path, precision: str) -> None:
         """Keep features in a folder too; ``precision`` is that in which the model runs."""
