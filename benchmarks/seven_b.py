@@ -11,10 +11,12 @@ base in bfloat16, adapters as in the recipes. Full: weights in float32, ``--bf16
 and an addition being two. They stand beside the least that the formula needs. Of a forward pass without padding, the
 head at the answers' tokens alone, every part's own operations are taken
 
-- once for the frozen tower, and once for every picture of a step, whoever asks about it;
+- once for the frozen tower, and once for every picture of a step, whoever asks about it, the reference too. A step is
+  one of the first epoch: all its pictures are new. In later epochs what is kept of them costs no operations, so that
+  both numbers become smaller by the same;
 - twice for frozen weights of language model, projector and head beside adapters (4N a token), three times for adapters
   and for weights that are trained (6N); attention 3.5 times, as the counter has 2.5 for its backward pass;
-- once for the reference without the tower: with adapters in every step, else once a run, which is ``--epochs`` long.
+- once for the reference, without the tower: with adapters in every step, else once a run, which is ``--epochs`` long.
 
 Questions about one picture are read behind one copy of it where the engine does so (``dpo``'s two answers in LLaVA).
 What checkpointing computes again is in the ratio to the least, and named apart.
@@ -155,6 +157,8 @@ def count(variant: Variant, data: Benchmark, folder: Path, layers: int) -> dict[
 
 def _trained(trainer: MethodTrainer) -> Counted:
     """A step of ``train``."""
+    if trainer.features:
+        trainer.features.clear()
     operations, held = Operations(), Held(_vocabulary(trainer))
     step = trainer.training_step
 
@@ -211,10 +215,16 @@ def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> Me
 
 
 def _prepare_reference(trainer: MethodTrainer) -> float:
-    """Operations of the pass that computes the reference's values, but not what a run computes once in any case."""
-    operations, compute = Operations(), reference.compute
+    """Operations of the pass that computes the reference's values, but not what a run computes once in any case.
+
+    Nor the tower's, which are counted in the step.
+    """
+    operations, compute, features = Operations(), reference.compute, trainer.features
 
     def watched(*given: Any, **named: Any) -> ReferenceValues:
+        if features:
+            for batch in _collated(trainer).values():
+                features.of(batch)
         with operations:
             return compute(*given, **named)
 
@@ -262,7 +272,6 @@ def _least(trainer: MethodTrainer, variant: Variant) -> tuple[float, float]:
     stored = 0.0
     step = 0.0
     known: set[str] = set()  # pictures
-    known_before: set[str] = set()  # by the pass that stores the reference's values
     for name, row, picture in _rows(trainer):
         layer = next((int(q.split("/")[1]) for q in asked[name] if q.startswith("activations/")), None)
         found = operations_by_kind(core, partial(_read, Reader(core, core), row, layer))
@@ -276,8 +285,7 @@ def _least(trainer: MethodTrainer, variant: Variant) -> tuple[float, float]:
         if variant.lora:
             step += once
         else:
-            stored += once + (tower if picture not in known_before else 0)
-            known_before.add(picture)
+            stored += once
     return step, stored
 
 

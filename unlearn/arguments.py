@@ -94,6 +94,9 @@ class UnlearnArguments:
     save: str = _option("merged", f"{' or '.join(SAVES)}: with lora, a whole model or the adapters alone")
     reference_top_k: int = _option(0, "kl: keep the K likeliest tokens of the reference instead of all (0: all, exact)")
     reference_cache: str = _option("", "folder that keeps what the reference says, for further runs (default: none)")
+    feature_cache: str = _option(
+        "", "folder that keeps what a frozen vision tower makes of images, for further runs (default: none)"
+    )
     dtype: str = _option("auto", f"of the weights: {', '.join(DTYPES)} (auto: float32 on CPU, bfloat16 on GPU)")
     attn_implementation: str = _option("", "eager, sdpa, flash_attention_2, ... (default: what transformers chooses)")
     trust_remote_code: bool = _option(False, "run code that comes with the checkpoint")
@@ -141,6 +144,7 @@ class UnlearnArguments:
             "images_per_concept": ("swapped" in asked, "it is siu's"),
             "facts": (learns, "it is for finetune and goal"),
             "draws_per_concept": (not learns, f"{self.method} draws nothing that is forgotten"),
+            "feature_cache": ("vision" not in self.tune, "the vision tower is trained"),
             "reference_top_k": (any("kl" in questions for questions in asked.values()), "it is kl's"),
             **dict.fromkeys(("lora_r", "lora_alpha", "lora_dropout"), (self.lora, "it needs --lora")),
         }

@@ -20,6 +20,7 @@ CHEAP = (  # run for every family in every test run
     "test_a_batch_says_what_its_samples_say_alone",
     "test_questions_behind_one_image_say_what_they_say_alone",
     "test_the_references_logits_are_the_models",
+    "test_a_frozen_tower_reads_an_image_once",
 )
 
 

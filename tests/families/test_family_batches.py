@@ -16,6 +16,7 @@ from unlearn.tensors import packing
 from unlearn.tensors.batches import Batch, collate_set, first, parts_by_length
 from unlearn.tensors.encoding import Encoder, context_length, pad_id
 from unlearn.tensors.forward import ModelAnswers, Reader
+from unlearn.tensors.tower_features import TowerFeatures
 from unlearn.training.reference import StoredReference, behind_head, frozen_head
 
 WIDE = (96, 48)  # px; the others are 64 x 64
@@ -37,9 +38,11 @@ def collated(encoder: Encoder, questions: Sequence[Question]) -> Batch:
     return collate_set([[encoder(question)] for question in questions], pad_id(encoder.processor), False)
 
 
-def log_likelihoods(model: Any, batches: Sequence[Batch], *, split: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def log_likelihoods(
+    model: Any, batches: Sequence[Batch], *, split: bool, features: TowerFeatures | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Of every answer, and the gradients of a sum of them in which no answer weighs as much as another."""
-    answers = [ModelAnswers(Reader(model, model), batch, split=split).logp() for batch in batches]
+    answers = [ModelAnswers(Reader(model, model, features), batch, split=split).logp() for batch in batches]
     values = torch.cat(answers)  # (samples,)
     (values * torch.linspace(0.5, 1.5, len(values))).sum().backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}

@@ -3,9 +3,9 @@
 A batch is a dictionary: ``inputs`` (what the model reads), ``labels`` and ``samples`` (which sample of the batch a
 token belongs to), both ``(rows, tokens)``, ``count`` (the number of samples), ``image_rows`` (of each image tensor, how
 much of its first axis belongs to each row, ``(rows,)``: one image, some crops, hundreds of patches in one flat list, or
-nothing for a row without an image), and what belongs to samples: ``erased`` ``(samples, words)``, ``reference_logp``
-``(samples,)``, and one row per answer token, in the order of rows and tokens, for the other reference values. Every
-key of the processor reaches the model.
+nothing for a row without an image), ``pictures`` (a digest of each row's image, ``(rows, 2)``, 0 without one), and what
+belongs to samples: ``erased`` ``(samples, words)``, ``reference_logp`` ``(samples,)``, and one row per answer token, in
+the order of rows and tokens, for the other reference values. Every key of the processor reaches the model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,6 +82,7 @@ def collate_set(units: Sequence[Sequence[Encoded]], padding: int, share_prefix: 
         "inputs": {**tokens, **images},
         "count": torch.tensor(len(samples)),
         "image_rows": image_rows,
+        "pictures": _digests(owners),
         **ours,
         **values,
     }
@@ -133,6 +134,11 @@ def _images(samples: Sequence[Encoded]) -> Inputs:
     return inputs
 
 
+def _digests(samples: Sequence[Encoded]) -> Tensor:
+    digests = b"".join(bytes.fromhex(sample.digest) or bytes(16) for sample in samples)
+    return torch.frombuffer(bytearray(digests), dtype=torch.int64).view(len(samples), 2)
+
+
 def _filled_up(part: Tensor, largest: Sequence[int], value: float) -> Tensor:
     """The tensor with ``value`` behind every axis but the first, up to ``largest``."""
     filled = part.new_full((len(part), *largest), value)
@@ -146,6 +152,12 @@ def answer_positions(batch: Batch) -> Tensor:
     predicts = torch.zeros_like(labels, dtype=torch.bool)
     predicts[:, :-1] = labels[:, 1:] != IGNORED
     return predicts
+
+
+def pictured_rows(batch: Batch) -> list[int]:
+    """The rows with an image."""
+    rows: list[int] = batch["pictures"].any(1).nonzero()[:, 0].tolist()
+    return rows
 
 
 def parts_by_length(batch: Batch) -> list[Batch]:
@@ -198,6 +210,8 @@ def take(batch: Batch, rows: Sequence[int]) -> Batch:
             taken[key] = value[chosen, :length]
         elif key in PER_SAMPLE:
             taken[key] = value
+        elif key == "pictures":
+            taken[key] = value[chosen]
         elif key not in taken:
             taken[key] = value[torch.isin(answer_rows, chosen)]
     return taken

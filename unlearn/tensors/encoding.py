@@ -22,6 +22,7 @@ from unlearn.tensors import parts
 from unlearn.tensors.cache import ALONE_BYTES, Cache, Entry
 
 PROMPT_BYTES = 1 << 24
+BESIDE = "image/"  # what the keys of image tensors in a text's entry begin with
 Inputs = dict[str, Tensor]
 
 
@@ -72,16 +73,22 @@ class Encoder:
         return Entry(inputs, {"width": str(image.width), "height": str(image.height), "digest": digest(inputs)})
 
     def _text(self, question: Question, size: tuple[int, int] | None) -> Encoded:
-        """The question without its image, which has this size."""
+        """The question without its image, which has this size; without one, all there is."""
 
         def process_text() -> Entry:
             encoded = self.encode(question, Image.new("RGB", size) if size else None)
-            return Entry({**encoded.tokens, **encoded.sample}, {})
+            # Some processors put an empty image beside a question without one (BLIP-2): that belongs to the text.
+            beside = {} if size else {f"{BESIDE}{key}": value for key, value in encoded.image.items()}
+            found = {**encoded.tokens, **encoded.sample, **beside}
+            return Entry(found, {"digest": encoded.digest if beside else ""})
 
         words = question._replace(image="", key="")  # what the tokens come from: the same about many an image
-        tokens = dict(self._cache.get(("text", size, words), process_text).tensors)
+        found = self._cache.get(("text", size, words), process_text)
+        tokens = dict(found.tensors)
+        beside = {key: tokens.pop(key) for key in found.tensors if key.startswith(BESIDE)}
         sample = {"erased": tokens.pop("erased")} if "erased" in tokens else {}
-        return Encoded(tokens, {}, sample)
+        image = {key.removeprefix(BESIDE): value for key, value in beside.items()}
+        return Encoded(tokens, image, sample, found.facts["digest"])
 
     def encode(self, question: Question, image: Image.Image | None) -> Encoded:
         """Encode without what is kept of images and texts."""
@@ -99,11 +106,12 @@ class Encoder:
             labels[: common_prefix(self._asked(prompt, image), ids)] = IGNORED
         tokens = {**encoded.tokens, "labels": labels}
         if not (question.contradicts or question.erased):
-            return Encoded(tokens, encoded.image, {})
+            return encoded._replace(tokens=tokens)
         kept = (labels != IGNORED).long()
         if question.contradicts:
             kept[self._span(labels, question)] = 0
-        return Encoded({**tokens, "kept": kept}, encoded.image, {"erased": self._word_ids(question.erased)})
+        erased = self._word_ids(question.erased)
+        return encoded._replace(tokens={**tokens, "kept": kept}, sample={"erased": erased})
 
     def _span(self, labels: Tensor, question: Question) -> Tensor:
         """The positions of the tokens that write ``question.contradicts``, found by decoding the answer bit by bit."""
@@ -179,7 +187,8 @@ class Encoder:
         length = inputs["input_ids"].shape[1]
         about_images = self.processor.image_processor.model_input_names  # of which one may be as long as the text
         tokens = {k: v[0] for k, v in inputs.items() if v.shape[:2] == (1, length) and k not in about_images}
-        return Encoded(tokens, {k: v for k, v in inputs.items() if k not in tokens}, {})
+        picture = {k: v for k, v in inputs.items() if k not in tokens}
+        return Encoded(tokens, picture, {}, digest(picture) if picture else "")
 
     def verify(self, questions: Iterable[Question]) -> None:
         """Check the encoding of some questions by decoding it; raises ``BenchmarkError`` that shows the difference."""

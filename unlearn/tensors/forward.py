@@ -5,7 +5,7 @@ That serves every family, whatever its ``forward`` is called with.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -16,6 +16,7 @@ from unlearn.tensors import parts
 from unlearn.tensors.batches import Batch, answer_positions, parts_by_length, take
 from unlearn.tensors.encoding import as_dtype
 from unlearn.tensors.packing import packed_inputs
+from unlearn.tensors.tower_features import TowerFeatures
 
 
 class Predictions(NamedTuple):
@@ -29,11 +30,12 @@ class Predictions(NamedTuple):
 class Reader:
     """A model as these classes need it: logits and activations at the answers' positions, nothing else.
 
-    ``model`` is what is called (wrapped by FSDP or DeepSpeed, or not), ``core`` what is looked into.
+    ``model`` is what is called (wrapped by FSDP or DeepSpeed, or not), ``core`` what is looked into; of a frozen tower
+    the ``features`` are used that are known, where they are given.
     """
 
-    def __init__(self, model: nn.Module, core: Any) -> None:
-        self.model, self.core = model, core
+    def __init__(self, model: nn.Module, core: Any, features: TowerFeatures | None = None) -> None:
+        self.model, self.core, self.features = model, core, features
         self.head: nn.Module = core.get_output_embeddings()
 
     def logits(self, batch: Batch) -> Tensor:
@@ -100,7 +102,8 @@ class Reader:
         inputs: Mapping[str, Any] = as_dtype(batch["inputs"], self.core.dtype)
         if "segments" in batch:
             inputs = packed_inputs(self.core, {**batch, "inputs": inputs})
-        return self.model(**inputs, use_cache=False)
+        with self.features.serving(batch) if self.features else nullcontext():
+            return self.model(**inputs, use_cache=False)
 
     @contextmanager
     def _answers_only(self, positions: Tensor, seen: list[Tensor]) -> Iterator[None]:

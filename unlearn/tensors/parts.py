@@ -108,7 +108,7 @@ def train_mode(model: "nn.Module") -> None:
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     model.train()
-    for module in _frozen(model):
+    for _, module in frozen(model):
         module.eval()
         for layer in module.modules():
             if isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
@@ -120,13 +120,13 @@ def _drops_itself(layer: "nn.Module") -> bool:
     return any("dropout" in name and isinstance(value, float) and value > 0 for name, value in vars(layer).items())
 
 
-def _frozen(model: "nn.Module") -> "Iterator[nn.Module]":
-    """The outermost modules with parameters none of which is trained."""
-    for module in model.children():
+def frozen(model: "nn.Module", prefix: str = "") -> "Iterator[tuple[str, nn.Module]]":
+    """The outermost modules with parameters none of which is trained, and their names."""
+    for name, module in model.named_children():
         if any(parameter.requires_grad for parameter in module.parameters()):
-            yield from _frozen(module)
+            yield from frozen(module, f"{prefix}{name}.")
         elif next(module.parameters(), None) is not None:
-            yield module
+            yield prefix + name, module
 
 
 @contextmanager

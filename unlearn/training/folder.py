@@ -29,9 +29,9 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 # Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
 # (The data and a local start model are compared by their fingerprints, a recipe's options by their values.)
 FREE_OPTIONS = {
-    "model", "data", "output_dir", "recipe", "reference_cache", "disable_tqdm", "report_to", "run_name", "log_level",
-    "log_level_replica", "log_on_each_node", "logging_strategy", "logging_steps", "logging_first_step",
-    "save_strategy", "save_steps",
+    "model", "data", "output_dir", "recipe", "reference_cache", "feature_cache", "disable_tqdm", "report_to",
+    "run_name", "log_level", "log_level_replica", "log_on_each_node", "logging_strategy", "logging_steps",
+    "logging_first_step", "save_strategy", "save_steps",
     "save_total_limit", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
     "dataloader_persistent_workers", "local_rank", "ddp_timeout", "skip_memory_metrics",
 }  # fmt: skip

@@ -4,8 +4,10 @@ Weights, optimiser, schedule, mixed precision, several processes, checkpoints an
 file adds what a method sees (``ModelAnswers``) and the stop at a loss that is not finite.
 """
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from unlearn.tensors import batches, parts
 from unlearn.tensors.batches import Batch
 from unlearn.tensors.encoding import check_model_reads, pad_id
 from unlearn.tensors.forward import ModelAnswers, Normalisers, Reader, Reference, count_tokens
+from unlearn.tensors.tower_features import KEPT_BYTES, TowerFeatures
 from unlearn.training import reference
 from unlearn.training.history import History
 from unlearn.training.plan import Plan
@@ -35,6 +38,7 @@ from unlearn.training.reference import AdapterReference, StoredReference
 from unlearn.training.reference_store import Kinds, ReferenceFolder, ReferenceValues
 
 VERIFIED_SAMPLES = 3
+log = logging.getLogger("unlearn")
 
 
 class NoInputGradients(TrainerCallback):
@@ -54,10 +58,11 @@ class NoInputGradients(TrainerCallback):
 class MethodTrainer(Trainer):
     """A Trainer whose step backpropagates a method's terms one after the other.
 
-    ``model``, for which ``plan`` was made, may be wrapped by peft.
+    ``model``, for which ``plan`` was made, may be wrapped by peft. ``feature_cache`` is a folder for what a frozen
+    vision tower makes of images.
     """
 
-    def __init__(self, model: PreTrainedModel | PeftModel, plan: Plan) -> None:
+    def __init__(self, model: PreTrainedModel | PeftModel, plan: Plan, feature_cache: Path | None = None) -> None:
         self.core: Any = model
         self.plan, self.positions = plan, plan.positions
         self.history = History()
@@ -79,6 +84,7 @@ class MethodTrainer(Trainer):
         if self.spread:
             self._refuse_two_kinds()
         self._verify()
+        self.features = self._tower_features(feature_cache)
 
     def create_accelerator_and_postprocess(self) -> None:
         """No DDP, whose buckets are as large as all gradients: ``_reduce_gradients`` averages them once a step."""
@@ -141,6 +147,46 @@ class MethodTrainer(Trainer):
             for question in (drawn[0], *other):
                 check_model_reads(self.core, self.positions.encoder, question)
 
+    def _tower_features(self, cache: Path | None) -> TowerFeatures | None:
+        """What the frozen tower makes of images, kept for the run; None where it is to read every image anew.
+
+        So where the tower is spread over GPUs: a process that asks nothing of it would let the others wait for ever.
+        """
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # of this machine, as launchers say
+        features = TowerFeatures(self.core, Reader(self.core, self.core).logits, KEPT_BYTES, processes)
+        questions = self._about_several_images()
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled or not features.towers or not questions:
+            return None
+        with self.accelerator.autocast(), parts.evaluation_mode(self.core):
+            if not features.prove(self._on_device(questions)):
+                log.info("the vision tower reads every image anew: a batch is not its images one behind another")
+                return None
+        if cache:
+            features.keep_in(cache, f"{self.core.dtype}, {self.accelerator.mixed_precision}")
+        return features
+
+    def _about_several_images(self) -> list[Question]:
+        """Some first samples about different images that fit in one batch; none where there are no images."""
+        drawn = [
+            question._replace(contradicts="", erased=())
+            for name in self.positions.sets
+            for position in range(VERIFIED_SAMPLES)
+            for question in self.positions.at(name, position)
+        ]
+        pictured = list({question.image: question for question in drawn if question.image}.values())
+        shapes = [
+            {key: value.shape for key, value in self.positions.encoder(question).image.items()} for question in pictured
+        ]
+        alike = [question for question, shape in zip(pictured, shapes, strict=True) if shape == shapes[0]]
+        return alike[:VERIFIED_SAMPLES]
+
+    def _on_device(self, questions: Sequence[Question]) -> Batch:
+        encoder = self.positions.encoder
+        batch = batches.collate_set(
+            [[encoder(question)] for question in questions], pad_id(encoder.processor), share_prefix=False
+        )
+        return reference.on_device(batch, self.args.device)
+
     def prepare_reference(self, folder: Callable[[], ReferenceFolder] | None = None, top_k: int = 0) -> int:
         """Make the reference that the method asks for, before the first step.
 
@@ -155,7 +201,7 @@ class MethodTrainer(Trainer):
             )
         if not kinds:
             return 0
-        reader = Reader(self.core, self.core)
+        reader = Reader(self.core, self.core, self.features)
         if isinstance(self.core, PeftModel):
             if top_k:
                 raise BenchmarkError("--reference_top_k has no effect with --lora: its reference is exact and free.")
@@ -198,9 +244,7 @@ class MethodTrainer(Trainer):
         return int(self.accelerator.reduce(torch.tensor(len(lacking), device=self.args.device), "sum"))
 
     def _behind_head(self, reader: Reader, question: Question) -> Callable[[Tensor], Tensor] | None:
-        encoder = self.positions.encoder
-        batch = batches.collate_set([[encoder(question)]], pad_id(encoder.processor), share_prefix=False)
-        return reference.behind_head(reader, reference.on_device(batch, self.args.device))
+        return reference.behind_head(reader, self._on_device([question]))
 
     @property
     def reference_kind(self) -> str:
@@ -220,7 +264,7 @@ class MethodTrainer(Trainer):
         if callable(getattr(optimizer, "train", None)):  # schedule-free optimisers have two modes
             optimizer.train()
         on_device: Any = self._prepare_inputs(dict(inputs))
-        reader = Reader(model, self.core)
+        reader = Reader(model, self.core, self.features)
         normalisers = num_items_in_batch or {}
         answers = {
             name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=not self.spread)

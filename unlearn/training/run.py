@@ -172,6 +172,7 @@ def train_from_options(
             tuning=Tuning(arguments.tune, arguments.lora_settings(), arguments.save == "merged"),
             reference_folder=reference_folder if arguments.reference_cache else None,
             reference_top_k=arguments.reference_top_k,
+            feature_cache=Path(arguments.feature_cache).expanduser() if arguments.feature_cache else None,
             share_prefix=arguments.shared_prefix,
             on_step=on_step,
         )
@@ -206,6 +207,7 @@ def train(
     tuning: Tuning = ALL_WEIGHTS,
     reference_folder: Callable[[], ReferenceFolder] | None = None,
     reference_top_k: int = 0,
+    feature_cache: Path | None = None,
     share_prefix: bool = True,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -214,7 +216,8 @@ def train(
     ``settings`` is whatever else decides the result: compared when a run is resumed, and recorded. ``facts`` are
     fields of the run record that only the caller knows (method, target, forget, data, split, base, parent); a run
     without ``base`` starts a lineage, and is its own base. ``reference_folder`` opens the folder in which
-    reference values are kept, for methods that need them. ``on_step``: see ``train_from_options``. Returns the folder;
+    reference values are kept, for methods that need them; ``feature_cache`` is one for what a frozen vision tower makes
+    of images. ``on_step``: see ``train_from_options``. Returns the folder;
     a finished one is not trained again.
     """
     options = methods.resolve_hyperparameters(method, hyperparameters or {})
@@ -246,7 +249,7 @@ def train(
                     tuned, processor, sets, method, inner, load_image=load_image, hyperparameters=options,
                     share_prefix=share_prefix, cache=cache,
                 )  # fmt: skip
-                trainer = MethodTrainer(tuned, plan)
+                trainer = MethodTrainer(tuned, plan, feature_cache)
             except ValueError as error:
                 raise BenchmarkError(
                     f"transformers refuses the training options: {' '.join(str(error).split())}"
@@ -334,6 +337,7 @@ def _finish(trainer: MethodTrainer, folder: Path, facts: Mapping[str, Any]) -> N
         "versions": record.versions(),
         "steps": trainer.state.global_step,
         "seconds": trainer.history.seconds,
+        **({"image_features": trainer.features.counts} if trainer.features else {}),
         "peak_memory_bytes": record.peak_memory_bytes(),
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
         "losses": trainer.history.losses,
