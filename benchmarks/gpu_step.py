@@ -86,7 +86,7 @@ def main() -> None:
     facts = {
         "device": device, "base": "four bits" if options.four_bit else "bfloat16", "adapters": f"rank {LORA.r}",
         "batch": options.batch_size, "accumulation": options.accumulation, "checkpointing": options.checkpointing,
-        "autocast": options.autocast, "timed steps": options.steps, "torch": torch.__version__,
+        "timed steps": options.steps, "torch": torch.__version__,
     }  # fmt: skip
     for path in options.out:
         tables.write(path, "A step on a GPU", rows, facts)
@@ -98,7 +98,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch_size", type=int, default=4, help="positions of each set in a micro-batch")
     parser.add_argument("--accumulation", type=int, default=1, help="micro-batches of a step")
     parser.add_argument("--checkpointing", action="store_true", help="compute activations anew in the backward pass")
-    parser.add_argument("--autocast", action="store_true", help="with --bf16, as the Trainer calls it")
     parser.add_argument("--four_bit", "--four-bit", action="store_true", help="the base in four bits (QLoRA)")
     parser.add_argument("--steps", type=int, default=10, help="timed")
     parser.add_argument("--warmup", type=int, default=3, help="steps before these")
@@ -136,7 +135,7 @@ def _measure(key: str, benchmark: Benchmark, folder: Path, options: argparse.Nam
         batch_size=options.batch_size, epochs=1, use_cpu=options.tiny,
         max_steps=options.warmup + options.steps + (PROFILED_STEPS if options.profile else 0),
         gradient_accumulation_steps=options.accumulation, **_checkpointing(options.checkpointing),
-        bf16=options.autocast, learning_rate=1e-5, save_strategy="no", logging_strategy="no",
+        bf16=True, learning_rate=1e-5, save_strategy="no", logging_strategy="no",
         dataloader_num_workers=options.workers, dataloader_persistent_workers=options.workers > 0,
         dataloader_pin_memory=not options.tiny,
     )  # fmt: skip

@@ -5,7 +5,7 @@
 
 Counted is what runs: ``train`` of a ``MethodTrainer`` on both kinds of questions about drawn images, the language model
 and the projector trained, the tower frozen, only that floating-point tensors have no data (``counting.py``). LoRA: a
-base in bfloat16, adapters as in the recipes. Full: weights in float32, ``--bf16``.
+base in bfloat16, adapters in float32 as in the recipes. Full: weights in float32. Both under autocast (``--bf16``).
 
 **Operations** are those of ``torch.utils.flop_counter``: matrix products, convolutions and attention, a multiplication
 and an addition being two. They stand beside the least that the formula needs. Of a forward pass without padding, the
@@ -207,7 +207,7 @@ def _trainer(variant: Variant, data: Benchmark, folder: Path, layers: int) -> Me
     tuned = parts.tune(model, TUNE, gpu_step.LORA if variant.lora else None)
     trainer = small_llava.trainer(
         tuned, processor, data, variant.method, variant.hyperparameters, folder=folder,
-        batch_size=variant.batch_size, epochs=1, max_steps=1, bf16=not variant.lora, save_strategy="no",
+        batch_size=variant.batch_size, epochs=1, max_steps=1, bf16=True, save_strategy="no",
         logging_strategy="no", report_to=[],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
