@@ -2,8 +2,8 @@
 
 Recipe: three earlier turns of one conversation, each with an image that is asked about nowhere, the evaluation's
 question and the true answer, always the same three but for the subject's own; one question an image. It brings back
-answers of which unlearning has taken only the form away. After RWKU's in-context probes (arXiv 2406.10890); the examples are ours. Needs a backend that reads
-several images in one conversation.
+answers of which unlearning has taken only the form away. After RWKU's in-context probes (arXiv 2406.10890); the
+examples are ours. Needs a backend that reads several images in one conversation.
 """
 
 from collections.abc import Iterator

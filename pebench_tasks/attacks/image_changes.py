@@ -1,8 +1,8 @@
 """The evaluation's question about an image that was changed a little, and with the question written into it.
 
 Recipe, each change by itself, the size kept: noise of sigma 0.02 of the range; brightness, and contrast, times 0.85;
-scaling to 0.85 and back; the middle 0.90 of either side, scaled back; Gaussian blur of radius 2 (pixels); mirrored; 18 %
-of the area covered with the mean colour. The values are those of Open-MMUnlearning (MIT); mirroring is ours.
+scaling to 0.85 and back; the middle 0.90 of either side, scaled back; Gaussian blur of radius 2 (pixels); mirrored;
+18 % of the area covered with the mean colour. The values are those of Open-MMUnlearning (MIT); mirroring is ours.
 ``typographic``: the question stands under the picture, as in FigStep (arXiv 2311.05608), whose request is an image of
 text; the layout is ours. What is random is drawn from the image's key. One question an image and change.
 """

@@ -94,15 +94,18 @@ def evaluate_robust(
 ) -> list[RobustResult]:
     """Attack every checkpoint by questions (tasks ``pebench_people_robust`` and ``pebench_events_robust``).
 
-    ``attacks`` stand for PEBENCH_ATTACKS; none: all. A checkpoint of the joint target is asked both tasks; everything
-    else is as with ``evaluate``.
+    ``attacks`` stand for PEBENCH_ATTACKS; none: all. The joint target is asked by both tasks, so that it stands alone
+    among ``targets``, as PEBENCH_TARGET does. Everything else is as with ``evaluate``.
     """
     _check_targets(targets)
+    if targets and "joint" in targets and len(targets) > 1:
+        raise BenchmarkError("The joint target is attacked by itself: leave the other targets out.")
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
         "PEBENCH_JUDGE": judge,
         "PEBENCH_ATTACKS": ",".join(attacks) or None,
+        "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
     }
     options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code)
     scored = _scored(checkpoints, targets, robust_tasks, variables, Path(output_path), options)

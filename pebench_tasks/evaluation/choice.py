@@ -41,6 +41,7 @@ class Choice:
     judge: Judge | None  # None: a similarity marks the scenes; its budget is that of the whole command
     embedding: Embedding | None = None  # that similarity; None: by words
     attacks: tuple[str, ...] = ()  # those that the robust tasks ask; none: all
+    joint: bool = False  # the robust tasks ask what is forgotten where people and events are forgotten at once
 
     def check_places(self, target: str = "event") -> None:
         """Raise ``BenchmarkError`` for a chosen place that is none, whether what is asked needs it or not.
@@ -119,7 +120,14 @@ def choose(variables: Mapping[str, str] = os.environ) -> Choice:
         judge=choose_judge(variables),
         embedding=choose_embedding(variables),
         attacks=_attacks(variables.get("PEBENCH_ATTACKS", "")),
+        joint=_is_joint(variables.get("PEBENCH_TARGET", "")),
     )
+
+
+def _is_joint(target: str) -> bool:
+    if target not in ("", "joint"):
+        raise BenchmarkError(f'PEBENCH_TARGET is {target!r}; it is either "joint" or not set.')
+    return target == "joint"
 
 
 def _attacks(names: str) -> tuple[str, ...]:

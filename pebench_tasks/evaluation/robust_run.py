@@ -60,11 +60,15 @@ class RobustRun:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, concept: str) -> list[RobustDocument]:
-        """The documents about one concept; a model that forgot both is asked about what it forgot of each.
+        """The documents about one concept.
 
-        Raises ``BenchmarkError`` as ``Run.begin`` does, and where the benchmark has nothing to ask.
+        A model that was made for the joint target, or is to be compared with such a one (PEBENCH_TARGET), is asked
+        about that target's images.
+
+        Raises ``BenchmarkError`` for a model of other data or of a forget set that nobody chose, and where the
+        benchmark has nothing to ask.
         """
-        target = "joint" if self.model.get("target") == "joint" else concept
+        target = "joint" if self.choice.joint or self.model.get("target") == "joint" else concept
         check_model(self.model, self.choice, self.benchmark, target)
         documents = robust_documents(self.benchmark, concept, target, self.choice.forget, self.choice.attacks)
         self.splits[concept] = self.benchmark.split(target, self.choice.forget)
