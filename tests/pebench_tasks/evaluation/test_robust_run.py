@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_runs import NEW_TOKENS, TASKS, Evaluate, MakeCheckpoint
+from harness_runs import LIMIT, NEW_TOKENS, TASKS, Command, Evaluate, MakeCheckpoint
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 
@@ -155,9 +155,15 @@ def test_a_checkpoint_is_attacked_as_its_record_says_and_results_are_what_the_fi
         assert result.provenance["target"] == "joint"
         assert set(result.known) == {f"{attack}_{side}" for attack in ("direct", "yes_no") for side in SIDES}
         samples = robust_samples(result.samples_file)
+        written = [json.loads(line) for line in result.samples_file.open()]
+        assert [one.response for one in samples] == [sample["filtered_resps"] for sample in written]
+        assert [one.record.as_json() for one in samples] == [sample["provenance"] for sample in written]
         direct = [one.record.value for one in samples if one.record.slice == "direct_forget"]
         assert result.known["direct_forget"] == sum(value or 0 for value in direct) / len(direct)
         assert result in robust_results(result.results_file)
+        result.samples_file.write_text(json.dumps({**written[0], "filtered_resps": 3}))
+        with pytest.raises(BenchmarkError, match="line 1 is no sample of a robust task"):
+            robust_samples(result.samples_file)
     assert not (tmp_path / "joint" / "unfinished").exists()
 
 
@@ -185,6 +191,17 @@ def test_the_command_attacks_prints_and_refuses_what_has_no_effect(
     assert "pebench_people_robust: 4 questions of 2 attacks (direct, language_fr), access: questions" in said.err
     assert cli.main([*words, "direct", "--retain-all"]) != 0
     assert "--retain-all has no effect on --attacks" in capsys.readouterr().err
+
+
+def test_lmms_evals_own_command_asks_both_tasks_by_their_tag(command: Command, tmp_path: Path) -> None:
+    command("pebench_robust", "--output_path", str(tmp_path), "--log_samples")
+    (file,) = tmp_path.rglob("*_results.json")
+    results = robust_results(file)
+    assert [result.task for result in results] == ROBUST
+    for result in results:
+        samples = robust_samples(result.samples_file)
+        assert len(samples) == LIMIT
+        assert {one.record.slice for one in samples} == set(result.provenance["slices"])
 
 
 def test_a_model_of_another_forget_set_is_refused(
