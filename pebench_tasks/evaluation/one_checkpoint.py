@@ -88,7 +88,8 @@ def score_checkpoint(
     expected = [results_file, *(samples_file(results_file, task) for task in tasks)]
     if lost := [path for path in expected if not path.is_file()]:
         raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
-    found = {result.task for result in (*our_results(results_file), *robust_results(results_file))}  # read back
+    found = {result.task for result in our_results(results_file)}  # read back
+    found |= {result.task for result in robust_results(results_file)}
     if unread := [task for task in tasks if task not in found]:
         raise BenchmarkError(f"{results_file} holds no result of {unread[0]}, which was scored.")
     model.journal.discard()
