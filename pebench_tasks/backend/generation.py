@@ -1,10 +1,11 @@
-"""Greedy answers of a batch in few passes of the model.
+"""Greedy and sampled answers of a batch in few passes of the model.
 
 ``generate`` of transformers keeps every row of a batch until the last one has ended, one token a pass. It also takes a
 decoding loop to run on its own preparation (``custom_generate``): this one drops the rows that ended from the batch and
 from the cache, writes the cache in place, checks guesses of several tokens at once where the model allows it, and stops
-at a task's ``until`` strings. The tokens are the ones that ``generate`` chooses. Sampling, beams, encoder-decoder
-models, a limit of time and stop strings of a checkpoint's own go the ordinary way.
+at a task's ``until`` strings. Greedy tokens are the ones that ``generate`` chooses, sampled ones come from a seed of
+each answer (``sampling``). Beams, encoder-decoder models, a limit of time and stop strings of a checkpoint's own go the
+ordinary way.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -16,8 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from pebench_tasks.backend.drafts import Drafts
-from pebench_tasks.backend.generation_settings import own_settings
+from pebench_tasks.backend.generation_settings import generation_config, own_settings
 from pebench_tasks.backend.running_batch import RunningBatch
+from pebench_tasks.backend.sampling import Sampling, sampling
 
 MAX_NEW_TOKENS = 256  # where a task does not say; ours do
 GUESSED = 1 / 2  # share of the rows that must have a guess: all become as long as the longest
@@ -40,28 +42,32 @@ def answer(
     drafts: Drafts | None = None,
     *,
     images: Sequence[Hashable] = (),
+    seeds: Sequence[bytes] = (),
     leave_few: bool = False,
-    greedy_loop: bool = True,
+    own_loop: bool = True,
     slow: Callable[[str], None] = lambda why: None,
 ) -> list[Answer | None]:
     """The answers to a batch of prompts, in their order.
 
     ``inputs`` are the model's, on its device and padded on the left; ``settings`` are a task's generation settings;
     ``tokenizer`` reads the answers; ``drafts`` are of this model; ``images`` says of every prompt which picture it is
-    about, so that those about one may share it (see ``shared_prefix``). With ``leave_few``, the last few rows may be
-    left unanswered (None): passes for a handful of rows cost nearly as much as for many, so ask these again together;
-    what they said so far is in ``drafts``. ``greedy_loop=False`` leaves all to transformers. ``slow`` is told why
-    greedy answers do not come as fast as they could.
+    about, so that those about one may share it (see ``shared_prefix``); ``seeds`` what its answer is drawn from, if the
+    settings want it drawn. With ``leave_few``, the last few rows may be left unanswered (None): passes for a handful of
+    rows cost nearly as much as for many, so ask these again together; what they said so far is in ``drafts``.
+    ``own_loop=False`` leaves all to transformers. ``slow`` is told why answers do not come as fast as they could.
     """
     wanted = dict(settings)
     until = wanted.pop("until", None) or []
     until = [until] if isinstance(until, str) else [stop for stop in until if stop]
+    drawn = sampling(wanted, generation_config(model), seeds) if own_loop else None
+    if drawn:
+        wanted["do_sample"] = False  # the loop draws
     arguments = _arguments(model, tokenizer, wanted)
 
     def texts(tokens: Sequence[Sequence[int]]) -> list[str]:
         return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
-    ordinary = arguments["do_sample"] or arguments["num_beams"] > 1 or arguments.get("max_time") or not greedy_loop
+    ordinary = arguments["do_sample"] or arguments["num_beams"] > 1 or arguments.get("max_time") or not own_loop
     why = "it is an encoder-decoder" if model.config.is_encoder_decoder else ""
     if "tokenizer" in arguments:
         why = "it has stop strings of its own"
@@ -73,7 +79,7 @@ def answer(
         left: set[int] = set()
     else:
         stops = (lambda rows: [_end(text, until) >= 0 for text in texts(rows)]) if until else None
-        loop = GreedyLoop(stops, drafts, images=images, leave_few=leave_few)
+        loop = DecodingLoop(stops, drafts, images=images, drawn=drawn, leave_few=leave_few)
         model.generate(**inputs, **arguments, custom_generate=loop)
         if loop.cache is not None:
             slow(f"its cache is a {loop.cache}")
@@ -118,7 +124,7 @@ def _cut(text: str, until: Sequence[str]) -> str:
     return text if end < 0 else text[:end]
 
 
-class GreedyLoop:
+class DecodingLoop:
     """A decoding loop for ``generate(custom_generate=...)``; the answers are in ``answers`` when it is done."""
 
     def __init__(
@@ -127,12 +133,14 @@ class GreedyLoop:
         drafts: Drafts | None = None,
         *,
         images: Sequence[Hashable] = (),
+        drawn: Sampling | None = None,
         leave_few: bool = False,
     ) -> None:
         """``ended`` says which answers hold all that is wanted; None: only an end token ends an answer."""
         self._ended = ended
         self._drafts = drafts
         self._images = images
+        self._drawn = drawn
         self._leave_few = leave_few
         self.cache: str | None = None  # of which kind, where it is one that no row can be taken out of
         self.left: set[int] = set()  # rows left unanswered
@@ -163,7 +171,7 @@ class GreedyLoop:
             logits: torch.Tensor = batch.logits
             if logits_processor:
                 logits = logits_processor(cast(torch.LongTensor, batch.ids), batch.logits[:, -1])[:, None]
-            right = batch.take(logits.argmax(dim=-1), guesses)
+            right = batch.take(self._choose(logits, batch), guesses)
             if self._ended is not None and passes % LOOK == 0:
                 batch.end(self._ended([self.answers[row] for row in batch.rows]))
             if drafts is not None and any(guesses):
@@ -187,6 +195,12 @@ class GreedyLoop:
             batch.go_on(guesses)
         tokens = [torch.tensor(one) for one in self.answers]
         return pad_sequence(tokens, batch_first=True, padding_value=batch.pad).to(input_ids.device)
+
+    def _choose(self, logits: torch.Tensor, batch: RunningBatch) -> torch.Tensor:
+        """The next token of every row, and what would follow its guesses; ``(rows, tokens)``."""
+        if self._drawn is None:
+            return logits.argmax(dim=-1)
+        return self._drawn.choose(logits, [(row, len(batch.answers[row])) for row in batch.rows])
 
 
 def _guesses(drafts: Drafts, batch: RunningBatch) -> list[list[int]]:

@@ -77,7 +77,7 @@ class OwnSettings(NamedTuple):
 
 def own_settings(model: Any, pad_token: int | None) -> OwnSettings:
     """Read a loaded model's settings; an adapter's are its base's. ``pad_token`` is the one that fills prompts up."""
-    said = json.loads(_config(model).to_json_string(use_diff=False))  # as a results file can hold it
+    said = json.loads(generation_config(model).to_json_string(use_diff=False))  # as a results file can hold it
     obeyed = {name: said[name] for name, inert in OBEYED.items() if said.get(name) not in inert}
     differ = {
         name: instead
@@ -91,7 +91,7 @@ def own_settings(model: Any, pad_token: int | None) -> OwnSettings:
     return OwnSettings(obeyed, {name: said[name] for name in ANOTHER_DECODING if name in differ}, differ, alone)
 
 
-def _config(model: Any) -> GenerationConfig:
+def generation_config(model: Any) -> GenerationConfig:
     """What ``generate`` starts from: of families that hand over to their language model (BLIP-2), that one's."""
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     language_model: Any = getattr(inner, "language_model", None)

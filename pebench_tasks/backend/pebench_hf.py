@@ -17,6 +17,7 @@ import inspect
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -164,8 +165,7 @@ class PebenchHf(lmms):
             with progress, fitting_threads(self.parameters, self.device):
                 for prompt, found in self._answered(batches):
                     answers[prompt.key] = found
-                    if not prompt.settings.get("do_sample"):
-                        self.journal.add(prompt.key, *found)
+                    self.journal.add(prompt.key, *found)
                     progress.update()
                 progress.update(len(requests) - progress.n)  # those whose twin was answered, now or earlier
         except BenchmarkError as error:  # the harness passes over anything less than an exit
@@ -202,8 +202,11 @@ class PebenchHf(lmms):
         """
         waiting: dict[Any, list[Prompt]] = {}
         seen: set[bytes] = set()
+        turns: Counter[tuple[Any, ...]] = Counter()  # of every document
         for i in in_order(requests, self.task_dict):
-            prompt = read_prompt(requests[i], self.task_dict, i)
+            document = requests[i].args[3:]
+            prompt = read_prompt(requests[i], self.task_dict, turns[document])
+            turns[document] += 1
             keys[i] = prompt.key
             if prompt.key in seen:
                 continue
@@ -284,8 +287,8 @@ class PebenchHf(lmms):
         settings = batch.prompts[0].settings
         pictures = [prompt.images for prompt in batch.prompts] if self._share_prefix else ()
         return answer(
-            self.model, self._reader, inputs, settings, self._drafts, images=pictures, leave_few=leave_few,
-            slow=self._say_slow,
+            self.model, self._reader, inputs, settings, self._drafts, images=pictures,
+            seeds=[prompt.key for prompt in batch.prompts], leave_few=leave_few, slow=self._say_slow,
         )  # fmt: skip
 
     def _say_slow(self, why: str) -> None:

@@ -24,8 +24,10 @@ class Prompt(NamedTuple):
     settings: Mapping[str, Any]
 
 
-def read_prompt(request: Instance, documents: Documents, position: int) -> Prompt:
-    """The prompt of a request, its images read; ``position`` tells sampled answers to the same question apart.
+def read_prompt(request: Instance, documents: Documents, turn: int) -> Prompt:
+    """The prompt of a request, its images read; ``turn``: how often its document was asked before.
+
+    The key of a prompt whose answer is drawn is of this document and turn alone, whatever is asked beside it.
 
     Raises ``ValueError`` for anything but images and text.
     """
@@ -34,7 +36,7 @@ def read_prompt(request: Instance, documents: Documents, position: int) -> Promp
     images: list[bytes] = []
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     if settings.get("do_sample"):  # the same question asked twice is to be answered twice
-        digest.update(str(position).encode())
+        digest.update(json.dumps([task, split, doc_id, turn]).encode())
     for message in messages:
         digest.update(message["role"].encode())
         for part in message["content"]:

@@ -11,8 +11,8 @@ from transformers.generation import GenerationMixin
 
 from pebench_tasks.backend import families, packed_linear, shared_prefix
 from pebench_tasks.backend.drafts import Drafts
-from pebench_tasks.backend.generation import GreedyLoop, _new_tokens, answer
-from pebench_tasks.backend.generation_settings import _config
+from pebench_tasks.backend.generation import DecodingLoop, _new_tokens, answer
+from pebench_tasks.backend.generation_settings import generation_config
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.packed_linear import pack
 from pebench_tasks.backend.running_batch import RunningBatch
@@ -61,13 +61,13 @@ def test_a_fast_answer_is_the_answer(key: str) -> None:
         found = answer(model, processor.tokenizer, read or inputs(ROWS), settings, *drafts, **options)
         return [one.text for one in found if one is not None]
 
-    whole = GreedyLoop()
+    whole = DecodingLoop()
     pad = processor.tokenizer.pad_token_id
     model.generate(**inputs(ROWS), max_new_tokens=TOKENS, do_sample=False, pad_token_id=pad, custom_generate=whole)
     # An untrained model never ends its answers: every row has an end of its own here, one token later than the last.
     ends = [tokens[min(2 + row, len(tokens) - 1)] for row, tokens in enumerate(whole.answers[:-1])]
     settings = {"max_new_tokens": TOKENS, "eos_token_id": ends}
-    expected = texts(settings, greedy_loop=False)
+    expected = texts(settings, own_loop=False)
     assert texts(settings) == expected
     assert texts(settings, OddlyWrong(whole.answers)) == expected
     features = ImageFeatures(model)
@@ -161,7 +161,7 @@ def test_what_a_checkpoint_says_of_generation_is_obeyed_as_generate_obeys_it(
     for said in OWN:
         with monkeypatch.context() as patch:
             for name, value in said.items():
-                patch.setattr(_config(model), name, value)
+                patch.setattr(generation_config(model), name, value)
             for row in range(2):
                 read = inputs(row)
                 stock = model.generate(

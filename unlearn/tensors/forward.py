@@ -79,6 +79,23 @@ class Reader:
                 handle.remove()
         return seen[0][positions]
 
+    def layer_outputs(self, batch: Batch) -> list[Tensor]:
+        """The outputs of every decoder layer, each ``(N, hidden)``."""
+        positions = answer_positions(batch)
+        seen: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen.append((output[0] if isinstance(output, tuple) else output)[positions])
+
+        handles = [layer.register_forward_hook(keep) for layer in parts.decoder(self.core).layers]
+        try:
+            with self._answers_only(torch.zeros_like(positions), []):
+                self._call(batch)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
     def _call(self, batch: Batch) -> Any:
         inputs: Mapping[str, Any] = as_dtype(batch["inputs"], self.core.dtype)
         if "segments" in batch:

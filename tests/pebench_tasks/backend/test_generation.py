@@ -60,7 +60,7 @@ ALL = range(16)
 
 
 def test_the_answers_are_those_of_transformers_alone_and_together(ask: Asked) -> None:
-    together = ask(ALL, greedy_loop=False)
+    together = ask(ALL, own_loop=False)
     assert ask(ALL) == together
     assert [ask([row])[0] for row in ALL] == together
     assert len({found.tokens for found in together if found}) > 2  # answers of several lengths
@@ -69,7 +69,7 @@ def test_the_answers_are_those_of_transformers_alone_and_together(ask: Asked) ->
 def test_rows_that_ended_are_no_longer_computed(ask: Asked) -> None:
     lengths = [found.tokens for found in ask(ALL) if found]
     computed = sum(rows for rows, _ in ask.passes)
-    ask(ALL, greedy_loop=False)
+    ask(ALL, own_loop=False)
     stock = sum(rows for rows, _ in ask.passes)
     assert sum(lengths) <= computed < stock
     assert ask.passes[-1][0] == 16
@@ -79,7 +79,7 @@ def test_answers_that_recur_take_few_passes_and_are_the_same(ask: Asked) -> None
     drafts = Drafts()
     first = ask(ALL, drafts)
     before = len(ask.passes)
-    assert ask(ALL, drafts) == first == ask(ALL, greedy_loop=False)
+    assert ask(ALL, drafts) == first == ask(ALL, own_loop=False)
     ask(ALL, drafts)
     assert len(ask.passes) < before / 2
 
@@ -112,14 +112,14 @@ class Known(Drafts):
 def test_wrong_guesses_change_no_answer(ask: Asked, spoil: Callable[[list[int]], list[int]]) -> None:
     inputs = families.generation_inputs(ask.processor, ask.prompts)
     whole = ask.model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)[:, inputs["input_ids"].shape[1] :]
-    expected = ask(ALL, greedy_loop=False)
+    expected = ask(ALL, own_loop=False)
     assert ask(ALL, Known(whole.tolist(), spoil)) == expected
     assert ask([3], Known(whole.tolist(), spoil)) == [expected[3]]  # one row: no padding, so no mask at first
 
 
 def test_the_last_few_rows_may_be_left_and_are_quick_the_next_time(ask: Asked) -> None:
     drafts = Drafts()
-    whole = ask(ALL, greedy_loop=False)
+    whole = ask(ALL, own_loop=False)
     found = ask(ALL, drafts, leave_few=True)
     left = [row for row in ALL if found[row] is None]
     assert 1 <= len(left) <= 2  # an eighth of the rows
@@ -142,7 +142,7 @@ def test_stop_strings_end_an_answer_early(ask: Asked, monkeypatch: pytest.Monkey
 def test_penalties_of_the_checkpoint_are_honoured(ask: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = ask(ALL)
     monkeypatch.setattr(ask.model.generation_config, "repetition_penalty", 1.5)
-    penalised = [ask([row], greedy_loop=False)[0] for row in ALL]
+    penalised = [ask([row], own_loop=False)[0] for row in ALL]
     assert penalised != plain
     assert ask(ALL, Drafts()) == penalised
 

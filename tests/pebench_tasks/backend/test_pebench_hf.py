@@ -22,6 +22,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 
 SETTINGS = {"until": [], "max_new_tokens": 12, "temperature": 0.0, "do_sample": False, "num_beams": 1}
+SAMPLED = {"do_sample": True, "temperature": 2.0, "top_p": 0.95, "top_k": 0}
 STOCK = "device_map=cpu,device=cpu"
 
 
@@ -146,9 +147,28 @@ def test_the_same_image_and_text_are_generated_once(model: PebenchHf, monkeypatc
 
 
 def test_sampled_answers_are_drawn_for_every_request(model: PebenchHf) -> None:
-    torch.manual_seed(0)
-    drawn = texts(model, [MIXED[0]] * 4, do_sample=True, temperature=2.0)
+    """Four documents with the same question, and one document asked four times."""
+    drawn = texts(model, [MIXED[0]] * 4, **SAMPLED)
     assert len(set(drawn)) > 1
+    repeated = [request for request in requests(model, MIXED[:1], **SAMPLED) for _ in range(4)]
+    again = [result.text for result in model.generate_until(repeated)]
+    assert len(set(again)) > 1
+    assert again[0] == drawn[0]
+
+
+def test_a_sampled_answer_is_the_same_whatever_is_asked_beside_it(
+    model: PebenchHf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone and in batches, after other draws, and with other ones before it in the list."""
+    asked = requests(model, MIXED, **SAMPLED)
+    together = [result.text for result in model.generate_until(asked)]
+    torch.manual_seed(1)
+    torch.rand(3)
+    assert [model.generate_until([request])[0].text for request in asked] == together
+    assert [result.text for result in model.generate_until(asked[::-1])] == together[::-1]
+    monkeypatch.setattr(model, "size", BatchSize(2))
+    assert [result.text for result in model.generate_until(asked)] == together
+    assert together != texts(model, MIXED)
 
 
 def test_requests_with_other_settings_are_other_requests(model: PebenchHf) -> None:

@@ -1,0 +1,1 @@
+"""Attacks on a checkpoint's weights, and looks inside them."""
