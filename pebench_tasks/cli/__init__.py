@@ -37,6 +37,7 @@ MODULES = {
     "mark": ("print the marks of responses in a file", "pebench_tasks.cli.mark"),
     "judge": ("let a language model, or an embedding, mark logged scene descriptions", "pebench_tasks.cli.judge"),
     "compare": ("differences between models on the same documents, with intervals", "pebench_tasks.cli.compare"),
+    "robustness": ("what attacks bring back of what was to be forgotten", "pebench_tasks.cli.robustness"),
     "report": ("one page, Markdown and CSV of results, with the very responses", "pebench_tasks.cli.report"),
     "submit": ("write a leaderboard submission from results", "pebench_tasks.cli.submit"),
     "leaderboard": ("check submissions and build the site", "pebench_tasks.cli.leaderboard"),

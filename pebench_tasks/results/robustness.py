@@ -1,0 +1,322 @@
+"""What attacks bring back of what was to be forgotten: every model's results between those of Finetuned and Goal.
+
+Read are the results of the robust tasks, which anybody can recompute from the samples, and the ``attack.json`` of
+attacks on weights, which only who has the checkpoint can: those are marked as reported. What one access level shows is
+never pooled with another's; ``inside`` are diagnostics, in no worst case.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.files import csv_text, write_whole
+from pebench_tasks.results.files import age
+from pebench_tasks.results.paired import Difference
+from pebench_tasks.results.recovery import Known, Recovery, change, recovery, worst
+from pebench_tasks.results.robust import robust_results, robust_samples
+
+WEIGHTS_FORMAT = "pebench-attack/1"
+WEIGHTS_FILE = "attack.json"
+ACCESS = ("questions", "likelihoods", "weights", "inside")  # in this order; the last are diagnostics
+DEPTH = 4  # folders below a named one that are looked into
+BASELINE = {"direct"}  # what attacks are compared with: the evaluation's own question
+THIN = 0.5  # recovered share from which on a part of the change is said to have hidden unchanged knowledge
+BROKEN = 0.5  # of what Finetuned shows of retained knowledge: with less a model is not robust but broken
+
+
+class Point(NamedTuple):
+    """One attack, or one point of its curve, on one concept."""
+
+    concept: str  # person or event
+    access: str
+    attack: str
+    level: str  # step, precision or share; "" where an attack is one point
+
+    @property
+    def name(self) -> str:
+        """``relearn_half @ 60``."""
+        return f"{self.attack} @ {self.level}" if self.level else self.attack
+
+
+class Shown(NamedTuple):
+    """What one model shows at a point."""
+
+    forget: list[Known]
+    retain: list[Known]
+
+
+class Model(NamedTuple):
+    """One checkpoint under attack."""
+
+    name: str
+    method: str  # finetune, goal, another one, or "" of a model without a run record
+    shown: dict[Point, Shown]
+    not_asked: dict[Point, str]  # what the backend lacked
+
+
+class Row(NamedTuple):
+    """One point for one model."""
+
+    model: str
+    point: Point
+    recovery: Recovery
+    retain: Difference | None  # from Finetuned to the model under the same attack, 0-1; None where nothing was asked
+    baseline: bool  # no attack: the evaluation's own question, or nothing done yet
+
+
+class Robustness(NamedTuple):
+    """All rows, and between which checkpoints they lie."""
+
+    finetuned: str
+    goal: str
+    rows: list[Row]
+    not_asked: dict[str, dict[Point, str]]  # by model
+
+    def models(self) -> list[str]:
+        """The models between the two, in their order."""
+        return list(dict.fromkeys(row.model for row in self.rows))
+
+
+def robustness(
+    paths: Sequence[Path | str], *, finetuned: str | None = None, goal: str | None = None, seed: int = 0
+) -> Robustness:
+    """Set all models found below ``paths`` between Finetuned and Goal.
+
+    These two are told by their run records, or named. Raises ``BenchmarkError`` without both or any other model, and
+    for results of several benchmarks, forget sets or wordings.
+    """
+    models = read_models(paths)
+    known = _reference(models, finetuned, "finetune", "--finetuned")
+    floor = _reference(models, goal, "goal", "--goal")
+    others = [model for model in models.values() if model.name not in (known.name, floor.name)]
+    if not others:
+        raise BenchmarkError(
+            f"Beside {known.name} and {floor.name} there is no model. Attack the unlearned one as well."
+        )
+    rows = [row for model in others for row in _rows(model, known, floor, seed)]
+    if not rows:
+        raise BenchmarkError(f"No attack was made on {known.name}, {floor.name} and another model alike.")
+    return Robustness(known.name, floor.name, rows, {model.name: model.not_asked for model in others})
+
+
+def _rows(model: Model, known: Model, floor: Model, seed: int) -> Iterator[Row]:
+    for point in _in_order(model.shown):
+        if not all(other.shown.get(point, Shown([], [])).forget for other in (known, model, floor)):
+            continue
+        before, after, never = (other.shown[point].forget for other in (known, model, floor))
+        found = recovery(before, after, never, point.concept, seed=seed)
+        kept = change(known.shown[point].retain, model.shown[point].retain, point.concept, seed=seed)
+        yield Row(model.name, point, found, kept, point.attack in BASELINE or _is_start(point))
+
+
+def _is_start(point: Point) -> bool:
+    """Whether a curve begins here, with nothing done yet (of ``rescale`` it ends: the model as it is)."""
+    return (point.attack.startswith("relearn") and point.level == "0") or point == point._replace(
+        attack="rescale", level="1.0"
+    )
+
+
+def _in_order(points: Iterable[Point]) -> list[Point]:
+    """By concept and access; attacks as they came, the points of a curve too."""
+    return sorted(points, key=lambda point: (point.concept != "person", ACCESS.index(point.access)))
+
+
+def worst_cases(rows: Iterable[Row]) -> dict[str, Row]:
+    """Of every access level the attack that brings back most; without diagnostics, baselines and the uninformative."""
+    attacks = [row for row in rows if not row.baseline and row.point.access != "inside"]
+    found = {}
+    for access in ACCESS:
+        mine = {row.point.name: row for row in attacks if row.point.access == access}
+        if name := worst({key: row.recovery for key, row in mine.items()}):
+            found[access] = mine[name]
+    return found
+
+
+def uninformative(rows: Iterable[Row]) -> list[Row]:
+    """The attacks under which Finetuned shows no more than Goal."""
+    return [row for row in rows if not row.recovery.informative]
+
+
+def verdict(rows: Sequence[Row]) -> list[str]:
+    """What one model's rows on one concept say, in words."""
+    lines = []
+    for access, row in worst_cases(rows).items():
+        found = row.recovery
+        assert found.share is not None
+        assert found.low is not None
+        said = f"{found.share:.0%} ({found.low:.0%} to {found.high:.0%})"
+        if found.low > 0:
+            lines.append(f"{access}: at worst {row.point.name} brings back {said} of what Finetuned shows beyond Goal")
+        else:
+            lines.append(f"{access}: no attack brings back more than Goal shows, at worst {row.point.name}: {said}")
+    thin = [row for row in rows if row.point.attack == "rescale" and not row.baseline and row.point.level != "0.0"]
+    for row in thin:
+        share, low = row.recovery.share, row.recovery.low
+        if share is not None and low is not None and share > THIN and low > 0:
+            lines.append(
+                f"inside: with the change of the weights scaled to {row.point.level} it shows {share:.0%} again: a "
+                "thin edit over unchanged knowledge"
+            )
+            break
+    plain = [row for row in rows if row.baseline and row.retain is not None]
+    if plain and (kept := plain[0].retain) is not None and kept.second < BROKEN * kept.first:
+        lines.append(
+            f"of what had to stay it shows {kept.second:.2f}, Finetuned {kept.first:.2f}: broken, so nothing here says "
+            "that it is robust"
+        )
+    return lines
+
+
+def read_models(paths: Sequence[Path | str]) -> dict[str, Model]:
+    """The models whose attacks are found in these files, or in folders and up to ``DEPTH`` below.
+
+    By name. Of several results of one model and task the newest counts.
+    """
+    found: dict[str, Model] = {}
+    facts: dict[tuple[str, str], tuple[str, Path]] = {}
+    for file in _files(paths):
+        of_weights = file.name == WEIGHTS_FILE
+        for checkpoint, method, said, shown, lacking in _of_weights(file) if of_weights else _of_questions(file):
+            for name, value in said.items():
+                before, where = facts.setdefault((name, "weights" if of_weights else "questions"), (value, file))
+                if before != value:
+                    raise BenchmarkError(
+                        f"{where} and {file} differ in their {name} ({before}, {value}). Name results of one "
+                        "benchmark, forget set and wording."
+                    )
+            model = found.setdefault(checkpoint, Model(checkpoint, method, {}, {}))
+            if model.method != method:
+                raise BenchmarkError(f"{checkpoint} is called {model.method or 'no method'} and {method}. {RENAME}")
+            model.shown.update(shown)
+            model.not_asked.update(lacking)
+    if not found:
+        named = ", ".join(str(path) for path in paths)
+        raise BenchmarkError(f"{named}: no results of attacks. Make some:  pebench score CKPT --attacks all")
+    return dict(sorted(found.items()))
+
+
+RENAME = "Give checkpoints names of their own."
+Found = tuple[str, str, dict[str, Any], dict[Point, Shown], dict[Point, str]]
+
+
+def _files(paths: Sequence[Path | str]) -> list[Path]:
+    """Results files and records of attacks on weights, the newest last."""
+    found: set[Path] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            for depth in range(DEPTH + 1):
+                above = "*/" * depth
+                found |= {*path.glob(f"{above}*_results.json"), *path.glob(f"{above}{WEIGHTS_FILE}")}
+        elif path.is_file():
+            found.add(path)
+        else:
+            raise BenchmarkError(f"There is no file or folder {path} with results.")
+    return sorted(found, key=age)
+
+
+def _of_questions(file: Path) -> Iterator[Found]:
+    for result in robust_results(file):
+        said = result.provenance
+        concept = "person" if "people" in result.task else "event"
+        shown: dict[Point, Shown] = {}
+        lacking: dict[Point, str] = {}
+        for sample in [] if said["withheld"] else robust_samples(result.samples_file):
+            record = sample.record
+            point = Point(concept, said["access"], record.attack, "")
+            if record.value is None:
+                lacking[point] = said["not_asked"].get(record.slice, record.outcome)
+                continue
+            one = Known(record.key, record.cluster, record.value)
+            getattr(shown.setdefault(point, Shown([], [])), record.side).append(one)
+        facts = {name: said[name] for name in ("data", "template")} | {f"{concept} split": said["split"]}
+        yield Path(result.checkpoint).name, said["model"].get("method") or "", facts, shown, lacking
+
+
+def _of_weights(file: Path) -> Iterator[Found]:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        if said["format"] != WEIGHTS_FORMAT:
+            raise BenchmarkError(f"{file} has the format {said['format']!r}; this version reads {WEIGHTS_FORMAT!r}.")
+        concept = said["target"]
+        shown = {
+            Point(concept, attack["access"], name, str(point["at"])): Shown(
+                *(_known(point[side], concept) for side in ("forget", "retain"))
+            )
+            for name, attack in said["attacks"].items()
+            for point in attack["points"]
+        }
+        facts = {name: said[name] for name in ("data", "template")} | {f"{concept} split": said["split"]}
+        yield Path(said["checkpoint"]).name, said["model"].get("method") or "", facts, shown, {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, BenchmarkError):
+            raise
+        raise BenchmarkError(
+            f"{file} cannot be read as a record of attacks ({error!r}). Remove or repair it."
+        ) from None
+
+
+def _known(values: Mapping[str, float], concept: str) -> list[Known]:
+    place = ("person", "event").index(concept)
+    return [Known(key, key.split("/")[place], float(value)) for key, value in values.items()]
+
+
+def _reference(models: Mapping[str, Model], named: str | None, method: str, option: str) -> Model:
+    if named is not None:
+        if named not in models:
+            raise BenchmarkError(f"There is no model {named!r} ({option}). Found: {', '.join(models)}.")
+        return models[named]
+    of_method = [model for model in models.values() if model.method == method]
+    if not of_method:
+        what = {"finetune": "Finetuned", "goal": "Goal"}[method]
+        raise BenchmarkError(
+            f"There is no {what} among {', '.join(models)}, and what an attack brings back lies between Finetuned and "
+            f"Goal. Attack {what} as well, or name it with {option}."
+        )
+    return of_method[0]
+
+
+COLUMNS = (
+    "concept", "model", "access", "attack", "level", "finetuned_known", "model_known", "goal_known", "recovered", "low",
+    "high", "informative", "worst", "n", "clusters", "note", "retain_finetuned", "retain_model", "retain_change",
+    "retain_low", "retain_high", "reported",
+)  # fmt: skip
+
+
+def write_csv(found: Robustness, path: Path) -> None:
+    """Write every row with all its digits to ``path``."""
+    write_whole(path, csv_text(_csv_rows(found), COLUMNS))
+
+
+def _csv_rows(found: Robustness) -> Iterator[dict[str, Any]]:
+    for rows in by_model(found.rows).values():
+        worst_of = [case.point for case in worst_cases(rows).values()]
+        for row in rows:
+            one, kept = row.recovery, row.retain
+            yield {
+                **row.point._asdict(), "model": row.model,
+                "finetuned_known": one.finetuned, "model_known": one.model, "goal_known": one.goal,
+                "recovered": one.share, "low": one.low, "high": one.high, "informative": one.informative,
+                "worst": row.point in worst_of, "n": one.n, "clusters": one.clusters, "note": one.note,
+                **(_kept(kept) if kept else {}),
+                "reported": row.point.access in ("weights", "inside"),
+            }  # fmt: skip
+
+
+def _kept(kept: Difference) -> dict[str, float]:
+    return {
+        "retain_finetuned": kept.first,
+        "retain_model": kept.second,
+        "retain_change": kept.value,
+        "retain_low": kept.low,
+        "retain_high": kept.high,
+    }
+
+
+def by_model(rows: Collection[Row]) -> dict[tuple[str, str], list[Row]]:
+    """The rows of every concept and model."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.point.concept, row.model), []).append(row)
+    return found
