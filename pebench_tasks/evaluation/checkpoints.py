@@ -45,6 +45,7 @@ def evaluate(
     limit: int | None = None,
     max_new_tokens: int | None = None,
     trust_remote_code: bool = False,
+    load_in: str | None = None,
 ) -> list[Result]:
     """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
 
@@ -53,7 +54,8 @@ def evaluate(
     ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
     stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
     environment's choice. ``max_new_tokens`` allows answers of another length than the task's; results of different
-    lengths do not compare. The files are the command's, in a folder of the checkpoint's name below ``output_path``.
+    lengths do not compare. ``load_in`` rounds the weights first (``backend.rounding``). The files are the command's, in
+    a folder of the checkpoint's name below ``output_path``; NAME-int4 where the weights were rounded to int4.
     Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that fails.
     """
     if unknown := [target for target in targets or () if target not in TASKS]:
@@ -96,6 +98,7 @@ def evaluate(
                 limit=limit,
                 max_new_tokens=max_new_tokens,
                 trust_remote_code=trust_remote_code,
+                load_in=load_in,
             )
     return results
 
