@@ -10,7 +10,17 @@ from pebench_tasks.files import write_whole
 
 FORMAT = "pebench-attack/1"
 FILE = "attack.json"
-SAME = ("weights", "data", "split", "template", "device", "dtype", "max_new_tokens")  # what one file is of
+SAME = (
+    "weights",
+    "data",
+    "target",
+    "forget",
+    "split",
+    "template",
+    "device",
+    "dtype",
+    "max_new_tokens",
+)  # what one file is of
 
 
 def open_record(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
