@@ -72,6 +72,8 @@ def run(options: argparse.Namespace, command: str = "") -> Path:
     needy = [name for name in names if WEIGHT_ATTACKS[name].needs_finetuned]
     if needy and not options.finetuned:
         raise BenchmarkError(f"{needy[0]} needs the model before unlearning:  --finetuned CKPT")
+    if options.max_new_tokens is not None and options.max_new_tokens < 1:
+        raise BenchmarkError(f"--max_new_tokens must be at least 1, not {options.max_new_tokens}.")
     benchmark = open_benchmark(options.data)
     split = benchmark.split(options.target, options.forget)
     plans = {name: WEIGHT_ATTACKS[name].plan(benchmark, split) for name in names}

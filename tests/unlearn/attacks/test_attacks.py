@@ -312,6 +312,7 @@ def test_wrong_input_is_one_line(
     assert "--attacks names no attack" in said(",")
     assert "rescale needs the model before unlearning:  --finetuned CKPT" in said("rescale")
     assert "There is no forget ratio '3'" in said("rounding", "--forget", "3")
+    assert "--max_new_tokens must be at least 1, not 0" in said("rounding", "--max_new_tokens", "0")
     assert "has 1. Leave it out, or choose a larger --forget." in said("relearn_half", "--forget", "5")
     assert "There is no benchmark folder" in said("rounding", "--data", str(tmp_path / "nosuch"))
     other, processor = tiny_model.build(benchmark, seed=0, image_size=32, vocabulary=300)
