@@ -68,25 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, command: str = "") -> Path:
     """All attacks in order; the file that holds what they found. ``command`` is recorded."""
-    names = chosen([name.strip() for name in options.attacks.split(",") if name.strip()])
-    needy = [name for name in names if WEIGHT_ATTACKS[name].needs_finetuned]
-    if needy and not options.finetuned:
-        raise BenchmarkError(f"{needy[0]} needs the model before unlearning:  --finetuned CKPT")
-    if options.max_new_tokens is not None and options.max_new_tokens < 1:
-        raise BenchmarkError(f"--max_new_tokens must be at least 1, not {options.max_new_tokens}.")
+    names = _names(options)
     benchmark = open_benchmark(options.data)
     split = benchmark.split(options.target, options.forget)
     plans = {name: WEIGHT_ATTACKS[name].plan(benchmark, split) for name in names}
     with loading():  # torch and the harness
         from unlearn.attacks.case import Case
-        from unlearn.attacks.facts import describe, fingerprint_of, refuse_other_form
+        from unlearn.attacks.facts import describe, recipe_of
     case = Case.of(options, benchmark, split)
     held = record.open_record(options.output_dir, {**describe(case), "command": command})
-    recipes = {name: dict(WEIGHT_ATTACKS[name].recipe) for name in names}
-    if needy:
-        refuse_other_form(case)
-        for name in needy:
-            recipes[name]["finetuned"] = fingerprint_of(options.finetuned)
+    recipes = {name: recipe_of(WEIGHT_ATTACKS[name], case) for name in names}
     left = [name for name in names if not record.is_done(held, name, recipes[name], options.output_dir)]
     for name in names:
         print(_budget(name, plans[name]) if name in left else f"{name}: done already")
@@ -96,6 +87,17 @@ def run(options: argparse.Namespace, command: str = "") -> Path:
         held["command"] = command
         record.write(options.output_dir, held)
     return Path(options.output_dir / record.FILE)
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    """The attacks that are asked for; ``BenchmarkError`` where an option is wrong or lacking."""
+    names = chosen([name.strip() for name in options.attacks.split(",") if name.strip()])
+    needy = [name for name in names if WEIGHT_ATTACKS[name].needs_finetuned]
+    if needy and not options.finetuned:
+        raise BenchmarkError(f"{needy[0]} needs the model before unlearning:  --finetuned CKPT")
+    if options.max_new_tokens is not None and options.max_new_tokens < 1:
+        raise BenchmarkError(f"--max_new_tokens must be at least 1, not {options.max_new_tokens}.")
+    return names
 
 
 def _budget(name: str, plan: Plan) -> str:

@@ -102,7 +102,10 @@ class PebenchHf(lmms):
             self.dtype = _dtype(str(dtype), self.device, load_in)
             self.size = BatchSize(batch_size, max_batch_size)
             self.processor = families.load_processor(self.pretrained, trust_remote_code)
-            options = {"attn_implementation": attn_implementation, "trust_remote_code": trust_remote_code}
+            options: dict[str, Any] = {
+                "attn_implementation": attn_implementation,
+                "trust_remote_code": trust_remote_code,
+            }
             if load_in is None:
                 self.model = families.load_model(self.pretrained, self.dtype, **options).to(self.device)
             else:

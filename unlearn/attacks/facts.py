@@ -10,6 +10,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say, wrong_questions_line
 from pebench_tasks.run_record import recorded_of
 from unlearn.attacks.case import Case
+from unlearn.attacks.plan import Attack
 from unlearn.training.loading import model_folder, read_config, without_weights
 from unlearn.training.record import versions, weights_fingerprint
 
@@ -51,14 +52,25 @@ def fingerprint_of(checkpoint: str) -> str:
     return weights_fingerprint(model_folder(checkpoint) or Path(snapshot_download(checkpoint)))
 
 
-def refuse_other_form(case: Case) -> None:
-    """Raise ``BenchmarkError`` where the checkpoint is no model of the form of ``--finetuned``."""
-    assert case.finetuned is not None
-    ours, theirs = (_form(name, case.trust_remote_code) for name in (case.checkpoint, case.finetuned))
+def recipe_of(attack: Attack, case: Case) -> dict[str, Any]:
+    """An attack's recipe as it is recorded, with the weights of the Finetuned model where it needs them.
+
+    Raises ``BenchmarkError`` where that is a model of another form than the checkpoint.
+    """
+    recipe = dict(attack.recipe)
+    if attack.needs_finetuned:
+        assert case.finetuned is not None
+        _refuse_other_form(case, case.finetuned)
+        recipe["finetuned"] = fingerprint_of(case.finetuned)
+    return recipe
+
+
+def _refuse_other_form(case: Case, finetuned: str) -> None:
+    ours, theirs = (_form(name, case.trust_remote_code) for name in (case.checkpoint, finetuned))
     if ours != theirs:
         differing = sorted({*ours.items()} ^ {*theirs.items()})
         raise BenchmarkError(
-            f"{case.checkpoint} and --finetuned {case.finetuned} are models of different form ({differing[0][0]}): the "
+            f"{case.checkpoint} and --finetuned {finetuned} are models of different form ({differing[0][0]}): the "
             "one was not unlearned from the other."
         )
 

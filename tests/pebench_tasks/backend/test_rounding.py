@@ -18,7 +18,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.cli.score import LOAD_IN
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate as score
+from pebench_tasks.leaderboard.submit.lineup import line_up
 from pebench_tasks.results.files import read_result
+from pebench_tasks.results.goals import _of_a_goal
 
 
 def slowly(weight: Tensor, bits: int, group: int) -> Tensor:
@@ -111,10 +113,10 @@ def test_an_adapter_is_merged_before_its_model_is_rounded(model: Any, llava: Pat
     layer = "model.language_model.layers.0.mlp.up_proj"
     adapted = get_peft_model(model, LoraConfig(r=2, target_modules=[layer], init_lora_weights=False))
     adapted.peft_config["default"].base_model_name_or_path = str(llava)
-    adapted.save_pretrained(tmp_path)
+    adapted.save_pretrained(str(tmp_path))
     families.load_processor(str(llava)).save_pretrained(tmp_path)
     loaded = PebenchHf(str(tmp_path), device="cpu", load_in="int4", packed=False)
-    summed = adapted.merge_and_unload().get_submodule(layer).weight
+    summed: Any = adapted.merge_and_unload().get_submodule(layer).weight
     torch.testing.assert_close(loaded.model.get_submodule(layer).weight, rounded(summed, 4))
 
 
@@ -132,6 +134,17 @@ def test_a_result_says_that_its_model_was_rounded_and_lies_apart(
     assert rounded_one is not None
     assert [one.provenance.model.load_in for one in (plain, rounded_one)] == [None, "int4"]
     assert [Path(one.checkpoint).name for one in (plain, rounded_one)] == ["llava", "llava-int4"]
+    with pytest.raises(BenchmarkError, match="llava-int4 were rounded to int4 before they were scored"):
+        line_up(tmp_path / "llava-int4")
+
+
+def test_a_rounded_goal_is_no_goal() -> None:
+    """Scenes are marked with what Goal answers as it was trained."""
+    model = {"method": "goal"}
+    values = {"provenance,none": {"model": model, "withheld": ""}}
+    assert _of_a_goal(TASKS[1], TASKS[1], values)
+    model["load_in"] = "int4"
+    assert not _of_a_goal(TASKS[1], TASKS[1], values)
 
 
 def test_int4_answers_are_those_of_the_rounded_model(

@@ -46,8 +46,9 @@ def models(options: Callable[..., TrainingArguments], tmp_path_factory: pytest.T
         drawn = {which: SampleSet(singles(samples)) for which, samples in sets.items()}
         facts = {"method": method, "target": "", "forget": "", "data": benchmark.fingerprint, "split": ""}
         settings = options(folder / name, max_steps=steps, per_device_train_batch_size=16)
+        model, processor = start
         return train(
-            *start, drawn, methods.METHODS[method], settings, load_image=benchmark.image, settings={}, facts=facts,
+            model, processor, drawn, methods.METHODS[method], settings, load_image=benchmark.image, settings={}, facts=facts,
             tuning=tuning,
         )  # fmt: skip
 
