@@ -48,8 +48,8 @@ def models(options: Callable[..., TrainingArguments], tmp_path_factory: pytest.T
         settings = options(folder / name, max_steps=steps, per_device_train_batch_size=16)
         model, processor = start
         return train(
-            model, processor, drawn, methods.METHODS[method], settings, load_image=benchmark.image, settings={}, facts=facts,
-            tuning=tuning,
+            model, processor, drawn, methods.METHODS[method], settings, load_image=benchmark.image, settings={},
+            facts=facts, tuning=tuning,
         )  # fmt: skip
 
     def untrained() -> Any:
