@@ -34,7 +34,7 @@ def demo(argv: Sequence[str]) -> int:
 
 
 def attack(argv: Sequence[str]) -> int:
-    """attack a checkpoint's weights and ask it again: python -m unlearn.attack"""
+    """attack the weights, then ask again: python -m unlearn.attack"""
     from unlearn.attack import main
 
     return main(argv)
