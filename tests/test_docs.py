@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import assemble
 
 PACKAGES = ("pebench_tasks", "unlearn")
-MODULES = ("unlearn", "unlearn.demo", "unlearn.table1")
+MODULES = ("unlearn", "unlearn.demo", "unlearn.table1", "unlearn.attack")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
@@ -121,6 +121,10 @@ def parse(words: list[str]) -> None:
         from unlearn import demo
 
         demo.parse(given)
+    elif module in ("unlearn.attack", "attack"):
+        from unlearn import attack
+
+        attack.parse(given)
     elif module in ("unlearn", "finetune", "goal"):
         from unlearn import arguments
 

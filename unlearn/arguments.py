@@ -170,12 +170,8 @@ class UnlearnArguments:
         return Balanced(method, self.settings) if self.balance else method
 
     def precision(self, device: "torch.device") -> "torch.dtype":
-        """Of the weights: what ``dtype`` names; ``auto`` is float32 on a CPU, else bfloat16."""
-        import torch
-
-        names = {"auto": "float32" if device.type == "cpu" else "bfloat16"}
-        dtype: torch.dtype = getattr(torch, names.get(self.dtype, self.dtype))
-        return dtype
+        """Of the weights."""
+        return dtype_of(self.dtype, device)
 
     def lora_settings(self) -> parts.Lora | None:
         """The adapters to train, or None for the weights themselves."""
@@ -188,6 +184,15 @@ class UnlearnArguments:
     def as_dict(self) -> dict[str, Any]:
         """Every option with its value, the method's own included, and the recipe that some came from."""
         return {**asdict(self), **self.settings, **({"recipe": self.recipe} if self.recipe else {})}
+
+
+def dtype_of(name: str, device: "torch.device") -> "torch.dtype":
+    """The precision that ``--dtype`` names; ``auto`` is float32 on a CPU, else bfloat16."""
+    import torch
+
+    names = {"auto": "float32" if device.type == "cpu" else "bfloat16"}
+    dtype: torch.dtype = getattr(torch, names.get(name, name))
+    return dtype
 
 
 def _check_choice(option: str, given: Sequence[str], known: Sequence[str]) -> None:

@@ -33,6 +33,13 @@ def demo(argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def attack(argv: Sequence[str]) -> int:
+    """attack the weights, then ask again: python -m unlearn.attack"""
+    from unlearn.attack import main
+
+    return main(argv)
+
+
 def table1(argv: Sequence[str]) -> int:
     """every method in miniature: python -m unlearn.table1"""
     from unlearn.table1 import main

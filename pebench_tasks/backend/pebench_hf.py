@@ -53,6 +53,7 @@ from pebench_tasks.backend.packed_linear import pack, wants_packing
 from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.processed_images import ProcessedImages
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
+from pebench_tasks.backend.rounding import load_rounded
 from pebench_tasks.backend.threads import fitting_threads
 from pebench_tasks.errors import BenchmarkError
 
@@ -82,6 +83,7 @@ class PebenchHf(lmms):
         journal: str | None = None,
         packed: str | bool = AUTO,
         share_prefix: bool = True,
+        load_in: str | None = None,
     ) -> None:
         """Load the checkpoint.
 
@@ -89,8 +91,9 @@ class PebenchHf(lmms):
         ties make bfloat16 answers depend on the batch size). Under torchrun every process takes its share of the
         requests, each on a device of its own, or all on the CPU. ``journal`` is a folder that keeps the answers given
         so far. ``packed`` (auto, true or false): see ``packed_linear``. ``share_prefix=False`` puts every prompt
-        through the model as a whole: see ``shared_prefix``. Exits with a message when an argument is wrong or the
-        checkpoint cannot be loaded.
+        through the model as a whole: see ``shared_prefix``. ``load_in`` rounds the weights: see ``rounding``; those
+        in bfloat16 are still computed with in float32. Exits with a message when an argument is wrong or the checkpoint
+        cannot be loaded.
         """
         super().__init__()
         self.accelerator = Accelerator()
@@ -100,25 +103,50 @@ class PebenchHf(lmms):
         try:
             check_checkpoint(self.pretrained)
             self.device = _device(device, self.accelerator.device if self._world_size > 1 else None)
-            self.dtype = _dtype(str(dtype), self.device)
+            self.load_in = load_in
+            self.dtype = _dtype(str(dtype), self.device, load_in)
             self.size = BatchSize(batch_size, max_batch_size)
             self.processor = families.load_processor(self.pretrained, trust_remote_code)
-            self.model = families.load_model(
-                self.pretrained,
-                self.dtype,
-                attn_implementation=attn_implementation,
-                trust_remote_code=trust_remote_code,
-            ).to(self.device)
-            self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+            options: dict[str, Any] = {
+                "attn_implementation": attn_implementation,
+                "trust_remote_code": trust_remote_code,
+            }
+            if load_in is None:
+                self.model = families.load_model(self.pretrained, self.dtype, **options).to(self.device)
+            else:
+                self.model = load_rounded(self.pretrained, load_in, self.dtype, self.device, **options)
+            self._get_ready()
             self.packed = wants_packing(packed, self.model) and pack(self.model) > 0
             self._share_prefix = share_prefix
-            self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
-            if self.own_settings.alone:
-                self.size = BatchSize(1)
             self.journal = self._open_journal(Path(str(journal)) if journal else None, trust_remote_code)
         except BenchmarkError as error:  # the harness passes over anything less than an exit
             raise SystemExit(f"error: {error}") from error
         self.model.eval()
+        self.announce()
+
+    @classmethod
+    def around(cls, model: Any, processor: Any, name: str, *, batch_size: int | str = AUTO) -> "PebenchHf":
+        """The same around a model that is in memory, as it is: for one that is changed between two scorings.
+
+        ``model`` is in evaluation mode, and its weights do not change while this is in use, for features of images are
+        kept. No journal, no packing; ``name`` stands in messages.
+        """
+        made = cls.__new__(cls)
+        lmms.__init__(made)
+        made._rank, made._world_size = 0, 1
+        made.pretrained, made.load_in, made.packed, made._share_prefix = name, None, False, True
+        made.model, made.processor, made.device, made.dtype = model, processor, model.device, model.dtype
+        made.size = BatchSize(batch_size, None)
+        made._get_ready()
+        made.journal = Journal(None, {}, 0)
+        return made
+
+    def _get_ready(self) -> None:
+        """What answering needs beside a model and its processor."""
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
+        if self.own_settings.alone:
+            self.size = BatchSize(1)
         self.processed = ProcessedImages(self.processor)
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
@@ -126,7 +154,6 @@ class PebenchHf(lmms):
         self._drafts = Drafts()
         self._reader = copy.deepcopy(self.processor.tokenizer)  # one cannot write and read at the same time
         self._processing = threading.Lock()
-        self.announce()
 
     def announce(self) -> None:
         """Called once the checkpoint is loaded, for a subclass to tell others of it."""
@@ -192,6 +219,7 @@ class PebenchHf(lmms):
             trust_remote_code=str(trust_remote_code),
             packed=str(self.packed),
             share_prefix=str(self._share_prefix),
+            load_in=str(self.load_in),
         )
         return Journal(folder, facts, self.rank)
 
@@ -339,9 +367,9 @@ def _device(wanted: str | None, of_process: torch.device | None) -> torch.device
     return of_process
 
 
-def _dtype(wanted: str, device: torch.device) -> torch.dtype:
+def _dtype(wanted: str, device: torch.device, load_in: str | None) -> torch.dtype:
     if wanted == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
+        return torch.float32 if device.type == "cpu" or load_in == "bfloat16" else torch.bfloat16
     dtype = getattr(torch, wanted, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise BenchmarkError(f"There is no dtype {wanted!r}. Choose auto, float32, bfloat16 or float16.")

@@ -58,3 +58,26 @@ def check_adapter_keys(name: str, base: str | None, found: Any) -> None:
             f"The adapter in {name} does not fit its base {base}: {len(wrong)} weights "
             f"are missing or have no place ({wrong[0]}, ...). Was it trained on another model?"
         )
+
+
+def check_untied(adapted: Any, name: str) -> None:
+    """Raise ``BenchmarkError`` for an adapter of weights that two layers share: merged, it would change both."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    names: dict[int, list[str]] = {}  # of each weight
+    for parameter_name, parameter in adapted.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(parameter_name)
+    for module_name, module in adapted.named_modules():
+        if isinstance(module, BaseTunerLayer):
+            changed = module.get_base_layer()
+        elif isinstance(module, AuxiliaryTrainingWrapper):
+            changed = module.original_module
+        else:
+            continue
+        if any(len(names[id(parameter)]) > 1 for parameter in changed.parameters()):
+            layer = module_name.rpartition(".")[2]
+            raise BenchmarkError(
+                f"The adapter in {name} changes {layer}, whose weights the model shares with another layer: merged, "
+                "both would change, and it would be another model. Take the base, or an adapter without it."
+            )

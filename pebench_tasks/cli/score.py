@@ -9,6 +9,7 @@ from pebench_tasks.results.terminal import print_results
 
 ONLY_METRICS = ("goal", "retain_all", "world_all", "real_known", "max_judge_calls")  # options of no use to attacks
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+LOAD_IN = ("bfloat16", "int8", "int4", "fp4", "nf4")  # ``backend.rounding.LEVELS``, which --help must not wait for
 
 
 def _count(text: str) -> int:
@@ -57,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: the GPU if there is one)")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="default: float32 on a CPU, bfloat16 on a GPU")
+    parser.add_argument(
+        "--load_in", choices=LOAD_IN,
+        help="round the weights first, adapters merged; fp4 and nf4 need a GPU and bitsandbytes (default: as they are)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents of a task, to try it out")
     parser.add_argument(
         "--max_new_tokens", type=_count, metavar="N",
@@ -89,6 +94,7 @@ def main(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         max_new_tokens=arguments.max_new_tokens,
         trust_remote_code=arguments.trust_remote_code,
+        load_in=arguments.load_in,
     )
     if results:  # under torchrun the first process has them all
         print_results(results)
@@ -116,6 +122,7 @@ def _attack(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         max_new_tokens=arguments.max_new_tokens,
         trust_remote_code=arguments.trust_remote_code,
+        load_in=arguments.load_in,
     )
     if results:
         print_robust(results)

@@ -49,6 +49,7 @@ def evaluate(
     limit: int | None = None,
     max_new_tokens: int | None = None,
     trust_remote_code: bool = False,
+    load_in: str | None = None,
 ) -> list[Result]:
     """Score every checkpoint on the tasks of ``targets``; one ``Result`` a checkpoint and target, in that order.
 
@@ -57,7 +58,8 @@ def evaluate(
     ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
     stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
     environment's choice. ``max_new_tokens`` allows answers of another length than the task's; results of different
-    lengths do not compare. The files are the command's, in a folder of the checkpoint's name below ``output_path``.
+    lengths do not compare. ``load_in`` rounds the weights first (``backend.rounding``). The files are the command's, in
+    a folder of the checkpoint's name below ``output_path``; NAME-int4 where the weights were rounded to int4.
     Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that fails.
     """
     _check_targets(targets)
@@ -71,7 +73,7 @@ def evaluate(
         "PEBENCH_JUDGE": judge,
         "PEBENCH_MAX_JUDGE_CALLS": max_judge_calls,
     }
-    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code)
+    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code, load_in)
     scored = _scored(checkpoints, targets, lambda target: [TASKS[target]], variables, Path(output_path), options)
     return [result for file, tasks in scored for result in _in_order(read_results_file(file), tasks)]
 
@@ -91,6 +93,7 @@ def evaluate_robust(
     limit: int | None = None,
     max_new_tokens: int | None = None,
     trust_remote_code: bool = False,
+    load_in: str | None = None,
 ) -> list[RobustResult]:
     """Attack every checkpoint by questions (tasks ``pebench_people_robust`` and ``pebench_events_robust``).
 
@@ -107,7 +110,7 @@ def evaluate_robust(
         "PEBENCH_ATTACKS": ",".join(attacks) or None,
         "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
     }
-    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code)
+    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code, load_in)
     scored = _scored(checkpoints, targets, robust_tasks, variables, Path(output_path), options)
     return [result for file, tasks in scored for result in _in_order(robust_results(file), tasks)]
 
@@ -121,6 +124,7 @@ class _Options(NamedTuple):
     limit: int | None
     max_new_tokens: int | None
     trust_remote_code: bool
+    load_in: str | None
 
 
 def _scored(

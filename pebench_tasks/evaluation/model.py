@@ -15,11 +15,13 @@ class EvaluatedHf(PebenchHf):
     def announce(self) -> None:
         """Hand the session the checkpoint's name, data type, run record and the generation settings that it obeys.
 
-        And that its linear layers are packed, where they are: they round otherwise.
+        And that its linear layers are packed, where they are: they round otherwise. And what its weights were rounded
+        to.
         """
         dtype, own = str(self.dtype).removeprefix("torch."), self.own_settings
         facts: dict[str, Any] = {"generation": own.obeyed} if own.obeyed else {}
         facts |= {"packed": True} if self.packed else {}
+        facts |= {"load_in": self.load_in} if self.load_in else {}
         boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
         if one_is_enough(self.parameters, self.device):
             session.announce(ONE_THREAD)

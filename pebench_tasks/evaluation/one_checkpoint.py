@@ -14,7 +14,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.model import EvaluatedHf
 from pebench_tasks.evaluation.session import OWN_BACKEND
 from pebench_tasks.judge.judge import CONCURRENCY, Judge
-from pebench_tasks.results.files import our_results, samples_file
+from pebench_tasks.results.files import named_model, our_results, samples_file
 from pebench_tasks.results.robust import robust_results
 from pebench_tasks.versions import TASKS_FOLDER, known_arguments
 
@@ -39,13 +39,15 @@ def score_checkpoint(
     limit: int | None,
     max_new_tokens: int | None,
     trust_remote_code: bool,
+    load_in: str | None,
 ) -> Path | None:
     """Answer, mark and write; the results file, None in a process of torchrun that is not the first.
 
     The answers are kept in ``unfinished`` beside the results until these are written, so that the same call goes on
-    where an interrupted one stopped.
+    where an interrupted one stopped. Results of rounded weights (``load_in``) lie in a folder of their own, as another
+    model's.
     """
-    folder = output_path / Path(checkpoint).name
+    folder = output_path / named_model(Path(checkpoint).name, load_in)
     tracker = EvaluationTracker(output_path=str(output_path))
     model = EvaluatedHf(
         checkpoint,
@@ -54,11 +56,14 @@ def score_checkpoint(
         dtype=dtype,
         trust_remote_code=trust_remote_code,
         journal=str(folder / UNFINISHED),
+        load_in=load_in,
     )
     together = distributed.is_initialized()  # under torchrun; accelerate knows only of processes with a GPU each
     results = simple_evaluate(
         model=model,
-        model_args=f"pretrained={checkpoint},dtype={dtype}" + (",trust_remote_code=True" * trust_remote_code),
+        model_args=f"pretrained={checkpoint},dtype={dtype}"
+        + (",trust_remote_code=True" * trust_remote_code)
+        + (f",load_in={load_in}" if load_in else ""),
         tasks=list(tasks),
         batch_size=batch_size,
         device=device,

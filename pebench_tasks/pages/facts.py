@@ -81,7 +81,8 @@ def _backends(board: Board) -> str:
     for entry in board.entries:
         model = entry.result.provenance.model
         if model.dtype:
-            said.append((entry.name, f"{model.backend or 'unknown backend'} in {model.dtype}"))
+            rounded = f", weights rounded to {model.load_in}" if model.load_in else ""
+            said.append((entry.name, f"{model.backend or 'unknown backend'} in {model.dtype}{rounded}"))
     return _whose(said, len(board.entries))
 
 

@@ -177,6 +177,11 @@ def our_results(
     return found
 
 
+def named_model(checkpoint: str, load_in: str | None) -> str:
+    """What a checkpoint is called where its weights may have been rounded: it is another model then."""
+    return f"{checkpoint}-{load_in}" if load_in else checkpoint
+
+
 def other_version(version: str) -> str:
     """What results of another task version are, and what to do with them."""
     what = f"is of the task version {version}, this package marks by {task_version()}:"
@@ -218,6 +223,7 @@ def _read(file: dict[str, Any], results_file: Path, task: str) -> Result:
     provenance = ResultRecord.from_json(said)
     if provenance.withheld:  # of several processes some may have returned scores
         metrics = {}
-    checkpoint = provenance.model.pretrained or results_file.parent.name
+    model = provenance.model
+    checkpoint = named_model(model.pretrained, model.load_in) if model.pretrained else results_file.parent.name
     version = str(file["versions"][task])
     return Result(checkpoint, task, version, metrics, provenance, results_file, samples_file(results_file, task))

@@ -226,11 +226,12 @@ def _first_difference(theirs: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
 
 
 def _of_a_goal(wanted: str, task: str, values: Mapping[str, Any]) -> bool:
-    """Whether a result is a Goal model's on the wanted task, and its scores are not withheld."""
+    """Whether a result is a Goal model's on the wanted task, of its weights as they are, and not withheld."""
     if task != wanted or predicted_only(values):
         return False
     provenance = values["provenance,none"]
-    return provenance["model"].get("method") == "goal" and not provenance["withheld"]
+    model = provenance["model"]
+    return model.get("method") == "goal" and not model.get("load_in") and not provenance["withheld"]
 
 
 def _goal_run(result: Result) -> GoalRun:

@@ -37,6 +37,7 @@ class ModelRecord:
     data: str | None = None
     split: str | None = None
     generation: Mapping[str, Any] | None = None  # settings of the checkpoint's own that shaped its answers
+    load_in: str | None = None  # to what its weights were rounded before it was scored
     record: Mapping[str, Any] | None = None  # the run record, all but the losses
 
 

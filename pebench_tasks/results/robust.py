@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.attack_record import AttackRecord
-from pebench_tasks.results.files import samples_file, unreadable
+from pebench_tasks.results.files import named_model, samples_file, unreadable
 
 ROBUST_TASKS = {"person": "pebench_people_robust", "event": "pebench_events_robust"}  # by the concept asked about
 
@@ -50,7 +50,9 @@ def _read(file: dict[str, Any], results_file: Path, task: str) -> RobustResult:
     said = values["provenance,none"]
     measured = {} if said["withheld"] else said["slices"]
     known = {name: values[f"{name},none"] for name in measured if isinstance(values.get(f"{name},none"), int | float)}
-    checkpoint = said["model"].get("pretrained") or results_file.parent.name
+    model = said["model"]
+    named = named_model(model["pretrained"], model.get("load_in")) if model.get("pretrained") else ""
+    checkpoint = named or results_file.parent.name
     version = str(file["versions"][task])
     return RobustResult(checkpoint, task, version, known, said, results_file, samples_file(results_file, task))
 

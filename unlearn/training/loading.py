@@ -11,6 +11,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from pebench_tasks.backend import families
 from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import adapter_base, check_checkpoint
+from pebench_tasks.backend.weights import check_untied
 from pebench_tasks.errors import BenchmarkError
 from unlearn.training import adapters
 
@@ -53,7 +54,7 @@ def load(
     )  # fmt: skip
     kept = None
     if adapter_base(name):
-        _check_untied(model, name)
+        check_untied(model, name)
         if beside:
             model = adapters.keep_beside(model, name)
         else:
@@ -130,29 +131,6 @@ def make_savable(config: GenerationConfig) -> None:
         if config.use_cache is False:
             unused += CACHE
         config.update(**dict.fromkeys(unused))
-
-
-def _check_untied(adapted: Any, name: str) -> None:
-    """Raise ``BenchmarkError`` for an adapter of weights that two layers share: merged, it would change both."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-    from peft.utils.other import AuxiliaryTrainingWrapper
-
-    names: dict[int, list[str]] = {}  # of each weight
-    for parameter_name, parameter in adapted.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(parameter_name)
-    for module_name, module in adapted.named_modules():
-        if isinstance(module, BaseTunerLayer):
-            changed = module.get_base_layer()
-        elif isinstance(module, AuxiliaryTrainingWrapper):
-            changed = module.original_module
-        else:
-            continue
-        if any(len(names[id(parameter)]) > 1 for parameter in changed.parameters()):
-            layer = module_name.rpartition(".")[2]
-            raise BenchmarkError(
-                f"The adapter in {name} changes {layer}, whose weights the model shares with another layer: merged, "
-                "both would change, and another model be trained. Train from the base, or from an adapter without it."
-            )
 
 
 def _four_bit(dtype: torch.dtype) -> Any:

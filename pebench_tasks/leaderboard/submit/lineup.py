@@ -219,7 +219,11 @@ def _readable(files: Iterable[Path], task: str) -> Iterable[Result]:
             results = read_results_file(path)
         except BenchmarkError:  # other files of lmms-eval may lie there
             continue
-        yield from (result for result in results if result.task == task and result.samples_file.is_file())
+        yield from (
+            result
+            for result in results
+            if result.task == task and result.samples_file.is_file() and not result.provenance.model.load_in
+        )
 
 
 def _goals_of(result: Result, model: Result) -> Result:
@@ -243,6 +247,11 @@ def _check_result(result: Result) -> None:
         raise BenchmarkError(f"The scores in {result.results_file} are withheld: {provenance.withheld}")
     if note := resolution_note(provenance.image_size):
         raise BenchmarkError(f"The model of {result.results_file} saw other images than it should: {note}. {again}")
+    if rounded := provenance.model.load_in:
+        raise BenchmarkError(
+            f"The weights of {_name(result)} were rounded to {rounded} before they were scored: that is an attack on a "
+            "model, not the model. Submit the results without --load_in."
+        )
     if provenance.other_target:
         raise BenchmarkError(
             f"{_name(result)} was made for the target {provenance.other_target}, but asked about {provenance.target}. "

@@ -90,6 +90,7 @@ OFFERED = {
     "goal": "python -m unlearn --method goal",
     "demo": "python -m unlearn.demo",
     "table1": "python -m unlearn.table1",
+    "attack": "python -m unlearn.attack",
 }
 
 

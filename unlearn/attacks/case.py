@@ -1,0 +1,89 @@
+"""A checkpoint under attack: loaded anew whenever its weights are to be changed, and asked while they are in memory."""
+
+import argparse
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import torch
+
+from pebench_tasks.backend import families
+from pebench_tasks.backend.batch_size import release_memory
+from pebench_tasks.backend.pebench_hf import PebenchHf
+from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import Split
+from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.evaluation.answering import answer_documents
+from pebench_tasks.marking.known import known
+from pebench_tasks.marking.lexical import WORDS
+from pebench_tasks.marking.names import NameIndex
+from unlearn.arguments import dtype_of
+from unlearn.attacks.plan import Asked
+from unlearn.tensors.parts import evaluation_mode
+from unlearn.training.loading import count_parameters, load, read_config
+
+Known = dict[str, dict[str, float]]  # by side, then by document
+
+
+@dataclass(frozen=True)
+class Case:
+    """One checkpoint, what it is asked about, and how."""
+
+    checkpoint: str
+    finetuned: str | None  # the model that it was unlearned from
+    benchmark: Benchmark
+    split: Split
+    device: torch.device
+    dtype: torch.dtype  # while it is trained
+    batch_size: int | str = "auto"
+    max_new_tokens: int | None = None
+    trust_remote_code: bool = False
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, benchmark: Benchmark, split: Split) -> "Case":
+        """The case of a command's options; ``BenchmarkError`` for a device that is not here."""
+        if options.device == "cuda" and not torch.cuda.is_available():
+            raise BenchmarkError("There is no GPU here. Choose --device cpu.")
+        device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(
+            options.checkpoint, options.finetuned, benchmark, split, device, dtype_of(options.dtype, device),
+            options.batch_size, options.max_new_tokens, options.trust_remote_code,
+        )  # fmt: skip
+
+    @cached_property
+    def processor(self) -> Any:
+        """The checkpoint's, for every model here."""
+        return families.load_processor(self.checkpoint, self.trust_remote_code)
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many the model has."""
+        config = read_config(self.checkpoint, trust_remote_code=self.trust_remote_code)
+        return count_parameters(config, trust_remote_code=self.trust_remote_code)
+
+    @cached_property
+    def names(self) -> NameIndex:
+        """All names that an answer may hold."""
+        return NameIndex(self.benchmark.names)
+
+    def load(self, name: str | None = None, *, dtype: torch.dtype = torch.float32, beside: bool = False) -> Any:
+        """The checkpoint, or another one, in evaluation mode.
+
+        Adapters are merged or, for new ones to be trained, kept ``beside`` the weights.
+        """
+        release_memory(self.device)  # of what was attacked before
+        start = load(name or self.checkpoint, dtype, trust_remote_code=self.trust_remote_code, beside=beside)
+        return cast("Any", start.model).to(self.device).eval()
+
+    def ask(self, model: Any, asked: Asked) -> Known:
+        """What a model knows of every document; its modules are in their own modes again afterwards."""
+        with evaluation_mode(model):
+            answering = PebenchHf.around(model, self.processor, self.checkpoint, batch_size=self.batch_size)
+            answers = answer_documents(
+                answering, [*asked.forget, *asked.retain], self.benchmark.image, max_new_tokens=self.max_new_tokens
+            )
+        said = iter(answers)
+        return {
+            side: {doc["key"]: known({**doc, "side": side}, next(said), self.names, WORDS).value or 0.0 for doc in docs}
+            for side, docs in asked._asdict().items()
+        }
