@@ -203,5 +203,5 @@ def test_a_multiple_choice_task_of_the_harness_runs_and_the_likeliest_choice_is_
     )
     assert results is not None
     assert results["results"]["own_choice"]["acc,none"] == 0.5
-    values = [[value for ((value, _),) in sample["resps"]] for sample in results["samples"]["own_choice"]]
-    assert sum(values, []) == pytest.approx([-logp for logp in logps], abs=1e-5)
+    values = [value for sample in results["samples"]["own_choice"] for ((value, _),) in sample["resps"]]
+    assert values == pytest.approx([-logp for logp in logps], abs=1e-5)
