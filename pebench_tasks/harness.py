@@ -9,10 +9,14 @@ from typing import Any
 import datasets
 from PIL import Image
 
+from pebench_tasks.attacks import QUESTION_ATTACKS, SIDES
+from pebench_tasks.attacks.documents import RobustDocument
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.harness_call import extend_evaluate
+from pebench_tasks.evaluation.robust_run import Messages, around
 from pebench_tasks.evaluation.session import boundary, session
+from pebench_tasks.marking.scoring import average
 from pebench_tasks.versions import TASKS_FOLDER
 
 PLACEHOLDER = str(TASKS_FOLDER / "placeholder.json")  # what lmms-eval loads before ``process_docs`` is called
@@ -35,20 +39,30 @@ def joint(placeholder: datasets.Dataset) -> datasets.Dataset:
 
 @boundary
 def _dataset(target: str) -> datasets.Dataset:
+    _extend_evaluate()
+    return datasets.Dataset.from_list(session.begin(target))
+
+
+def _extend_evaluate() -> None:
     from lmms_eval import evaluator  # has loaded this module; who only lists tasks need not load torch
 
     if not extend_evaluate(evaluator):
         say("lmms-eval's evaluate has changed: whether answers were cut is not known")
-    return datasets.Dataset.from_list(session.begin(target))
+
+
+Settings = Mapping[str, Any] | None  # ``lmms_eval_specific_kwargs`` of the task
 
 
 @boundary
-def doc_to_text(doc: Document, lmms_eval_specific_kwargs: Mapping[str, Any] | None = None) -> str:
+def doc_to_text(doc: Document, lmms_eval_specific_kwargs: Settings = None) -> str:
     """The document's question between the task's ``pre_prompt`` and ``post_prompt``."""
-    settings = lmms_eval_specific_kwargs or {}
-    prompts = {name: settings.get(name, "") for name in ("pre_prompt", "post_prompt")}
-    session.run.ask(doc, prompts, settings.get("generation"))
-    return f"{prompts['pre_prompt']}{doc['question']}{prompts['post_prompt']}"
+    prompts = _prompts(lmms_eval_specific_kwargs)
+    session.run.ask(doc, prompts, (lmms_eval_specific_kwargs or {}).get("generation"))
+    return around(doc["question"], prompts)
+
+
+def _prompts(settings: Settings) -> dict[str, str]:
+    return {name: (settings or {}).get(name, "") for name in ("pre_prompt", "post_prompt")}
 
 
 def people_image(doc: Document) -> list[Image.Image]:
@@ -93,3 +107,75 @@ class Provenance(dict[str, Any]):
 
     def __bool__(self) -> bool:
         return True
+
+
+# The robust tasks
+
+
+def people_robust(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_people_robust``."""
+    return _robust_dataset("person")
+
+
+def events_robust(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_events_robust``."""
+    return _robust_dataset("event")
+
+
+@boundary
+def _robust_dataset(concept: str) -> datasets.Dataset:
+    _extend_evaluate()
+    return datasets.Dataset.from_list(session.begin_robust(concept))
+
+
+@boundary
+def robust_text(doc: RobustDocument, lmms_eval_specific_kwargs: Settings = None) -> str:
+    """The last question of the document's conversation, for backends that take no messages."""
+    prompts = _prompts(lmms_eval_specific_kwargs)
+    session.robust.ask(doc, prompts, (lmms_eval_specific_kwargs or {}).get("generation"))
+    return around(doc["question"], prompts)
+
+
+@boundary
+def people_messages(doc: RobustDocument, lmms_eval_specific_kwargs: Settings = None) -> Messages:
+    """``doc_to_messages`` of ``pebench_people_robust``: the document's whole conversation."""
+    return session.robust.messages(doc, "person", _prompts(lmms_eval_specific_kwargs))
+
+
+@boundary
+def events_messages(doc: RobustDocument, lmms_eval_specific_kwargs: Settings = None) -> Messages:
+    """``doc_to_messages`` of ``pebench_events_robust``."""
+    return session.robust.messages(doc, "event", _prompts(lmms_eval_specific_kwargs))
+
+
+@boundary
+def people_images(doc: RobustDocument) -> list[Image.Image]:
+    """``doc_to_visual`` of ``pebench_people_robust``, for backends that take no messages: none where only text asks."""
+    return session.robust.images(doc, "person")
+
+
+@boundary
+def events_images(doc: RobustDocument) -> list[Image.Image]:
+    """``doc_to_visual`` of ``pebench_events_robust``."""
+    return session.robust.images(doc, "event")
+
+
+@boundary
+def robust_results(doc: RobustDocument, results: Sequence[str]) -> dict[str, Any]:
+    """``known`` of one answered document, and its provenance; the provenance alone where there is no score."""
+    return session.robust.mark(doc, results[0])
+
+
+def robust_provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The aggregation of all documents' provenance."""
+    return Provenance(session.robust.conclude(items))
+
+
+ATTACK_METRICS = [  # ``metric_list`` of both: what every attack shows that the model knows, 0-1
+    *(
+        {"metric": f"{attack}_{side}", "aggregation": average, "higher_is_better": side == "retain"}
+        for side in SIDES
+        for attack in QUESTION_ATTACKS
+    ),
+    {"metric": "provenance", "aggregation": robust_provenance, "higher_is_better": None},
+]

@@ -2,7 +2,8 @@
 
 A template that asks a question holds a list named ``phrasings``; the first one is canonical (the one that
 evaluation asks), all of them are used in training. Templates named ``*_probe`` hold paraphrases that are
-reserved for later probes and are never trained. Templates named ``judge_*`` are what a judge reads.
+reserved for later probes and are never trained. Templates named ``judge_*`` are what a judge reads, those named
+``attack_*`` what the tasks of the robustness suite ask beside the evaluation's own questions.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, meta
 
 FOLDER = Path(__file__).parent
-JUDGE = "judge_"
+JUDGE, ATTACK = "judge_", "attack_"
 
 
 @cache
@@ -52,8 +53,15 @@ def phrasings(name: str) -> int:
 def fingerprint() -> str:
     """16 hexadecimal digits over all templates that a model reads: results of different wordings are told apart by it.
 
-    The judge's prompts are left out: they change no response, and a judge has a fingerprint of its own.
+    The judge's prompts are left out: they change no response, and a judge has a fingerprint of its own. So are those of
+    the attacks, which no task asks that existed before them.
     """
+    return _hash([name for name in names() if not name.startswith((JUDGE, ATTACK))])
+
+
+@cache
+def attack_fingerprint() -> str:
+    """16 hexadecimal digits over all that the tasks of the robustness suite ask: their templates, and the others."""
     return _hash([name for name in names() if not name.startswith(JUDGE)])
 
 

@@ -62,12 +62,25 @@ def _check(processor: ProcessorMixin, source: str) -> None:
 
 
 def prompt(processor: ProcessorMixin, messages: Messages) -> str:
-    """What the model is given to answer; thoughts are off, and closed where the template opens them all the same."""
+    """What the model is given to answer; thoughts are off, and closed where the template opens them all the same.
+
+    An assistant's turn at the end is one that is begun, and that the model goes on with.
+    """
+    if messages[-1]["role"] == "assistant":
+        return _begun(processor, messages)
     text = _render(processor, messages, add_generation_prompt=True)
     if not OPENED.search(text):
         return text
     answered = _render(processor, [*messages, {"role": "assistant", "content": [{"type": "text", "text": PROBE}]}])
     return answered[: answered.rindex(PROBE)] if PROBE in answered else text
+
+
+def _begun(processor: ProcessorMixin, messages: Messages) -> str:
+    """A question with its answer begun: what is written before an answer, and the words as they stand in a turn."""
+    asked, words = prompt(processor, messages[:-1]), str(messages[-1]["content"][0]["text"])
+    whole = turn(processor, messages)
+    place = whole.find(words, len(asked)) if whole.startswith(asked) else -1
+    return whole[: place + len(words)] if place >= 0 else asked + words
 
 
 def turn(processor: ProcessorMixin, messages: Messages) -> str:

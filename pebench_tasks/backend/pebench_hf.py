@@ -18,6 +18,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +41,7 @@ from pebench_tasks.backend.batch_size import (
 )
 from pebench_tasks.backend.blame import raised_by_libraries
 from pebench_tasks.backend.checkpoint_name import check_checkpoint
+from pebench_tasks.backend.conversations import BEGUN, abilities
 from pebench_tasks.backend.drafts import Drafts
 from pebench_tasks.backend.generation import Answer, answer
 from pebench_tasks.backend.generation_settings import own_settings
@@ -151,6 +153,13 @@ class PebenchHf(lmms):
         except BenchmarkError as error:  # the harness prints a traceback of anything less than an exit, and exits 0
             raise SystemExit(f"error: {error}") from error
         return cls(**{**given, **arguments})
+
+    @cached_property
+    def abilities(self) -> frozenset[str]:
+        """What it can be asked beside one question about one image; see ``conversations``."""
+        with self._processing:
+            found = abilities(self.processor)
+        return found - {BEGUN} if self.model.config.is_encoder_decoder else found
 
     @property
     def batch_size(self) -> int:

@@ -1,8 +1,9 @@
 """The evaluation documents of one target and ratio: which images are asked about in which slice, and in which order."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, zip_longest
 from random import Random
+from typing import TypeVar
 
 from pebench_tasks.benchmark.asking import Asker, Document
 from pebench_tasks.benchmark.reading import Benchmark
@@ -12,6 +13,7 @@ from pebench_tasks.marking.scoring import measured
 
 CONCEPTS = ("person", "event")  # in the order of an image key, ``p000/e00``
 WORLD_SPLITS = ("random", "popular", "adversarial")
+Asked = TypeVar("Asked")
 
 
 def documents(
@@ -52,7 +54,7 @@ def documents(
     for name, rows in slices.items():
         if name != "world":  # whose kinds of question take turns
             Random(f"pebench/{name}").shuffle(rows)
-    return list(_interleave(slices.values()))
+    return list(interleave(slices.values()))
 
 
 def both_forgotten(split: Split) -> dict[str, int]:
@@ -89,8 +91,9 @@ def _about_figures(
 
 def _about_objects(benchmark: Benchmark, asker: Asker, every: bool) -> list[Document]:
     rows = [row for row in benchmark.world if row["part"] == "eval" and (every or row.get("fixed", True))]
-    return list(_interleave([asker.about_object(row) for row in rows if row["split"] == name] for name in WORLD_SPLITS))
+    return list(interleave([asker.about_object(row) for row in rows if row["split"] == name] for name in WORLD_SPLITS))
 
 
-def _interleave(groups: Iterable[list[Document]]) -> Iterable[Document]:
+def interleave(groups: Iterable[list[Asked]]) -> Iterator[Asked]:
+    """The first of every group, the second of every group, and so on."""
     return (row for row in chain.from_iterable(zip_longest(*groups)) if row is not None)

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.terminal import print_results
 
+ONLY_METRICS = ("goal", "retain_all", "world_all", "real_known", "max_judge_calls")  # options of no use to attacks
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -19,6 +21,10 @@ def _batch_size(text: str) -> int | str:
     return text if text == "auto" else _count(text)
 
 
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``pebench score``."""
     parser.add_argument("checkpoints", nargs="+", metavar="CKPT", help="checkpoint folders, adapters or hub ids")
@@ -27,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", nargs="+", choices=list(TASKS),
         help="which tasks (default: the target that the run record names; person event where it names none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--attacks", type=_names, metavar="A,B",
+        help="ask the attacks by questions in place of the six metrics: all, or some of them (PEBENCH_ATTACKS)",
     )  # fmt: skip
     parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
@@ -59,6 +69,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
     from pebench_tasks.evaluation.checkpoints import evaluate  # --help loads no pictures and tables
 
+    if arguments.attacks:
+        return _attack(arguments)
     results = evaluate(
         arguments.checkpoints,
         data=arguments.data,
@@ -80,4 +92,31 @@ def main(arguments: argparse.Namespace) -> int:
     )
     if results:  # under torchrun the first process has them all
         print_results(results)
+    return 0
+
+
+def _attack(arguments: argparse.Namespace) -> int:
+    from pebench_tasks.evaluation.checkpoints import evaluate_robust
+    from pebench_tasks.results.robust_terminal import print_robust
+
+    unused = [name for name in ONLY_METRICS if getattr(arguments, name)]
+    if unused:
+        raise BenchmarkError(f"--{unused[0].replace('_', '-')} has no effect on --attacks. Leave it out.")
+    results = evaluate_robust(
+        arguments.checkpoints,
+        attacks=arguments.attacks,
+        data=arguments.data,
+        forget=arguments.forget,
+        targets=arguments.target,
+        judge=arguments.judge,
+        output_path=arguments.output_path,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        limit=arguments.limit,
+        max_new_tokens=arguments.max_new_tokens,
+        trust_remote_code=arguments.trust_remote_code,
+    )
+    if results:
+        print_robust(results)
     return 0

@@ -10,10 +10,11 @@ shares the documents among processes: one a GPU, or on the CPU.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from pebench_tasks.backend.checkpoint_name import check_checkpoint, with_a_name
 from pebench_tasks.errors import BenchmarkError
@@ -21,9 +22,12 @@ from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.machine import loading
-from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result
+from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, read_results_file
+from pebench_tasks.results.robust import RobustResult, robust_results, robust_tasks
 from pebench_tasks.run_record import recorded_of
 from pebench_tasks.versions import unsupported_lmms_eval
+
+R = TypeVar("R", Result, RobustResult)
 
 
 def evaluate(
@@ -56,11 +60,8 @@ def evaluate(
     lengths do not compare. The files are the command's, in a folder of the checkpoint's name below ``output_path``.
     Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that fails.
     """
-    if unknown := [target for target in targets or () if target not in TASKS]:
-        raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
-    named = [with_a_name(checkpoint) for checkpoint in checkpoints]
-    _check_names(named)
-    given = {
+    _check_targets(targets)
+    variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
         "PEBENCH_GOAL": goal,
@@ -70,34 +71,98 @@ def evaluate(
         "PEBENCH_JUDGE": judge,
         "PEBENCH_MAX_JUDGE_CALLS": max_judge_calls,
     }
+    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code)
+    scored = _scored(checkpoints, targets, lambda target: [TASKS[target]], variables, Path(output_path), options)
+    return [result for file, tasks in scored for result in _in_order(read_results_file(file), tasks)]
+
+
+def evaluate_robust(
+    checkpoints: Sequence[Path | str],
+    *,
+    attacks: Sequence[str] = (),
+    data: Path | str | None = None,
+    forget: str | int | None = None,
+    targets: Sequence[str] | None = None,
+    judge: str | None = None,
+    output_path: Path | str = "results",
+    batch_size: int | str = "auto",
+    device: str | None = None,
+    dtype: str = "auto",
+    limit: int | None = None,
+    max_new_tokens: int | None = None,
+    trust_remote_code: bool = False,
+) -> list[RobustResult]:
+    """Attack every checkpoint by questions (tasks ``pebench_people_robust`` and ``pebench_events_robust``).
+
+    ``attacks`` stand for PEBENCH_ATTACKS; none: all. The joint target is asked by both tasks, so that it stands alone
+    among ``targets``, as PEBENCH_TARGET does. Everything else is as with ``evaluate``.
+    """
+    _check_targets(targets)
+    if targets and "joint" in targets and len(targets) > 1:
+        raise BenchmarkError("The joint target is attacked by itself: leave the other targets out.")
+    variables = {
+        "PEBENCH_DATA": data,
+        "PEBENCH_FORGET": forget,
+        "PEBENCH_JUDGE": judge,
+        "PEBENCH_ATTACKS": ",".join(attacks) or None,
+        "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
+    }
+    options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code)
+    scored = _scored(checkpoints, targets, robust_tasks, variables, Path(output_path), options)
+    return [result for file, tasks in scored for result in _in_order(robust_results(file), tasks)]
+
+
+class _Options(NamedTuple):
+    """How a model is loaded and asked; see ``evaluate``."""
+
+    batch_size: int | str
+    device: str | None
+    dtype: str
+    limit: int | None
+    max_new_tokens: int | None
+    trust_remote_code: bool
+
+
+def _scored(
+    checkpoints: Sequence[Path | str],
+    targets: Sequence[str] | None,
+    tasks_of: Callable[[str], list[str]],
+    variables: Mapping[str, object],
+    output_path: Path,
+    options: _Options,
+) -> Iterator[tuple[Path, list[str]]]:
+    """Score the checkpoints one after the other; each one's results file, and its tasks in the order asked for.
+
+    ``variables`` that are None leave the environment's choice.
+    """
+    named = [with_a_name(checkpoint) for checkpoint in checkpoints]
+    _check_names(named)
     if line := unsupported_lmms_eval():
         raise BenchmarkError(line)
-    choice = choose({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
-    results = []
+    choice = choose({**os.environ, **{name: str(value) for name, value in variables.items() if value is not None}})
     with session.chosen(choice), _benchmark_errors():
-        asked = {one: _own_targets(one) if targets is None else targets for one in named}
-        session.select([TASKS[target] for target in dict.fromkeys(chain.from_iterable(asked.values()))])
+        of_targets = {one: _own_targets(one) if targets is None else targets for one in named}
+        asked = {one: list(dict.fromkeys(chain.from_iterable(map(tasks_of, own)))) for one, own in of_targets.items()}
+        session.select(list(dict.fromkeys(chain.from_iterable(asked.values()))))
         for checkpoint in named:
             check_checkpoint(checkpoint)
         with loading():  # torch and the harness
             from pebench_tasks.evaluation.one_checkpoint import own_tasks, score_checkpoint
         manager = own_tasks()
-        for checkpoint, own in asked.items():
+        for checkpoint, tasks in asked.items():
             session.next_model()
-            results += score_checkpoint(
-                checkpoint,
-                [TASKS[target] for target in own],
-                manager,
-                Path(output_path),
-                judge=choice.judge,
-                dtype=dtype,
-                batch_size=batch_size,
-                device=device,
-                limit=limit,
-                max_new_tokens=max_new_tokens,
-                trust_remote_code=trust_remote_code,
-            )
-    return results
+            file = score_checkpoint(checkpoint, tasks, manager, output_path, judge=choice.judge, **options._asdict())
+            if file is not None:
+                yield file, tasks
+
+
+def _in_order(results: Sequence[R], tasks: Sequence[str]) -> list[R]:
+    return sorted(results, key=lambda result: tasks.index(result.task))
+
+
+def _check_targets(targets: Sequence[str] | None) -> None:
+    if unknown := [target for target in targets or () if target not in TASKS]:
+        raise BenchmarkError(f"There is no target {unknown[0]!r} to score. Known: {', '.join(TASKS)}.")
 
 
 def _own_targets(checkpoint: str) -> Sequence[str]:

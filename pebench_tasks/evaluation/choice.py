@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pebench_tasks.attacks import QUESTION_ATTACKS
 from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.known_figures import Known, load_known
@@ -39,6 +40,8 @@ class Choice:
     checkpoint: Path | None  # whose run record describes the model of another backend
     judge: Judge | None  # None: a similarity marks the scenes; its budget is that of the whole command
     embedding: Embedding | None = None  # that similarity; None: by words
+    attacks: tuple[str, ...] = ()  # those that the robust tasks ask; none: all
+    joint: bool = False  # the robust tasks ask what is forgotten where people and events are forgotten at once
 
     def check_places(self, target: str = "event") -> None:
         """Raise ``BenchmarkError`` for a chosen place that is none, whether what is asked needs it or not.
@@ -116,7 +119,26 @@ def choose(variables: Mapping[str, str] = os.environ) -> Choice:
         checkpoint=_path(variables, "PEBENCH_CHECKPOINT"),
         judge=choose_judge(variables),
         embedding=choose_embedding(variables),
+        attacks=_attacks(variables.get("PEBENCH_ATTACKS", "")),
+        joint=_is_joint(variables.get("PEBENCH_TARGET", "")),
     )
+
+
+def _is_joint(target: str) -> bool:
+    if target not in ("", "joint"):
+        raise BenchmarkError(f'PEBENCH_TARGET is {target!r}; it is either "joint" or not set.')
+    return target == "joint"
+
+
+def _attacks(names: str) -> tuple[str, ...]:
+    """The attacks in a list of names with commas, in the order of the registry; "" and "all" stand for every one."""
+    wanted = {name.strip() for name in names.split(",")} - {"", ALL}
+    if unknown := sorted(wanted - QUESTION_ATTACKS.keys()):
+        raise BenchmarkError(
+            f"PEBENCH_ATTACKS (--attacks): there is no attack {unknown[0]!r}. Known: {', '.join(QUESTION_ATTACKS)}; "
+            f"{ALL} for every one."
+        )
+    return tuple(name for name in QUESTION_ATTACKS if name in wanted)
 
 
 def _path(variables: Mapping[str, str], name: str) -> Path | None:

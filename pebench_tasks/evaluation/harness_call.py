@@ -1,4 +1,4 @@
-"""What lmms-eval's ``evaluate`` knows and tells no task: a system's turn, and how many tokens each answer took.
+"""What lmms-eval's ``evaluate`` knows and tells no task: a system's turn, what the model is, how long answers were.
 
 ``simple_evaluate`` of lmms-eval 0.7 calls ``evaluate`` by its name in the module, so it is extended there, once a
 process: a system's turn is refused whoever gives it, a command or a program, and of each answer it is noted whether it
@@ -10,23 +10,27 @@ took all the tokens that it was allowed. Only the backend can know that, and not
   batch. Below the limit that is enough to know that none was cut.
 - A text of fewer bytes than tokens are allowed was not cut, whatever the longest of its batch took.
 
-Where none of these tells, it is unknown, and results say so.
+Where none of these tells, it is unknown, and results say so. Documents of the robust tasks that the model cannot be
+asked (``abilities``) do not reach it.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from types import ModuleType
 from typing import Any, Literal
 
+from pebench_tasks.evaluation.abilities import abilities, needs
 from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.evaluation.flags import refuse_instruction
 from pebench_tasks.evaluation.session import boundary, session
 from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.robust import ROBUST_TASKS
 
 Counting = Literal["each", "by a server", "the longest of a batch"]
 Noted = Callable[[str, str, bool | None], None]  # target, key of the document, whether it was cut
+OURS = {*TARGETS, *ROBUST_TASKS.values()}
 ASKED_FOR = {"lm", "task_dict", "system_instruction"}  # what must be among the arguments of ``evaluate``
 
 
@@ -41,7 +45,7 @@ def _with_ours(evaluate: Callable[..., Any], note: Noted) -> Callable[..., Any]:
     @wraps(evaluate)
     def call(*args: Any, **kwargs: Any) -> Any:
         given = inspect.signature(evaluate).bind(*args, **kwargs).arguments
-        if not TARGETS.keys() & set(_tasks(given["task_dict"])):
+        if not OURS & set(_tasks(given["task_dict"])):
             return evaluate(*args, **kwargs)
         boundary(refuse_instruction)(given.get("system_instruction"))
         with _noting(given["lm"], note):
@@ -67,7 +71,7 @@ def _noting(model: Any, note: Noted) -> Iterator[None]:
 
     @wraps(generate)
     def generate_until(requests: Sequence[Any]) -> Any:
-        answers = list(generate(requests))
+        answers = _answers(model, generate, requests)
         for request, answer in zip(requests, answers, strict=False):  # too few are the harness's business
             doc_id, task, split = request.args[-3:]
             if task in TARGETS:
@@ -83,6 +87,28 @@ def _noting(model: Any, note: Noted) -> Iterator[None]:
         yield
     finally:
         del model.generate_until
+
+
+def _answers(model: Any, generate: Callable[..., Any], requests: Sequence[Any]) -> list[Any]:
+    """The answers to all requests; to a document of a robust task that the backend cannot be asked an empty one."""
+    able = abilities(model)
+    left_out = [_left_out(model, request, able) for request in requests]
+    if not any(left_out):
+        return list(generate(requests))
+    asked = [request for request, left in zip(requests, left_out, strict=True) if not left]
+    answers = iter(generate(asked) if asked else [])
+    return ["" if left else next(answers) for left in left_out]
+
+
+def _left_out(model: Any, request: Any, able: Collection[str]) -> bool:
+    doc_id, task, split = request.args[-3:]
+    if task not in ROBUST_TASKS.values():
+        return False
+    document = model.task_dict[task][split][doc_id]
+    lacking = next((need for need in needs(document["turns"]) if need not in able), "")
+    if lacking:
+        session.robust.leave_out(document, lacking)
+    return bool(lacking)
 
 
 def counting_of(model: Any) -> Counting:

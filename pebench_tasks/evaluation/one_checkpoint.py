@@ -14,7 +14,8 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.model import EvaluatedHf
 from pebench_tasks.evaluation.session import OWN_BACKEND
 from pebench_tasks.judge.judge import CONCURRENCY, Judge
-from pebench_tasks.results.files import Result, read_results_file, samples_file
+from pebench_tasks.results.files import our_results, samples_file
+from pebench_tasks.results.robust import robust_results
 from pebench_tasks.versions import TASKS_FOLDER, known_arguments
 
 UNFINISHED = "unfinished"  # beside the results: the answers of a scoring that is under way, or was interrupted
@@ -38,8 +39,8 @@ def score_checkpoint(
     limit: int | None,
     max_new_tokens: int | None,
     trust_remote_code: bool,
-) -> list[Result]:
-    """Answer, mark and write; one ``Result`` a task, none in a process of torchrun that is not the first.
+) -> Path | None:
+    """Answer, mark and write; the results file, None in a process of torchrun that is not the first.
 
     The answers are kept in ``unfinished`` beside the results until these are written, so that the same call goes on
     where an interrupted one stopped.
@@ -73,7 +74,7 @@ def score_checkpoint(
     if together:
         distributed.barrier()  # every process has closed its journal
     if results is None:
-        return []
+        return None
     results["config"]["model"] = tracker.general_config_tracker.model_source = OWN_BACKEND  # as the command writes it
     tracker.general_config_tracker.model_name_sanitized = folder.name
     samples = results.pop("samples")
@@ -87,9 +88,11 @@ def score_checkpoint(
     expected = [results_file, *(samples_file(results_file, task) for task in tasks)]
     if lost := [path for path in expected if not path.is_file()]:
         raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
-    written = {result.task: result for result in read_results_file(expected[0])}
+    found = {result.task for result in (*our_results(results_file), *robust_results(results_file))}  # read back
+    if unread := [task for task in tasks if task not in found]:
+        raise BenchmarkError(f"{results_file} holds no result of {unread[0]}, which was scored.")
     model.journal.discard()
-    return [written[task] for task in tasks]
+    return results_file
 
 
 def reserve_date(folder: Path) -> str:

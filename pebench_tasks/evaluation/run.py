@@ -71,13 +71,7 @@ class Run:
         Raises ``BenchmarkError`` where the model was trained on other data, or made for another forget set than the
         one that nobody chose, and where the list of public figures is of another foundation model.
         """
-        trained_on = self.model.get("data", self.benchmark.fingerprint)
-        if trained_on != self.benchmark.fingerprint:
-            raise BenchmarkError(
-                f"{self.model['pretrained']} was trained on the benchmark {trained_on}, but {self.choice.directory} is "
-                f"{self.benchmark.fingerprint}. Choose the one it was trained on (--data or PEBENCH_DATA)."
-            )
-        self._check_forget(target)
+        check_model(self.model, self.choice, self.benchmark, target)
         self._check_known()
         rows = self.choice.documents(self.benchmark, target)
         split = self.splits[target] = self.benchmark.split(target, self.choice.forget)
@@ -86,16 +80,6 @@ class Run:
             say(wrong_questions_line(self.model["pretrained"], target, split.forget, *others))
         self.self_tests.add(target)
         return rows
-
-    def _check_forget(self, target: str) -> None:
-        """A forget set that nobody chose must be the one that the model was made for."""
-        made_for, asked = self.model.get("forget"), self.choice.forget
-        other = made_for and self.model["target"] == target and made_for != forget_name(asked)
-        if other and not self.choice.forget_chosen:
-            raise BenchmarkError(
-                f"{self.model['pretrained']} was made for {made_for}, and no forget set is chosen, so {asked} would be "
-                f"asked. Choose one, such as  --forget {made_for}  or  PEBENCH_FORGET={made_for}"
-            )
 
     def _check_known(self) -> None:
         """A list of figures that another foundation model knew says nothing about this one."""
@@ -212,8 +196,8 @@ class Run:
         # Not even asked, so not among the unread, and yet it has an answer: its request came from the harness's cache
         # of requests. Nothing more is known of the others, hence one of one.
         if (doc["target"], doc["key"]) not in self.read and not self.unread:
-            return _reason(1, 1, 0)
-        return _reason(len(self.unread), len(self.asked), len(self.mixed))
+            return withheld_reason(1, 1, 0)
+        return withheld_reason(len(self.unread), len(self.asked), len(self.mixed))
 
     def _goal_record(self, target: str) -> dict[str, Any] | None:
         goals = self.goals.get(target)
@@ -226,7 +210,25 @@ class Run:
         }
 
 
-def _reason(unread: int, asked: int, mixed: int) -> str:
+def check_model(model: Mapping[str, Any], choice: Choice, benchmark: Benchmark, target: str) -> None:
+    """Raise ``BenchmarkError`` for a model of other data, or for another forget set than the one that nobody chose."""
+    trained_on = model.get("data", benchmark.fingerprint)
+    if trained_on != benchmark.fingerprint:
+        raise BenchmarkError(
+            f"{model['pretrained']} was trained on the benchmark {trained_on}, but {choice.directory} is "
+            f"{benchmark.fingerprint}. Choose the one it was trained on (--data or PEBENCH_DATA)."
+        )
+    made_for, asked = model.get("forget"), choice.forget
+    other = made_for and model["target"] == target and made_for != forget_name(asked)
+    if other and not choice.forget_chosen:
+        raise BenchmarkError(
+            f"{model['pretrained']} was made for {made_for}, and no forget set is chosen, so {asked} would be "
+            f"asked. Choose one, such as  --forget {made_for}  or  PEBENCH_FORGET={made_for}"
+        )
+
+
+def withheld_reason(unread: int, asked: int, mixed: int) -> str:
+    """Why scores are withheld where so many documents' images were never read; empty where they were."""
     if not unread and not mixed:
         return ""
     return (

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from pebench_tasks.attacks.documents import RobustDocument
 from pebench_tasks.benchmark.documents import Document
-from pebench_tasks.benchmark.reading import shared_benchmark
+from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError, reason
 from pebench_tasks.evaluation.announce import NO_GOAL, choice_line, flawed_goal_lines, say
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.datasets_folder import own_datasets_folder
 from pebench_tasks.evaluation.image_sizes import ImageSizes
+from pebench_tasks.evaluation.robust_run import RobustRun
 from pebench_tasks.evaluation.run import Run
 from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.results.files import TARGETS
@@ -28,6 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 OWN_BACKEND = "pebench_hf"
+Beginning = tuple[Choice, Benchmark, NameIndex, dict[str, Any], ImageSizes]
 
 
 def boundary(function: Callable[P, R]) -> Callable[P, R]:
@@ -52,6 +55,7 @@ class Session:
         self._by_program = False
         self._model: dict[str, Any] | None = None
         self._run: Run | None = None
+        self._robust: RobustRun | None = None
         self._announced: set[str] = set()
 
     def select(self, task_names: Sequence[str], variables: Mapping[str, str] = os.environ) -> None:
@@ -106,23 +110,34 @@ class Session:
         if line := unsupported_lmms_eval():
             raise BenchmarkError(line)
         if self._run is None or self._run.unread is not None or target in self._run.splits:
-            self._run = self._new_run()
+            self._run = Run(*self._beginning(self._robust))
         rows = self._run.begin(target)
         if target in GOAL_TARGETS and self._run.choice.goal is None and not self._run.asks_a_goal:
             self.announce(NO_GOAL)
         return rows
 
-    def _new_run(self) -> Run:
+    def begin_robust(self, concept: str) -> list[RobustDocument]:
+        """The documents of the robust task of a concept, likewise in a run of their own."""
+        if line := unsupported_lmms_eval():
+            raise BenchmarkError(line)
+        if self._robust is None or self._robust.unread is not None or concept in self._robust.splits:
+            self._robust = RobustRun(*self._beginning(self._run))
+        return self._robust.begin(concept)
+
+    def _beginning(self, beside: Run | RobustRun | None) -> Beginning:
+        """What a run begins with; ``beside`` may be the other run of the same harness call, on the same model."""
         choice = self._choice or choose()  # a harness without our plugin selects no tasks
         choice.check_places()
         benchmark = shared_benchmark(choice.directory)
         model, self._model = self._model, None
+        if model is None and beside is not None and beside.unread is None:
+            model = beside.model
         if model is None and choice.checkpoint is not None:
             model = {"pretrained": str(choice.checkpoint), **recorded_of(choice.checkpoint, needed=True)}
         model = model or {}
         self.image_sizes.start(model.get("backend") != OWN_BACKEND)  # which has the checkpoint's own settings
         self.announce(choice_line(choice, benchmark))
-        return Run(choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes)
+        return choice, benchmark, NameIndex(benchmark.names), model, self.image_sizes
 
     def answered(self, target: str, key: str, cut: bool | None) -> None:
         """A backend has answered a document of the current run; ``cut``: with all tokens allowed, None: unknown."""
@@ -135,9 +150,16 @@ class Session:
             raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
         return self._run
 
+    @property
+    def robust(self) -> RobustRun:
+        """The same of the robust tasks."""
+        if self._robust is None:
+            raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
+        return self._robust
+
     def next_model(self) -> None:
         """Forget what is left of a run that broke off, and a model that was loaded and never scored."""
-        self._run = self._model = None
+        self._run = self._robust = self._model = None
 
     def close(self) -> None:
         """Forget everything."""
