@@ -18,6 +18,7 @@ from pebench_tasks.backend import families
 from pebench_tasks.backend.answers import AnswerText, write_answer
 from pebench_tasks.backend.prompts import Conversation, Documents, read_conversation
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.likelihoods import TokenScores
 
 AT_ONCE = 512  # positions: the log-probabilities of so many are in memory beside the logits, in float32
 
@@ -33,18 +34,6 @@ class Pair(NamedTuple):
     def key(self) -> tuple[bytes, str]:
         """All that decides how likely the answer is."""
         return self.conversation.digest, self.answer
-
-
-class TokenScores(NamedTuple):
-    """What a model says of an answer's tokens, in their order."""
-
-    logps: tuple[float, ...]  # natural logarithms
-    ranks: tuple[int, ...]  # 1: no token was likelier
-
-    @property
-    def greedy(self) -> bool:
-        """Whether greedy decoding writes this answer."""
-        return max(self.ranks) == 1
 
 
 class LogLikelihood(tuple[float, bool]):

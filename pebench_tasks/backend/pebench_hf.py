@@ -50,7 +50,6 @@ from pebench_tasks.backend.journal import Journal, identify
 from pebench_tasks.backend.likelihood import (
     AnsweredBatch,
     Pair,
-    TokenScores,
     harness_result,
     prepare,
     read_pair,
@@ -62,6 +61,7 @@ from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_batch
 from pebench_tasks.backend.threads import fitting_threads
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.likelihoods import TokenScores
 
 R = TypeVar("R")
 

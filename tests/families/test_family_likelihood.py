@@ -9,8 +9,9 @@ from PIL import Image
 
 from pebench_tasks.backend.families import batches_answers
 from pebench_tasks.backend.image_features import ImageFeatures
-from pebench_tasks.backend.likelihood import Pair, TokenScores, prepare, token_scores
+from pebench_tasks.backend.likelihood import Pair, prepare, token_scores
 from pebench_tasks.backend.prompts import read_conversation
+from pebench_tasks.marking.likelihoods import TokenScores
 from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
 from unlearn.tensors.encoding import Encoder, as_dtype

@@ -12,9 +12,10 @@ from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
 from PIL import Image
 
-from pebench_tasks.backend.likelihood import LogLikelihood, TokenScores, head_reads, token_scores
+from pebench_tasks.backend.likelihood import LogLikelihood, head_reads, token_scores
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.evaluation.model import EvaluatedHf
+from pebench_tasks.marking.likelihoods import TokenScores
 
 NAMES = ("This is Ada Byron.", "This is Alan Turing.", "Ada", "Waves roll onto a sunny beach under a clear sky.")
 QUESTIONS = ("Who is the person in this image?", "Describe the scene in detail.", "Who?")
