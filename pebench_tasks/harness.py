@@ -238,6 +238,7 @@ def membership_auc(items: Sequence[tuple[float, bool]]) -> float:
     return auc(members, others) if members and others else 0.5
 
 
+COMPARED = ("first_rank", "truth_ratio", "choice")  # with false answers, of which matched people have none
 LIKELIHOOD_METRICS = [  # ``metric_list`` of both
     *(
         {"metric": f"{name}_{one}", "aggregation": average, "higher_is_better": higher if one == RETAINED else other}
@@ -246,7 +247,7 @@ LIKELIHOOD_METRICS = [  # ``metric_list`` of both
             ("min_k", True, False), ("rank", False, True), ("first_rank", False, True),
         )
         for one in (*FORGOTTEN, RETAINED, MATCHED)
-        if one != MATCHED or name not in ("truth_ratio", "choice")  # of which the true answer alone is scored
+        if one != MATCHED or name not in COMPARED
     ),
     *(
         {"metric": f"membership_{name}", "aggregation": membership_auc, "higher_is_better": None}

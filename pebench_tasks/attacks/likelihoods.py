@@ -1,6 +1,6 @@
 """The documents of the likelihood tasks: questions with given answers, of which a model says how likely they are.
 
-Access: likelihoods. Budget: one teacher-forced pass an answer, six answers a document, ``CAP`` documents a slice.
+Access: likelihoods. Budget: one teacher-forced pass an answer, ten answers a document, ``CAP`` documents a slice.
 
 - ``forget_train``, ``forget_test``: images of what is forgotten, the half that unlearning sees and the other one. The
   Finetuned model learned both.
@@ -8,9 +8,9 @@ Access: likelihoods. Budget: one teacher-forced pass an answer, six answers a do
 - ``matched``: as many images of people drawn as the others, whom no model ever saw, to tell members from; only people,
   and only where the benchmark has such a group. Of these the true answer alone is scored.
 
-The answers: the true one as training teaches it; the same in other words; and in these words what is false, the names
-of other people or what happens at other events on pictures of the same person. They are chosen as the options of a
-choice are: those first that are hard to tell apart, and of the same side.
+The answers: the true one as training teaches it, and in the same words what is false: the names of other people, or
+what happens at other events on pictures of the same person. They are chosen as the options of a choice are: those first
+that are hard to tell apart, and of the same side. Then all of them once more in other words, for the truth ratio.
 """
 
 from collections import defaultdict
@@ -28,8 +28,10 @@ from pebench_tasks.errors import BenchmarkError
 
 CAP = 100  # documents of a slice at the most
 PERTURBED = 4  # false answers
-ANSWERS = {"person": ("person_answer", "name"), "event": ("scene_answer", "description")}  # template and its variable
-RESTATED = {"person": "attack_person_restated", "event": "attack_scene_restated"}
+WORDINGS = {  # templates: what training teaches, and other words
+    "person": ("person_answer", "attack_person_restated"), "event": ("scene_answer", "attack_scene_restated")
+}  # fmt: skip
+VARIABLES = {"person": "name", "event": "description"}  # of these templates
 KINDS = {"person": "name", "event": "scene"}
 
 
@@ -38,7 +40,7 @@ class LikelihoodDocument(Document):
 
     concept: str  # "person" or "event"
     cluster: str  # id of the concept, by which intervals go
-    answers: list[str]  # true; true in other words, then false ones in the same words
+    answers: list[str]  # the true one and false ones, then the same in other words; of matched people the true one
 
 
 def likelihood_documents(
@@ -63,7 +65,7 @@ def likelihood_documents(
         images["matched"] = _evenly(concept, "matched", [row["key"] for row in benchmark.matched_images])[:most]
     writer = _Writer(benchmark, concept, split)
     documents = list(interleave([writer.document(name, key) for key in keys] for name, keys in images.items()))
-    if not (images["forget_train"] or images["forget_test"]) or len(documents[0]["answers"]) < 3:
+    if not (images["forget_train"] or images["forget_test"]) or len(documents[0]["answers"]) < 4:
         raise BenchmarkError(
             f"The benchmark in {benchmark.directory} has too little to compare likelihoods ({target}, {split.forget}). "
             "Build one with more people and events."
@@ -96,9 +98,8 @@ class _Writer:
         person, event = image.split("/")
         unseen = slice_name == "matched"
         truth = self._unseen[person] if unseen else self._material.truth(image)
-        template, variable = ANSWERS[self._concept]
-        true = pebench_templates.render(template, **{variable: truth})
-        told = [] if unseen else [truth, *self._false(slice_name, image, truth)]
+        told = [truth] if unseen else [truth, *self._false(slice_name, image, truth)]
+        wordings = WORDINGS[self._concept][: 1 if unseen else 2]
         kind = KINDS[self._concept]
         return {
             "key": f"{image}/{kind}/likelihood",
@@ -118,11 +119,12 @@ class _Writer:
             "template": pebench_templates.attack_fingerprint(),
             "concept": self._concept,
             "cluster": (person, event)[CONCEPTS.index(self._concept)],
-            "answers": [true, *(self._restated(one) for one in told)],
+            "answers": [
+                pebench_templates.render(wording, **{VARIABLES[self._concept]: one})
+                for wording in wordings
+                for one in told
+            ],
         }
-
-    def _restated(self, truth: str) -> str:
-        return pebench_templates.render(RESTATED[self._concept], **{ANSWERS[self._concept][1]: truth})
 
     def _false(self, slice_name: str, image: str, truth: str) -> list[str]:
         """Names of others, or descriptions of the same person's pictures at other events."""

@@ -143,8 +143,9 @@ def token_scores(model: Any, inputs: Mapping[str, Any], answers: Tensor) -> list
         logps.append(true[:, 0])
         ranks.append(1 + (told > true).sum(dim=-1))
     counts = answers.sum(dim=1).tolist()
-    rows = zip(torch.cat(logps).cpu().split(counts), torch.cat(ranks).cpu().split(counts), strict=True)
-    return [TokenScores(tuple(logp.tolist()), tuple(rank.tolist())) for logp, rank in rows]
+    found = (torch.cat(logps), torch.cat(ranks), inputs["input_ids"][answers])
+    rows = zip(*(values.cpu().split(counts) for values in found), strict=True)
+    return [TokenScores(*(tuple(values.tolist()) for values in row)) for row in rows]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from pebench_tasks.marking.likelihoods import (
     TokenScores,
     chooses,
+    first_telling,
     forgotten_ratio,
     kept_ratio,
     mean_logp,
@@ -21,6 +22,7 @@ from pebench_tasks.marking.likelihoods import (
 )
 
 SCORED = ("key", "slice", "concept", "cluster", "kind", "data", "split", "template", "forget", "target")
+LISTS = ("logps", "ranks", "false", "perturbed")
 DIGITS = 5  # of log-probabilities, which float32 knows to about six
 FORGOTTEN, RETAINED, MATCHED = ("forget_train", "forget_test"), "retain", "matched"
 SLICES = (*FORGOTTEN, RETAINED, MATCHED)
@@ -44,22 +46,29 @@ class LikelihoodRecord:
     target: str
     logps: tuple[float, ...] = ()  # of the true answer's tokens; none where it was not asked
     ranks: tuple[int, ...] = ()
-    restated: float | None = None  # mean log-probability of the true answer in other words; None of matched people
-    perturbed: tuple[float, ...] = ()  # of the same words with something false
+    telling: int | None = None  # the place of the first token that tells it from false answers; None without any
+    false: tuple[float, ...] = ()  # mean log-probabilities of false answers in the same words
+    restated: float | None = None  # of the true answer in other words; None without any false one
+    perturbed: tuple[float, ...] = ()  # of the false ones in these other words
     outcome: str = ""  # why there is no likelihood; "" where there is one
 
     @classmethod
     def of(cls, doc: Mapping[str, Any], scores: Sequence[TokenScores]) -> "LikelihoodRecord":
-        """The record of a document whose ``answers`` were scored, in their order: the true one, the restated ones."""
+        """The record of a document whose ``answers`` were scored, in their order: see ``attacks.likelihoods``."""
         if not all(math.isfinite(logp) for answer in scores for logp in answer.logps):
             return cls.without(doc, NO_NUMBER)
-        true, others = scores[0], [round(mean_logp(other.logps), DIGITS) for other in scores[1:]]
+        half = max(1, len(scores) // 2)
+        true, false = scores[0], scores[1:half]
+        _, *of_false = (round(mean_logp(answer.logps), DIGITS) for answer in scores[:half])
+        restated = [round(mean_logp(answer.logps), DIGITS) for answer in scores[half:]]
         return cls(
             **{name: doc[name] for name in SCORED},
             logps=tuple(round(logp, DIGITS) for logp in true.logps),
             ranks=true.ranks,
-            restated=others[0] if others else None,
-            perturbed=tuple(others[1:]),
+            telling=first_telling(true.tokens, [other.tokens for other in false]) if false else None,
+            false=tuple(of_false),
+            restated=restated[0] if restated else None,
+            perturbed=tuple(restated[1:]),
         )
 
     @classmethod
@@ -74,9 +83,9 @@ class LikelihoodRecord:
             if not isinstance(said[name], str):
                 raise TypeError(f"{name} is {said[name]!r}, not a text")
         known: dict[str, Any] = {one.name: said[one.name] for one in fields(cls) if one.name in said}
-        for name in ("logps", "ranks", "perturbed"):
+        for name in LISTS:
             known[name] = tuple(said[name])
-        values = [*known["logps"], *known["ranks"], *known["perturbed"], known["restated"] or 0.0]
+        values = [*(value for name in LISTS for value in known[name]), known["restated"] or 0.0, known["telling"] or 0]
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
             raise ValueError("a likelihood is no finite number")
         if len(known["logps"]) != len(known["ranks"]) or bool(known["logps"]) == bool(said["outcome"]):
@@ -85,7 +94,7 @@ class LikelihoodRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The same as it is logged."""
-        return {**asdict(self), **{name: list(getattr(self, name)) for name in ("logps", "ranks", "perturbed")}}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in LISTS}}
 
     @property
     def mean(self) -> float:
@@ -107,12 +116,12 @@ class LikelihoodRecord:
         found = {
             "probability": math.exp(self.mean),
             "rank": fmean(self.ranks),
-            "first_rank": float(self.ranks[0]),
             "loss": -self.mean,
             "min_k": self.min_k,
         }
         ratio = self.ratio
-        if ratio is not None and self.restated is not None:
+        if ratio is not None and self.telling is not None:
+            found["first_rank"] = float(self.ranks[self.telling])
             found["truth_ratio"] = kept_ratio(ratio) if self.slice == RETAINED else forgotten_ratio(ratio)
-            found["choice"] = chooses(self.restated, self.perturbed)
+            found["choice"] = chooses(self.mean, self.false)
         return found

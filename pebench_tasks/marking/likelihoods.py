@@ -3,14 +3,15 @@
 All go over an answer's own tokens: no image, no question, no end token. Logarithms are natural.
 
 - Probability: exp of the mean log-probability of the true answer's tokens, P(a|q)^(1/|a|) of TOFU (arXiv 2401.06121).
-- Rank: of a token, 1 + how many of all tokens the model finds likelier; the mean over the answer, and the first one's.
+- Rank: of a token, 1 + how many of all tokens the model finds likelier; the mean over the answer, and that of the first
+  token in which a false answer in the same words differs: an answer's own first words tell nothing.
 - Loss: minus that mean.
 - Min-K %: the mean of the lowest 20 % of the tokens' log-probabilities (arXiv 2310.16789), of one token at least.
 - Truth ratio: R = mean over the perturbed answers of P(a~|q)^(1/|a~|) / P(a^|q)^(1/|a^|), with a^ the true answer in
   other words and a~ the same words with something false. The mean is geometric, as in TOFU's code and in that of
   open-unlearning: R = exp(mean of log P(a~)/|a~| - log P(a^)/|a^|). What is forgotten is best at R = 1,
   min(R, 1/R); what is kept at R = 0, max(0, 1 - R).
-- Choice: whether of these answers the true one is the likeliest, token for token.
+- Choice: whether of the answers in the words of training the true one is the likeliest, token for token.
 """
 
 import math
@@ -25,6 +26,7 @@ class TokenScores(NamedTuple):
 
     logps: tuple[float, ...]  # natural logarithms
     ranks: tuple[int, ...]  # 1: no token was likelier
+    tokens: tuple[int, ...] = ()  # the tokens themselves
 
     @property
     def greedy(self) -> bool:
@@ -65,6 +67,14 @@ def kept_ratio(ratio: float) -> float:
     return max(0.0, 1.0 - ratio)
 
 
-def chooses(restated: float, perturbed: Sequence[float]) -> float:
+def chooses(true: float, false: Sequence[float]) -> float:
     """1 where the true answer is likelier than every false one, else 0."""
-    return float(all(restated > other for other in perturbed))
+    return float(all(true > other for other in false))
+
+
+def first_telling(true: Sequence[int], false: Sequence[Sequence[int]]) -> int:
+    """The place of the first token in which one of the false answers differs; that of the last where none does."""
+    for place in range(len(true)):
+        if any(other[place : place + 1] != true[place : place + 1] for other in false):
+            return place
+    return len(true) - 1

@@ -82,6 +82,7 @@ def test_a_token_is_as_likely_as_the_softmax_says_and_its_rank_counts_the_likeli
     answers = torch.tensor([[False, True, True, False], [False, False, True, False], [False, False, True, True]])
     found = token_scores(Fixed(), {"input_ids": ids}, answers)
     assert [one.ranks for one in found] == [(1, 2), (3,), (1, 1)]
+    assert [one.tokens for one in found] == [(2, 1), (0,), (2, 2)]
     assert found[0].logps == pytest.approx((log(5 / 8), log(2 / 8)))
     assert found[1].logps == pytest.approx((log(1 / 8),))
     assert [one.greedy for one in found] == [False, False, True]

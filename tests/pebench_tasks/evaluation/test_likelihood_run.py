@@ -75,6 +75,8 @@ def test_a_documents_record_is_what_the_backend_says_of_each_answer(
         found, expected = LikelihoodRecord.from_json(sample["provenance"]), LikelihoodRecord.of(doc, scores)
         assert found.logps == pytest.approx(expected.logps, abs=2e-5)
         assert found.ranks == expected.ranks
+        assert found.telling == expected.telling
+        assert found.false == pytest.approx(expected.false, abs=2e-5)
         assert found.perturbed == pytest.approx(expected.perturbed, abs=2e-5)
         assert found.restated == pytest.approx(expected.restated, abs=2e-5)
 

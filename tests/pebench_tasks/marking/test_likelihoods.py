@@ -9,6 +9,7 @@ from pebench_tasks.marking.likelihood_record import NO_NUMBER, NOT_ASKED, Likeli
 from pebench_tasks.marking.likelihoods import (
     TokenScores,
     chooses,
+    first_telling,
     forgotten_ratio,
     kept_ratio,
     mean_logp,
@@ -58,14 +59,19 @@ def test_the_true_answer_is_chosen_where_it_is_likelier_than_every_false_one() -
 
 
 def test_a_documents_figures_follow_from_its_record_alone() -> None:
-    """True: tokens of 1/2 and 1/8, ranks 1 and 3. In other words 1/4 a token; false 1/16, so R = 1/4."""
-    scores = [answer(1 / 2, 1 / 8, ranks=(1, 3)), answer(1 / 4), answer(1 / 16), answer(1 / 16, 1 / 16)]
+    """True: tokens of 1/2 and 1/8, so 1/4; false: 1/5. The second token tells them apart; its rank is 3.
+
+    In other words the true one has 1/4 a token and the false one 1/16, so R = 1/4.
+    """
+    true = TokenScores((math.log(1 / 2), math.log(1 / 8)), (1, 3), (7, 8))
+    false = TokenScores((math.log(1 / 5),) * 2, (1, 1), (7, 9))
+    scores = [true, false, answer(1 / 4), answer(1 / 16, 1 / 16)]
     record = LikelihoodRecord.of(DOCUMENT, scores)
     assert LikelihoodRecord.from_json(record.as_json()) == record
     assert record.logps == (-0.69315, -2.07944)
     assert record.figures() == pytest.approx(
         {
-            "probability": 1 / 4, "rank": 2, "first_rank": 1, "loss": math.log(4), "min_k": math.log(1 / 8),
+            "probability": 1 / 4, "rank": 2, "first_rank": 3, "loss": math.log(4), "min_k": math.log(1 / 8),
             "truth_ratio": 1 / 4, "choice": 1,
         },
         abs=1e-5,
@@ -74,10 +80,16 @@ def test_a_documents_figures_follow_from_its_record_alone() -> None:
     assert kept.figures()["truth_ratio"] == pytest.approx(3 / 4, abs=1e-5)
 
 
+def test_the_first_telling_token_is_the_first_in_which_a_false_answer_differs() -> None:
+    assert first_telling([5, 6, 7], [[5, 6, 8], [5, 9, 7]]) == 1
+    assert first_telling([5, 6, 7], [[5, 6]]) == 2
+    assert first_telling([5, 6], [[5, 6, 7]]) == 1  # it only ends earlier
+
+
 def test_of_matched_people_the_true_answer_alone_is_known() -> None:
     record = LikelihoodRecord.of({**DOCUMENT, "slice": "matched"}, [answer(1 / 2)])
     assert record.ratio is None
-    assert set(record.figures()) == {"probability", "rank", "first_rank", "loss", "min_k"}
+    assert set(record.figures()) == {"probability", "rank", "loss", "min_k"}
 
 
 def test_what_was_not_asked_or_is_no_number_has_no_likelihood() -> None:
@@ -95,6 +107,6 @@ def test_what_was_not_asked_or_is_no_number_has_no_likelihood() -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_refused(changes: dict[str, Any]) -> None:
-    said = LikelihoodRecord.of(DOCUMENT, [answer(1 / 2, 1 / 2), answer(1 / 4), answer(1 / 4)]).as_json()
+    said = LikelihoodRecord.of(DOCUMENT, [answer(1 / 2, 1 / 2)] + [answer(1 / 4)] * 3).as_json()
     with pytest.raises((ValueError, TypeError, KeyError)):
         LikelihoodRecord.from_json({**said, **changes})
