@@ -63,7 +63,11 @@ def robust_samples(path: Path) -> list[AttackSample]:
             try:
                 said = json.loads(line)
                 record = AttackRecord.from_json(said["provenance"])
-                samples.append(AttackSample(said["filtered_resps"][0] or "", record))
+                response = said["filtered_resps"]
+                response = response[0] if isinstance(response, list) else response
+                if not isinstance(response, str | None):
+                    raise TypeError(f"the response is {response!r}, not a text")
+                samples.append(AttackSample(response or "", record))
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise BenchmarkError(f"{path}, line {number} is no sample of a robust task ({error!r}).") from None
     return samples

@@ -54,7 +54,7 @@ def answer(row: dict[str, Any], response: str = "") -> dict[str, Any]:
 
 
 def metrics_file(task: str) -> str:
-    return f"_{task.removeprefix('pebench_')}_metrics"
+    return "_robust_metrics" if task.endswith("_robust") else f"_{task.removeprefix('pebench_')}_metrics"
 
 
 @pytest.mark.parametrize("path", sorted(versions.TASKS_FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
@@ -75,7 +75,7 @@ def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
     for name in names:
         module, function = name.rsplit(".", 1)
         found = getattr(importlib.import_module(module), function)
-        assert callable(found) or Path(found).is_file()
+        assert callable(found) or found is harness.ATTACK_METRICS or Path(found).is_file()
 
 
 def listed(task: str) -> set[str]:
