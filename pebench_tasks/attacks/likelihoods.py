@@ -29,7 +29,7 @@ from pebench_tasks.errors import BenchmarkError
 CAP = 100  # documents of a slice at the most
 PERTURBED = 4  # false answers
 WORDINGS = {  # templates: what training teaches, and other words
-    "person": ("person_answer", "attack_person_restated"), "event": ("scene_answer", "attack_scene_restated")
+    "person": ("person_answer", "likelihood_person_answer"), "event": ("scene_answer", "likelihood_scene_answer")
 }  # fmt: skip
 VARIABLES = {"person": "name", "event": "description"}  # of these templates
 KINDS = {"person": "name", "event": "scene"}
@@ -116,7 +116,7 @@ class _Writer:
             "forget": self._split.forget,
             "data": self._benchmark.fingerprint,
             "split": self._split.split_id,
-            "template": pebench_templates.attack_fingerprint(),
+            "template": pebench_templates.likelihood_fingerprint(),
             "concept": self._concept,
             "cluster": (person, event)[CONCEPTS.index(self._concept)],
             "answers": [
