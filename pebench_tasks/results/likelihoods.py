@@ -204,8 +204,10 @@ def _compared(
                 sample.append(value(record))
         clusters.append({name: samples[: len(rows[0])] for name, samples in stratum.items()})
     samples = [[value(row[place]) for row in rows] for rows in strata for place in range(len(rows[0]))]
+    low, high = bootstrap(clusters, statistic)
+    members = draws[0]
     n = sum(map(len, strata))
-    return Found(statistic(*samples), *bootstrap(clusters, statistic), n, *draws[0][1:])
+    return Found(statistic(*samples), low, high, n, members.clusters, members.unit, members.note)
 
 
 class _Draws(NamedTuple):
