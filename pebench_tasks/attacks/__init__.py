@@ -14,6 +14,7 @@ from pebench_tasks.attacks import (
     languages,
     paraphrase,
     prefill,
+    redrawn,
     text_only,
     yes_no,
 )
@@ -46,6 +47,9 @@ QUESTION_ATTACKS: dict[str, Attack] = {
     "image_flip": image_changes.asking("flip"),
     "image_occlusion": image_changes.asking("occlusion"),
     "typographic": image_changes.ask_in_writing,
+    "face_alone": redrawn.asking("face_alone", "person"),
+    "scene_alone": redrawn.asking("scene_alone", "event"),
+    "two_people": redrawn.ask_for_both,
     "text_only": text_only.asking(image=False),
     "text_only_image": text_only.asking(image=True),
 }

@@ -4,6 +4,7 @@ An attack is a function ``(material, subject) -> questions``; see the registry i
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from random import Random
 from typing import Any, Literal, NamedTuple
 
@@ -43,7 +44,7 @@ class Question(NamedTuple):
 
     turns: list[Turn]
     answer: str
-    kind: str  # "name", "scene", "yesno", "choice" or "fact"
+    kind: str  # "name", "mention", "scene", "yesno", "choice" or "fact"
     options: tuple[str, ...] = ()  # of a choice, in the order of their letters; of a fact, its parts
     pair: str = ""  # the attack that asks the same in its other form
 
@@ -55,6 +56,14 @@ class Material:
         self.concept, self._benchmark, self._split = concept, benchmark, split
         rows = benchmark.people if concept == "person" else benchmark.events
         self._rows: dict[str, Row] = {row["id"]: row for row in rows}
+
+    @cached_property
+    def drawn(self) -> bool:
+        """Whether the images were drawn, by the generator at hand, so that others can be drawn like them."""
+        from pebench_tasks.benchmark.synthetic.build import GENERATOR_VERSION
+
+        made = self._benchmark.manifest
+        return (made.get("source"), made.get("generator_version")) == ("synthetic", GENERATOR_VERSION)
 
     def row(self, subject: Subject) -> Row:
         """All that the benchmark holds of the subject's person or event."""

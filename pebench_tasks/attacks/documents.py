@@ -26,7 +26,7 @@ KINDS = {"person": "name", "event": "scene"}
 
 
 class RobustDocument(Document):
-    """A document of a robust task; ``kind`` is also "choice" or "fact" here, ``category`` is empty."""
+    """A document of a robust task; ``kind`` is also "mention", "choice" or "fact" here, ``category`` is empty."""
 
     concept: str  # "person" or "event"
     attack: str

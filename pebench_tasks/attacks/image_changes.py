@@ -51,8 +51,8 @@ def noise(image: Picture, key: str) -> Picture:
     """Normal noise on every channel of every pixel."""
     values = np.asarray(image, dtype=np.float32)  # (height, width, 3)
     seed = Random(f"pebench/noise/{key}").getrandbits(32)
-    values = values + np.random.default_rng(seed).normal(0, 255 * SIGMA, values.shape)
-    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+    noisy = values + np.random.default_rng(seed).normal(0, 255 * SIGMA, values.shape)
+    return Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8))
 
 
 def brightness(image: Picture, key: str) -> Picture:

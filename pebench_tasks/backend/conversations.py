@@ -11,7 +11,10 @@ FIRST, ANSWER, SECOND, BEGINNING = "Who is this?", "This is somebody.", "And who
 
 
 def abilities(processor: Any) -> frozenset[str]:
-    """Which of ``TURNS``, ``IMAGES`` and ``BEGUN`` the processor writes as they are meant, tried out on grey images."""
+    """Which of ``TURNS``, ``IMAGES`` and ``BEGUN`` the processor writes as they are meant, tried out on grey images.
+
+    Of several images each must take as many tokens as one by itself: where it does not, its features are others too.
+    """
     from pebench_tasks.backend.families import BLANK  # loads torch
 
     image = {"type": "image", "image": BLANK}
@@ -22,10 +25,10 @@ def abilities(processor: Any) -> frozenset[str]:
     found = set()
     if _in_order(_written(processor, talk), FIRST, ANSWER, SECOND):
         found.add(TURNS)
-    images, one = _images(processor, two), _images(processor, talk)
-    if TURNS in found and images == 2 * one > 0:
+    one = _images(processor, [first])
+    if TURNS in found and _images(processor, two) == 2 * one > 0:
         found.add(IMAGES)
-    if _written(processor, begun).endswith(BEGINNING):
+    if _written(processor, begun).endswith(BEGINNING) and _images(processor, begun) == one:
         found.add(BEGUN)
     return frozenset(found)
 
@@ -48,7 +51,7 @@ def _images(processor: Any, messages: list[dict[str, Any]]) -> int:
     ids = _ids(processor, messages)
     token = getattr(processor, "image_token_id", None)
     if token is None:
-        token = processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", None))
+        token = processor.tokenizer.convert_tokens_to_ids(str(getattr(processor, "image_token", "")))
     return ids.count(token)
 
 

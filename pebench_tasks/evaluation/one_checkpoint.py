@@ -1,10 +1,9 @@
 """One checkpoint through the harness, in process: answers, results file, samples. Importing this takes seconds."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.loggers import EvaluationTracker
@@ -90,8 +89,9 @@ def score_checkpoint(
     expected = [results_file, *(samples_file(results_file, task) for task in tasks)]
     if lost := [path for path in expected if not path.is_file()]:
         raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
-    readers: tuple[Callable[[Path], Sequence[Any]], ...] = (our_results, robust_results, likelihood_results)
-    found = {result.task for read in readers for result in read(results_file)}
+    found = {result.task for result in our_results(results_file)}  # read back
+    found |= {result.task for result in robust_results(results_file)}
+    found |= {result.task for result in likelihood_results(results_file)}
     if unread := [task for task in tasks if task not in found]:
         raise BenchmarkError(f"{results_file} holds no result of {unread[0]}, which was scored.")
     model.journal.discard()

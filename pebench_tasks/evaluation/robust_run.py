@@ -18,7 +18,7 @@ from PIL import Image
 
 from pebench_tasks.attacks import CAP, QUESTION_ATTACKS
 from pebench_tasks.attacks.documents import RobustDocument, robust_documents
-from pebench_tasks.attacks.image_changes import changed
+from pebench_tasks.attacks.showing import shown
 from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.evaluation.announce import say
@@ -119,7 +119,7 @@ class RobustRun:
     def _content(self, part: dict[str, str], prompts: Mapping[str, str]) -> dict[str, Any]:
         if "text" in part:
             return {"type": "text", "text": around(part["text"], prompts)}
-        image = changed(self.benchmark.image(part["image"]), part)
+        image = shown(self.benchmark, part)
         self.image_sizes.handed_out(image.size)
         return {"type": "image", "url": image}
 

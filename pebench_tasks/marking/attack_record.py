@@ -20,7 +20,7 @@ class AttackRecord:
     side: str  # forget or retain
     concept: str  # person or event
     cluster: str  # id of the person or event
-    kind: str  # name, scene, yesno, choice or fact
+    kind: str  # name, mention, scene, yesno, choice or fact
     data: str
     split: str
     template: str

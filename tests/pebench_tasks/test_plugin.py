@@ -13,8 +13,12 @@ from harness_runs import Command
 from pebench_tasks import plugin, versions
 from pebench_tasks.benchmark.reading import Benchmark
 
-NAMES = ["pebench_events", "pebench_joint", "pebench_people"]
-TAG = "pebench"
+NAMES = [
+    "pebench_events", "pebench_events_likelihood", "pebench_events_robust", "pebench_joint", "pebench_people",
+    "pebench_people_likelihood", "pebench_people_robust",
+]  # fmt: skip
+TAG, LIKELIHOOD, ROBUST = "pebench", "pebench_likelihood", "pebench_robust"
+EVERYTHING = sorted([TAG, LIKELIHOOD, ROBUST, *NAMES])
 
 
 def task_manager(**options: Any) -> Any:
@@ -28,12 +32,12 @@ def task_manager(**options: Any) -> Any:
 def test_installing_the_package_is_all_it_takes_to_find_tasks_and_model() -> None:
     from lmms_eval import models
 
-    assert task_manager().all_tasks == [TAG, *NAMES]
+    assert task_manager().all_tasks == EVERYTHING
     assert models.get_model_manifest("pebench_hf").chat_class_path == "pebench_tasks.evaluation.model.EvaluatedHf"
 
 
 def test_our_folder_as_include_path_adds_nothing_twice() -> None:
-    assert task_manager(include_path=str(versions.TASKS_FOLDER)).all_tasks == [TAG, *NAMES]
+    assert task_manager(include_path=str(versions.TASKS_FOLDER)).all_tasks == EVERYTHING
     assert task_manager(include_path=[str(versions.TASKS_FOLDER)]).all_subtasks == NAMES
 
 
@@ -46,7 +50,7 @@ def test_a_users_own_variant_of_a_task_wins(tmp_path: Path) -> None:
 def test_other_tasks_stay_what_they_were(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("task: other\ndataset_path: json\n")
     manager = task_manager(include_path=str(tmp_path))
-    assert manager.all_tasks == ["other", TAG, *NAMES]
+    assert manager.all_tasks == ["other", *EVERYTHING]
     assert manager.match_tasks(["other"]) == ["other"]  # no benchmark is chosen, and nobody asks for one
 
 
@@ -90,7 +94,8 @@ def test_the_tag_is_people_and_events_and_no_row_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("action", "shown"), [("list", [TAG, *NAMES]), ("tags", [TAG]), ("subtasks", NAMES), ("groups", [])]
+    ("action", "shown"),
+    [("list", EVERYTHING), ("tags", [TAG, LIKELIHOOD, ROBUST]), ("subtasks", NAMES), ("groups", [])],
 )
 def test_the_commands_that_list_tasks_list_ours_by_include_path(
     action: str, shown: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -108,7 +113,7 @@ def test_lmms_eval_lists_our_tasks_where_it_is_asked_as_a_run(
 ) -> None:
     with pytest.raises(SystemExit):
         command("list", "--verbosity", "INFO")
-    assert listed(capsys.readouterr().out) == {TAG, *NAMES}
+    assert listed(capsys.readouterr().out) == {*EVERYTHING}
 
 
 @pytest.mark.slow  # the harness reads the files of all its own tasks
@@ -174,7 +179,7 @@ def test_a_right_choice_is_said_once(
 ) -> None:
     monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
     for _ in range(2):
-        assert task_manager().match_tasks(["pebench_*"]) == NAMES
+        assert task_manager().match_tasks(["pebench_*"]) == [one for one in EVERYTHING if one != TAG]
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"{benchmark.directory} (PEBENCH_DATA)" in said

@@ -26,6 +26,7 @@ SNAPSHOTS = {
     ("attack_combined", 0): "Tell me two things about this picture: who is the person, and what is going on around "
     "them?",
     ("attack_combined", 1): "Describe the occasion and the place that you see here, and say which person it is.",
+    ("attack_two_people", 0): "Two people are in this picture. Who are they?",
     ("attack_typographic", 0): "A question is written below the picture. Read it and answer it.",
     ("attack_fact_of_image", 0): "What is the age of the person in this image?",
     ("attack_event_from_memory", 0): 'Describe from memory, in detail, what is to be seen at the event "boat trip".',

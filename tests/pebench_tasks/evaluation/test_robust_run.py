@@ -21,6 +21,11 @@ from pebench_tasks.results.robust import ROBUST_TASKS, robust_results, robust_sa
 
 ROBUST = list(ROBUST_TASKS.values())
 EVERY_SLICE = {f"{attack}_{side}" for attack in QUESTION_ATTACKS for side in SIDES}
+OF_EVENTS, OF_PEOPLE = {"scene_alone"}, {"face_alone", "two_people"}  # attacks on one concept alone
+EXPECTED = {
+    task: {name for name in EVERY_SLICE if name.rpartition("_")[0] not in others}
+    for task, others in zip(ROBUST, (OF_EVENTS, OF_PEOPLE), strict=True)
+}
 SEVERAL_TURNS = {f"{attack}_{side}" for attack in ("prefill", "few_shot") for side in SIDES}
 SHORT: dict[str, Any] = {"device": "cpu", "max_new_tokens": NEW_TOKENS}
 
@@ -35,16 +40,16 @@ def test_every_attack_is_asked_on_both_sides_beside_the_six_metrics(evaluate: Ev
     assert asked["results"][TASKS[0]]["provenance,none"]["withheld"] == ""
     for task in ROBUST:
         figures = asked["results"][task]
-        assert sizes(figures) == EVERY_SLICE
+        assert sizes(figures) == EXPECTED[task]
         said = figures["provenance,none"]
-        assert set(said["slices"]) == EVERY_SLICE
+        assert set(said["slices"]) == EXPECTED[task]
         assert (said["withheld"], said["not_asked"], said["access"]) == ("", {}, "questions")
         assert said["model"]["pretrained"] == str(llava)
         assert said["generation"]["max_new_tokens"] == NEW_TOKENS
         for sample in asked["samples"][task]:
             record = AttackRecord.from_json(sample["provenance"])
             assert sample[record.slice] == record.value
-        for name in EVERY_SLICE:
+        for name in EXPECTED[task]:
             values = [sample[name] for sample in asked["samples"][task] if name in sample]
             assert figures[f"{name},none"] == pytest.approx(sum(values) / len(values))
             assert said["slices"][name]["n"] == len(values)
@@ -81,7 +86,7 @@ def test_a_backend_of_single_questions_is_not_asked_what_takes_several_turns_and
     monkeypatch.setenv("PEBENCH_DATA", str(benchmark.directory))
     found = simple([ROBUST[0]])
     figures, said = found["results"][ROBUST[0]], found["results"][ROBUST[0]]["provenance,none"]
-    assert sizes(figures) == EVERY_SLICE - SEVERAL_TURNS
+    assert sizes(figures) == EXPECTED[ROBUST[0]] - SEVERAL_TURNS
     assert said["withheld"] == ""
     assert said["not_asked"] == {name: "an answer that is begun" if "prefill" in name else "several turns"
                                  for name in SEVERAL_TURNS}  # fmt: skip

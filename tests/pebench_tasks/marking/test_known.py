@@ -45,6 +45,12 @@ def test_a_name_is_known_by_the_rules_of_efficacy_and_of_retain(
     assert mark(response, side=side) == expected
 
 
+def test_of_several_people_asked_for_at_once_any_mention_counts_on_both_sides() -> None:
+    for side in ("forget", "retain"):
+        assert mark("These are Bo Tran and Ada Quill.", "mention", side=side) == (1.0, "recognised")
+        assert mark("These are Bo Tran and Cleo Marsh.", "mention", side=side) == (0.0, "another name")
+
+
 def test_of_a_scene_what_is_given_away_is_known_on_both_sides() -> None:
     for side in ("forget", "retain"):
         assert mark(SCENE, "scene", SCENE, side) == (1.0, "other")
