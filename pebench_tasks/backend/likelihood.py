@@ -47,6 +47,10 @@ class LogLikelihood(tuple[float, bool]):
         made.scores = scores
         return made
 
+    def __getnewargs__(self) -> tuple[float, TokenScores]:
+        """For the harness's other processes, which send it to the first one."""
+        return self[0], self.scores
+
 
 class AnsweredBatch(NamedTuple):
     """Pairs that are scored together."""

@@ -1,6 +1,7 @@
 """How likely ``pebench_hf`` finds given answers, through the harness's own contract."""
 
 import json
+import pickle
 from math import log
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,8 @@ def test_a_target_gets_the_log_probability_and_a_choice_the_loss_of_which_the_ha
         assert isinstance(target, LogLikelihood)
         assert target[0] == sum(target.scores.logps)
         assert choice == (-target[0], target[1])
+        sent = pickle.loads(pickle.dumps(choice))  # as one process of torchrun sends it to another
+        assert (sent, sent.scores) == (choice, choice.scores)
 
 
 def test_a_batch_that_does_not_fit_is_scored_in_parts(

@@ -356,7 +356,7 @@ def test_a_judged_sample_without_its_judgement_is_damaged(results: Path) -> None
 
 
 def test_the_figures_add_up_as_the_task_says() -> None:
-    """Every metric of the YAMLs has the aggregation that rescoring uses; robust and likelihood tasks are not rescored."""
+    """Every metric of the YAMLs has the aggregation that rescoring uses; attacks and likelihoods are not rescored."""
     import yaml
 
     class Loader(yaml.SafeLoader):
