@@ -11,12 +11,16 @@ from PIL import Image
 
 from pebench_tasks.attacks import QUESTION_ATTACKS, SIDES
 from pebench_tasks.attacks.documents import RobustDocument
+from pebench_tasks.attacks.likelihoods import LikelihoodDocument
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.harness_call import extend_evaluate
+from pebench_tasks.evaluation.likelihood_calls import extend_likelihoods
 from pebench_tasks.evaluation.robust_run import Messages, around
 from pebench_tasks.evaluation.session import boundary, session
+from pebench_tasks.marking.likelihood_record import FORGOTTEN, MATCHED, RETAINED
 from pebench_tasks.marking.scoring import average
+from pebench_tasks.results.distributions import auc
 from pebench_tasks.versions import TASKS_FOLDER
 
 PLACEHOLDER = str(TASKS_FOLDER / "placeholder.json")  # what lmms-eval loads before ``process_docs`` is called
@@ -179,3 +183,75 @@ ATTACK_METRICS = [  # ``metric_list`` of both: what every attack shows that the 
     ),
     {"metric": "provenance", "aggregation": robust_provenance, "higher_is_better": None},
 ]
+
+
+# The likelihood tasks
+
+
+def people_likelihood(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_people_likelihood``."""
+    return _likelihood_dataset("person")
+
+
+def events_likelihood(placeholder: datasets.Dataset) -> datasets.Dataset:
+    """``process_docs`` of ``pebench_events_likelihood``."""
+    return _likelihood_dataset("event")
+
+
+@boundary
+def _likelihood_dataset(concept: str) -> datasets.Dataset:
+    from lmms_eval import evaluator
+
+    _extend_evaluate()
+    if not extend_likelihoods(evaluator):
+        say("lmms-eval has changed: whether a model can be asked for likelihoods is not known")
+    return datasets.Dataset.from_list(session.begin_likelihoods(concept))
+
+
+@boundary
+def likelihood_text(doc: LikelihoodDocument, lmms_eval_specific_kwargs: Settings = None) -> str:
+    """The document's question between the task's ``pre_prompt`` and ``post_prompt``."""
+    prompts = session.likelihoods.prompts[doc["concept"]] = _prompts(lmms_eval_specific_kwargs)
+    return around(doc["question"], prompts)
+
+
+@boundary
+def likelihood_image(doc: LikelihoodDocument) -> list[Image.Image]:
+    """``doc_to_visual``: the document's image."""
+    return [session.likelihoods.image(doc)]
+
+
+@boundary
+def likelihood_results(doc: LikelihoodDocument, results: Sequence[Any]) -> dict[str, Any]:
+    """The figures of one document, and its provenance; the provenance alone where the backend tells none."""
+    return session.likelihoods.mark(doc, results)
+
+
+def likelihood_provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The aggregation of all documents' provenance."""
+    return Provenance(session.likelihoods.conclude(items))
+
+
+def membership_auc(items: Sequence[tuple[float, bool]]) -> float:
+    """How well a score tells what was trained on from what nobody saw; 0.5 where one of them is missing."""
+    members, others = ([score for score, member in items if member is wanted] for wanted in (True, False))
+    return auc(members, others) if members and others else 0.5
+
+
+COMPARED = ("first_rank", "truth_ratio", "choice")  # with false answers, of which matched people have none
+LIKELIHOOD_METRICS = [  # ``metric_list`` of both
+    *(
+        {"metric": f"{name}_{one}", "aggregation": average, "higher_is_better": higher if one == RETAINED else other}
+        for name, higher, other in (
+            ("probability", True, False), ("truth_ratio", True, True), ("choice", True, False), ("loss", False, True),
+            ("min_k", True, False), ("rank", False, True), ("first_rank", False, True),
+        )
+        for one in (*FORGOTTEN, RETAINED, MATCHED)
+        if one != MATCHED or name not in COMPARED
+    ),
+    *(
+        {"metric": f"membership_{name}", "aggregation": membership_auc, "higher_is_better": None}
+        for name in ("loss", "min_k")
+    ),
+    {"metric": "provenance", "aggregation": likelihood_provenance, "higher_is_better": None},
+]  # fmt: skip

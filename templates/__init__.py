@@ -3,7 +3,8 @@
 A template that asks a question holds a list named ``phrasings``; the first one is canonical (the one that
 evaluation asks), all of them are used in training. Templates named ``*_probe`` hold paraphrases that are
 reserved for later probes and are never trained. Templates named ``judge_*`` are what a judge reads, those named
-``attack_*`` what the tasks of the robustness suite ask beside the evaluation's own questions.
+``attack_*`` what the tasks of the robustness suite ask beside the evaluation's own questions, and those named
+``likelihood_*`` answers whose likelihood is asked.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, meta
 
 FOLDER = Path(__file__).parent
-JUDGE, ATTACK = "judge_", "attack_"
+JUDGE, ATTACK, LIKELIHOOD = "judge_", "attack_", "likelihood_"
 
 
 @cache
@@ -54,15 +55,21 @@ def fingerprint() -> str:
     """16 hexadecimal digits over all templates that a model reads: results of different wordings are told apart by it.
 
     The judge's prompts are left out: they change no response, and a judge has a fingerprint of its own. So are those of
-    the attacks, which no task asks that existed before them.
+    the attacks and of likelihoods, which no task asks that existed before them.
     """
-    return _hash([name for name in names() if not name.startswith((JUDGE, ATTACK))])
+    return _hash([name for name in names() if not name.startswith((JUDGE, ATTACK, LIKELIHOOD))])
 
 
 @cache
 def attack_fingerprint() -> str:
     """16 hexadecimal digits over all that the tasks of the robustness suite ask: their templates, and the others."""
-    return _hash([name for name in names() if not name.startswith(JUDGE)])
+    return _hash([name for name in names() if not name.startswith((JUDGE, LIKELIHOOD))])
+
+
+@cache
+def likelihood_fingerprint() -> str:
+    """16 hexadecimal digits over all that the likelihood tasks ask: their answers, and the evaluation's templates."""
+    return _hash([name for name in names() if not name.startswith((JUDGE, ATTACK))])
 
 
 @cache

@@ -197,6 +197,24 @@ def pictures(messages: Sequence[Sequence[dict[str, Any]]]) -> Images:
     ]
 
 
+def answered_inputs(
+    processor: ProcessorMixin, prompts: Sequence[str], wholes: Sequence[str], images: Images
+) -> BatchFeature:
+    """Prompts with their answers and ends as the batch that a model reads, padded on the right.
+
+    One at a time where ``batches_answers`` says no: these families' ``sample``, with its ``labels`` where it has them.
+    """
+    if batches_answers(processor):
+        return _call(processor, wholes, images, padding=True, padding_side="right")
+    (prompt,), (whole,) = prompts, wholes
+    return case(processor).sample(processor, prompt, whole, images)
+
+
+def batches_answers(processor: ProcessorMixin) -> bool:
+    """Whether ``answered_inputs`` takes several questions at once."""
+    return case(processor).sample is sample_inputs
+
+
 # Loading
 
 

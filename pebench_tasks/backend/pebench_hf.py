@@ -1,4 +1,4 @@
-"""The harness model ``pebench_hf``: batched greedy answers from any checkpoint of images and text.
+"""The harness model ``pebench_hf``: batched greedy answers from any checkpoint, and how likely it finds given ones.
 
     lmms-eval --model pebench_hf --model_args pretrained=DIR_or_hub_id --tasks pebench_people --batch_size auto
 
@@ -19,10 +19,10 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -49,6 +49,15 @@ from pebench_tasks.backend.generation import Answer, answer
 from pebench_tasks.backend.generation_settings import own_settings
 from pebench_tasks.backend.image_features import ImageFeatures
 from pebench_tasks.backend.journal import Journal, identify
+from pebench_tasks.backend.likelihood import (
+    AnsweredBatch,
+    Pair,
+    harness_result,
+    prepare,
+    read_pair,
+    refuse_without_question,
+    token_scores,
+)
 from pebench_tasks.backend.packed_linear import pack, wants_packing
 from pebench_tasks.backend.prefetch import ahead
 from pebench_tasks.backend.processed_images import ProcessedImages
@@ -56,6 +65,9 @@ from pebench_tasks.backend.prompts import Prompt, in_order, read_prompt, same_ba
 from pebench_tasks.backend.rounding import load_rounded
 from pebench_tasks.backend.threads import fitting_threads
 from pebench_tasks.errors import BenchmarkError
+from pebench_tasks.marking.likelihoods import TokenScores
+
+R = TypeVar("R")
 
 
 class Batch(NamedTuple):
@@ -70,6 +82,7 @@ class PebenchHf(lmms):
 
     is_simple = False
     counts_each = True  # the numbers of tokens are those of each answer, in a batch too
+    tells_tokens = True  # a likelihood comes with that of every token
 
     def __init__(
         self,
@@ -105,7 +118,7 @@ class PebenchHf(lmms):
             self.device = _device(device, self.accelerator.device if self._world_size > 1 else None)
             self.load_in = load_in
             self.dtype = _dtype(str(dtype), self.device, load_in)
-            self.size = BatchSize(batch_size, max_batch_size)
+            BatchSize(batch_size, max_batch_size)  # says what is wrong before the model is loaded
             self.processor = families.load_processor(self.pretrained, trust_remote_code)
             options: dict[str, Any] = {
                 "attn_implementation": attn_implementation,
@@ -115,7 +128,7 @@ class PebenchHf(lmms):
                 self.model = families.load_model(self.pretrained, self.dtype, **options).to(self.device)
             else:
                 self.model = load_rounded(self.pretrained, load_in, self.dtype, self.device, **options)
-            self._get_ready()
+            self._get_ready(batch_size, max_batch_size)
             self.packed = wants_packing(packed, self.model) and pack(self.model) > 0
             self._share_prefix = share_prefix
             self.journal = self._open_journal(Path(str(journal)) if journal else None, trust_remote_code)
@@ -136,17 +149,16 @@ class PebenchHf(lmms):
         made._rank, made._world_size = 0, 1
         made.pretrained, made.load_in, made.packed, made._share_prefix = name, None, False, True
         made.model, made.processor, made.device, made.dtype = model, processor, model.device, model.dtype
-        made.size = BatchSize(batch_size, None)
-        made._get_ready()
+        made._get_ready(batch_size)
         made.journal = Journal(None, {}, 0)
         return made
 
-    def _get_ready(self) -> None:
+    def _get_ready(self, batch_size: int | str, most: int | None = None) -> None:
         """What answering needs beside a model and its processor."""
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.own_settings = own_settings(self.model, self.processor.tokenizer.pad_token_id)
-        if self.own_settings.alone:
-            self.size = BatchSize(1)
+        self.size = BatchSize(1) if self.own_settings.alone else BatchSize(batch_size, most)
+        self.scored = BatchSize(batch_size if families.batches_answers(self.processor) else 1, most)
         self.processed = ProcessedImages(self.processor)
         self.features = ImageFeatures(self.model)
         self._slow: set[str] = set()  # why it answers slowly, as far as that was said
@@ -279,35 +291,46 @@ class PebenchHf(lmms):
     def _answer(self, batch: Batch, *, leave_few: bool = False) -> list[Answer | None]:
         """The answers to a batch, in parts where it is too large for the memory; ``leave_few``: see ``generation``."""
         rows = len(batch.prompts)
-        if rows <= self.size.rows:  # else it was made before another one ran out of memory
-            before, free = reset_peak(self.device), free_bytes(self.device)
-            try:
-                found = self._generate(batch, leave_few)
-            except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
-                if self._answers or not raised_by_libraries(error):  # then it is no fault of the checkpoint's
-                    raise
-                raise BenchmarkError(
-                    f"{self.pretrained} refuses what its processor makes of a question, or a generation setting "
-                    f"(of its generation_config.json, of --gen_kwargs): {' '.join(str(error).split())}"
-                ) from error
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if rows == 1:
-                    raise BenchmarkError(
-                        f"{self.pretrained} cannot answer even one prompt in the memory of {self.device} "
-                        f"({(str(error) or type(error).__name__).splitlines()[0]}). Choose another --device, a smaller "
-                        "--dtype or a smaller model."
-                    ) from error
-            else:
-                self._answers = True
-                self.size.answered(rows, peak_bytes(self.device) - before, free, self.device)
-                return found
-            self.features.clear()
-            release_memory(self.device)
-            self.size.halve(rows)
+        found = self._in_memory(self.size, rows, lambda: self._generate(batch, leave_few))
+        if found is not None:
+            return found
         parts = [batch.prompts[i : i + self.size.rows] for i in range(0, rows, self.size.rows)]
         return [found for part in parts for found in self._answer(self._prepared(part), leave_few=leave_few)]
+
+    def _in_memory(self, size: BatchSize, rows: int, run: Callable[[], list[R]]) -> list[R] | None:
+        """What ``run`` makes of a batch of so many rows; None where it is too large for the memory, now or before.
+
+        What is wrong with a checkpoint raises ``BenchmarkError``.
+        """
+        if rows > size.rows:  # it was made before another one ran out of memory
+            return None
+        before, free = reset_peak(self.device), free_bytes(self.device)
+        try:
+            found = run()
+        except (ValueError, IndexError) as error:  # also a token that the embeddings do not have
+            if self._answers or not raised_by_libraries(error):  # then it is no fault of the checkpoint's
+                raise
+            raise BenchmarkError(
+                f"{self.pretrained} refuses what its processor makes of a question, or a generation setting "
+                f"(of its generation_config.json, of --gen_kwargs): {' '.join(str(error).split())}"
+            ) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if rows == 1:
+                raise BenchmarkError(
+                    f"{self.pretrained} cannot answer even one prompt in the memory of {self.device} "
+                    f"({(str(error) or type(error).__name__).splitlines()[0]}). Choose another --device, a smaller "
+                    "--dtype or a smaller model."
+                ) from error
+        else:
+            self._answers = True
+            size.answered(rows, peak_bytes(self.device) - before, free, self.device)
+            return found
+        self.features.clear()
+        release_memory(self.device)
+        size.halve(rows)
+        return None
 
     @torch.inference_mode()
     def _generate(self, batch: Batch, leave_few: bool) -> list[Answer | None]:
@@ -328,8 +351,61 @@ class PebenchHf(lmms):
         self._slow.add(why)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
-        """Not offered: the tasks here are answered in words."""
-        raise NotImplementedError("pebench_hf generates answers; it does not score given ones")
+        """How likely each request's answer is, and whether greedy decoding writes it; see ``likelihood``."""
+        keys: list[Any] = [None] * len(requests)
+        scores: dict[Any, TokenScores] = {}
+        batches = ahead(self._answered_batches(requests, keys))
+        progress = tqdm(total=len(requests), disable=self.rank != 0, desc="pebench_hf", unit="answer")
+        try:
+            with progress, fitting_threads(self.parameters, self.device):
+                for batch in batches:
+                    scores |= zip((pair.key for pair in batch.pairs), self._score(batch), strict=True)
+                    progress.update(len(batch.pairs))
+                progress.update(len(requests) - progress.n)  # those whose twin was scored
+        except BenchmarkError as error:  # the harness passes over anything less than an exit
+            raise SystemExit(f"error: {error}") from error
+        finally:
+            batches.close()
+        return [harness_result(request, scores[key]) for request, key in zip(requests, keys, strict=True)]
+
+    def _answered_batches(self, requests: Sequence[Instance], keys: list[Any]) -> Iterator[AnsweredBatch]:
+        """Batches of distinct questions with answers; fills ``keys``. Runs in the background: see ``prefetch``."""
+        if self.model.config.is_encoder_decoder:
+            raise BenchmarkError(f"{self.pretrained} is an encoder-decoder; how likely its answers are is not known.")
+        refuse_without_question(requests)
+        waiting: dict[int, list[Pair]] = {}
+        seen = set()
+        for i in in_order(requests, self.task_dict):
+            pair = read_pair(requests[i], self.task_dict)
+            keys[i] = pair.key
+            if pair.key in seen:
+                continue
+            seen.add(pair.key)
+            together = waiting.setdefault(len(pair.conversation.images), [])
+            together.append(pair)
+            if len(together) >= self.scored.rows:
+                yield self._answered_batch(waiting.pop(len(pair.conversation.images)))
+        for together in waiting.values():
+            yield self._answered_batch(together)
+
+    def _answered_batch(self, pairs: list[Pair]) -> AnsweredBatch:
+        with self._processing:  # tokenizers do not bear two threads
+            return prepare(self.processor, pairs)
+
+    def _score(self, batch: AnsweredBatch) -> list[TokenScores]:
+        """The scores of a batch, in parts where it is too large for the memory."""
+        rows = len(batch.pairs)
+        if (found := self._in_memory(self.scored, rows, lambda: self._teacher_forced(batch))) is not None:
+            return found
+        parts = [batch.pairs[i : i + self.scored.rows] for i in range(0, rows, self.scored.rows)]
+        return [found for part in parts for found in self._score(self._answered_batch(part))]
+
+    @torch.inference_mode()
+    def _teacher_forced(self, batch: AnsweredBatch) -> list[TokenScores]:
+        inputs: Mapping[str, Any] = copy.copy(batch.inputs).to(self.device, dtype=self.dtype)
+        images = [image for pair in batch.pairs for image in pair.conversation.images]
+        inputs = self.features.instead_of_images(inputs, images)
+        return token_scores(self.model, inputs, batch.answers.to(self.device))
 
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[str]:
         """Not offered: every document is one question."""

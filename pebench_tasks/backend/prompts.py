@@ -15,6 +15,19 @@ ALIKE = 64  # characters: texts that differ by less share a batch, which costs s
 Documents = Mapping[str, Mapping[str, Any]]  # task -> split -> documents
 
 
+class Conversation(NamedTuple):
+    """What a model is asked: messages in the form of transformers."""
+
+    messages: list[dict[str, Any]]
+    images: tuple[bytes, ...]  # a digest of each
+    digest: bytes  # of texts and images
+
+    @property
+    def pictures(self) -> list[Image.Image]:
+        """Its images, in their order."""
+        return [part["image"] for message in self.messages for part in message["content"] if part["type"] == "image"]
+
+
 class Prompt(NamedTuple):
     """One conversation to answer: messages in the form of transformers, generation settings of its task."""
 
@@ -32,24 +45,33 @@ def read_prompt(request: Instance, documents: Documents, turn: int) -> Prompt:
     Raises ``ValueError`` for anything but images and text.
     """
     _context, doc_to_messages, settings, doc_id, task, split = request.args
-    messages = ChatMessages(messages=doc_to_messages(documents[task][split][doc_id])).to_hf_messages()
-    images: list[bytes] = []
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     if settings.get("do_sample"):  # the same question asked twice is to be answered twice
         digest.update(json.dumps([task, split, doc_id, turn]).encode())
-    for message in messages:
+    read = read_conversation(doc_to_messages(documents[task][split][doc_id]), task, digest)
+    return Prompt(read.digest, read.messages, read.images, settings)
+
+
+def read_conversation(messages: Any, task: str, begun: Any = None) -> Conversation:
+    """The harness's messages, their images read; ``begun`` is a hash of what else belongs into the digest.
+
+    Raises ``ValueError`` for anything but images and text.
+    """
+    digest = begun or hashlib.sha256()
+    images: list[bytes] = []
+    read = ChatMessages(messages=messages).to_hf_messages()
+    for message in read:
         digest.update(message["role"].encode())
         for part in message["content"]:
             digest.update(part["type"].encode())
             if part["type"] == "image":
-                image: Image.Image = part["image"]
-                images.append(_digest(image))
+                images.append(_digest(part["image"]))
                 digest.update(images[-1])
             elif part["type"] == "text":
                 digest.update(part["text"].encode())
             else:
                 raise ValueError(f"{task}: pebench_hf reads images and text, not {part['type']}")
-    return Prompt(digest.digest(), messages, tuple(images), settings)
+    return Conversation(read, tuple(images), digest.digest())
 
 
 def _digest(image: Image.Image) -> bytes:

@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attacks", type=_names, metavar="A,B",
         help="ask the attacks by questions in place of the six metrics: all, or some of them (PEBENCH_ATTACKS)",
     )  # fmt: skip
+    parser.add_argument(
+        "--likelihoods", action="store_true",
+        help="ask how likely true and false answers are, in place of the six metrics",
+    )  # fmt: skip
     parser.add_argument("--goal", type=Path, metavar="DIR", help="results of Goal models (default: PEBENCH_GOAL)")
     parser.add_argument("--retain-all", action="store_true", help="ask every retained image, not the fixed subset")
     parser.add_argument("--world-all", action="store_true", help="ask every World question, not 500 per split")
@@ -74,8 +78,12 @@ def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
     from pebench_tasks.evaluation.checkpoints import evaluate  # --help loads no pictures and tables
 
+    if arguments.attacks and arguments.likelihoods:
+        raise BenchmarkError("--attacks and --likelihoods are two commands: one asks questions, the other does not.")
     if arguments.attacks:
         return _attack(arguments)
+    if arguments.likelihoods:
+        return _likelihoods(arguments)
     results = evaluate(
         arguments.checkpoints,
         data=arguments.data,
@@ -126,4 +134,29 @@ def _attack(arguments: argparse.Namespace) -> int:
     )
     if results:
         print_robust(results)
+    return 0
+
+
+def _likelihoods(arguments: argparse.Namespace) -> int:
+    from pebench_tasks.evaluation.checkpoints import evaluate_likelihoods
+    from pebench_tasks.results.likelihood_terminal import print_likelihoods
+
+    unused = [name for name in (*ONLY_METRICS, "judge", "max_new_tokens") if getattr(arguments, name)]
+    if unused:
+        raise BenchmarkError(f"--{unused[0].replace('_', '-')} has no effect on --likelihoods. Leave it out.")
+    results = evaluate_likelihoods(
+        arguments.checkpoints,
+        data=arguments.data,
+        forget=arguments.forget,
+        targets=arguments.target,
+        output_path=arguments.output_path,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        limit=arguments.limit,
+        trust_remote_code=arguments.trust_remote_code,
+        load_in=arguments.load_in,
+    )
+    if results:
+        print_likelihoods(results)
     return 0

@@ -23,11 +23,12 @@ from pebench_tasks.evaluation.choice import choose
 from pebench_tasks.evaluation.session import session
 from pebench_tasks.machine import loading
 from pebench_tasks.results.files import DEFAULT_TARGETS, TASKS, Result, read_results_file
+from pebench_tasks.results.likelihoods import LikelihoodResult, likelihood_results, likelihood_tasks
 from pebench_tasks.results.robust import RobustResult, robust_results, robust_tasks
 from pebench_tasks.run_record import recorded_of
 from pebench_tasks.versions import unsupported_lmms_eval
 
-R = TypeVar("R", Result, RobustResult)
+R = TypeVar("R", Result, RobustResult, LikelihoodResult)
 
 
 def evaluate(
@@ -113,6 +114,38 @@ def evaluate_robust(
     options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code, load_in)
     scored = _scored(checkpoints, targets, robust_tasks, variables, Path(output_path), options)
     return [result for file, tasks in scored for result in _in_order(robust_results(file), tasks)]
+
+
+def evaluate_likelihoods(
+    checkpoints: Sequence[Path | str],
+    *,
+    data: Path | str | None = None,
+    forget: str | int | None = None,
+    targets: Sequence[str] | None = None,
+    output_path: Path | str = "results",
+    batch_size: int | str = "auto",
+    device: str | None = None,
+    dtype: str = "auto",
+    limit: int | None = None,
+    trust_remote_code: bool = False,
+    load_in: str | None = None,
+) -> list[LikelihoodResult]:
+    """How likely every checkpoint finds true and false answers (``pebench_people_likelihood``, ``_events_``).
+
+    The joint target is asked by both tasks, so that it stands alone among ``targets``; everything else is as with
+    ``evaluate``.
+    """
+    _check_targets(targets)
+    if targets and "joint" in targets and len(targets) > 1:
+        raise BenchmarkError("The joint target's likelihoods are asked by themselves: leave the other targets out.")
+    variables = {
+        "PEBENCH_DATA": data,
+        "PEBENCH_FORGET": forget,
+        "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
+    }
+    options = _Options(batch_size, device, dtype, limit, None, trust_remote_code, load_in)
+    scored = _scored(checkpoints, targets, likelihood_tasks, variables, Path(output_path), options)
+    return [result for file, tasks in scored for result in _in_order(likelihood_results(file), tasks)]
 
 
 class _Options(NamedTuple):

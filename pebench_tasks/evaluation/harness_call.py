@@ -24,13 +24,15 @@ from typing import Any, Literal
 from pebench_tasks.evaluation.abilities import abilities, needs
 from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.evaluation.flags import refuse_instruction
+from pebench_tasks.evaluation.likelihood_calls import asking_likelihoods
 from pebench_tasks.evaluation.session import boundary, session
 from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.likelihoods import LIKELIHOOD_TASKS
 from pebench_tasks.results.robust import ROBUST_TASKS
 
 Counting = Literal["each", "by a server", "the longest of a batch"]
 Noted = Callable[[str, str, bool | None], None]  # target, key of the document, whether it was cut
-OURS = {*TARGETS, *ROBUST_TASKS.values()}
+OURS = {*TARGETS, *ROBUST_TASKS.values(), *LIKELIHOOD_TASKS.values()}
 ASKED_FOR = {"lm", "task_dict", "system_instruction"}  # what must be among the arguments of ``evaluate``
 
 
@@ -48,7 +50,7 @@ def _with_ours(evaluate: Callable[..., Any], note: Noted) -> Callable[..., Any]:
         if not OURS & set(_tasks(given["task_dict"])):
             return evaluate(*args, **kwargs)
         boundary(refuse_instruction)(given.get("system_instruction"))
-        with _noting(given["lm"], note):
+        with _noting(given["lm"], note), asking_likelihoods(given["lm"], LIKELIHOOD_TASKS.values(), session.announce):
             return evaluate(*args, **kwargs)
 
     return call

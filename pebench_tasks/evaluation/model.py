@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lmms_eval import evaluator
+
 from pebench_tasks.backend.pebench_hf import PebenchHf
 from pebench_tasks.backend.threads import ONE_THREAD, one_is_enough
 from pebench_tasks.evaluation.announce import say
+from pebench_tasks.evaluation.likelihood_calls import extend_likelihoods
 from pebench_tasks.evaluation.session import OWN_BACKEND, boundary, session
 
 
@@ -22,6 +25,8 @@ class EvaluatedHf(PebenchHf):
         facts: dict[str, Any] = {"generation": own.obeyed} if own.obeyed else {}
         facts |= {"packed": True} if self.packed else {}
         facts |= {"load_in": self.load_in} if self.load_in else {}
+        if not extend_likelihoods(evaluator):
+            session.announce("lmms-eval has changed: tasks that ask how likely an answer is may fail")
         boundary(session.loaded)(self.pretrained, dtype=dtype, backend=OWN_BACKEND, **facts)
         if one_is_enough(self.parameters, self.device):
             session.announce(ONE_THREAD)

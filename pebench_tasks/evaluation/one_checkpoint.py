@@ -15,6 +15,7 @@ from pebench_tasks.evaluation.model import EvaluatedHf
 from pebench_tasks.evaluation.session import OWN_BACKEND
 from pebench_tasks.judge.judge import CONCURRENCY, Judge
 from pebench_tasks.results.files import named_model, our_results, samples_file
+from pebench_tasks.results.likelihoods import likelihood_results
 from pebench_tasks.results.robust import robust_results
 from pebench_tasks.versions import TASKS_FOLDER, known_arguments
 
@@ -95,6 +96,7 @@ def score_checkpoint(
         raise BenchmarkError(f"lmms-eval did not write {lost[0]}. Is the folder writable, the disk full?")
     found = {result.task for result in our_results(results_file)}  # read back
     found |= {result.task for result in robust_results(results_file)}
+    found |= {result.task for result in likelihood_results(results_file)}
     if unread := [task for task in tasks if task not in found]:
         raise BenchmarkError(f"{results_file} holds no result of {unread[0]}, which was scored.")
     model.journal.discard()

@@ -14,6 +14,7 @@ from typing import Any
 
 from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.evaluation.session import session
+from pebench_tasks.results.likelihoods import LIKELIHOOD_TASKS
 from pebench_tasks.results.robust import ROBUST_TASKS
 
 Results = Mapping[str, Any]
@@ -87,7 +88,7 @@ def next_step(result_dict: Results) -> Iterator[str]:
     folder = Path(output) / result_dict["model_name_sanitized"]
     date = str(result_dict["date"]).replace(":", "-")
     shown = {task for task, figures in result_dict["results"].items() if "provenance,none" in figures}
-    tasks = sorted(shown - set(ROBUST_TASKS.values()))  # of which no page is made
+    tasks = sorted(shown - {*ROBUST_TASKS.values(), *LIKELIHOOD_TASKS.values()})  # of which no page is made
     if not tasks:
         return
     written = [f"{date}_results.json", *(f"{date}_samples_{task}.jsonl" for task in tasks)]

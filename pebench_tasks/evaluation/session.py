@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from pebench_tasks.attacks.documents import RobustDocument
+from pebench_tasks.attacks.likelihoods import LikelihoodDocument
 from pebench_tasks.benchmark.documents import Document
 from pebench_tasks.benchmark.reading import Benchmark, shared_benchmark
 from pebench_tasks.errors import BenchmarkError, reason
@@ -18,6 +19,7 @@ from pebench_tasks.evaluation.announce import NO_GOAL, choice_line, flawed_goal_
 from pebench_tasks.evaluation.choice import Choice, choose
 from pebench_tasks.evaluation.datasets_folder import own_datasets_folder
 from pebench_tasks.evaluation.image_sizes import ImageSizes
+from pebench_tasks.evaluation.likelihood_run import LikelihoodRun
 from pebench_tasks.evaluation.robust_run import RobustRun
 from pebench_tasks.evaluation.run import Run
 from pebench_tasks.marking.names import NameIndex
@@ -56,6 +58,7 @@ class Session:
         self._model: dict[str, Any] | None = None
         self._run: Run | None = None
         self._robust: RobustRun | None = None
+        self._likelihoods: LikelihoodRun | None = None
         self._announced: set[str] = set()
 
     def select(self, task_names: Sequence[str], variables: Mapping[str, str] = os.environ) -> None:
@@ -124,6 +127,16 @@ class Session:
             self._robust = RobustRun(*self._beginning(self._run))
         return self._robust.begin(concept)
 
+    def begin_likelihoods(self, concept: str) -> list[LikelihoodDocument]:
+        """The documents of the likelihood task of a concept, likewise in a run of their own."""
+        if line := unsupported_lmms_eval():
+            raise BenchmarkError(line)
+        run = self._likelihoods
+        if run is None or run.concluded or concept in run.splits:
+            choice, benchmark, _, model, _ = self._beginning(self._run or self._robust)
+            run = self._likelihoods = LikelihoodRun(choice, benchmark, model)
+        return run.begin(concept)
+
     def _beginning(self, beside: Run | RobustRun | None) -> Beginning:
         """What a run begins with; ``beside`` may be the other run of the same harness call, on the same model."""
         choice = self._choice or choose()  # a harness without our plugin selects no tasks
@@ -157,9 +170,16 @@ class Session:
             raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
         return self._robust
 
+    @property
+    def likelihoods(self) -> LikelihoodRun:
+        """The same of the likelihood tasks."""
+        if self._likelihoods is None:
+            raise BenchmarkError("The task's documents were not built by this process; start lmms-eval again.")
+        return self._likelihoods
+
     def next_model(self) -> None:
         """Forget what is left of a run that broke off, and a model that was loaded and never scored."""
-        self._run = self._robust = self._model = None
+        self._run = self._robust = self._likelihoods = self._model = None
 
     def close(self) -> None:
         """Forget everything."""

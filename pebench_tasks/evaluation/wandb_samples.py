@@ -12,6 +12,7 @@ from typing import Any
 
 from pebench_tasks.evaluation.extending import extend
 from pebench_tasks.results.files import TARGETS
+from pebench_tasks.results.likelihoods import LIKELIHOOD_TASKS
 from pebench_tasks.results.robust import ROBUST_TASKS
 
 Samples = Sequence[Mapping[str, Any]]
@@ -26,7 +27,7 @@ def extend_wandb_logger(logger: type) -> bool:
 def _with_ours(generate: Generate) -> Generate:
     @wraps(generate)
     def generate_dataset(self: Any, data: Samples, config: Mapping[str, Any]) -> Any:
-        if config["task"] in {*TARGETS, *ROBUST_TASKS.values()}:
+        if config["task"] in {*TARGETS, *ROBUST_TASKS.values(), *LIKELIHOOD_TASKS.values()}:
             metrics = [metric["metric"] for metric in config["metric_list"]]
             data = [_whole(sample, metrics) for sample in data]
         return generate(self, data, config)

@@ -54,6 +54,8 @@ def answer(row: dict[str, Any], response: str = "") -> dict[str, Any]:
 
 
 def metrics_file(task: str) -> str:
+    if task.endswith("_likelihood"):
+        return "_likelihood_metrics"
     return "_robust_metrics" if task.endswith("_robust") else f"_{task.removeprefix('pebench_')}_metrics"
 
 
@@ -75,7 +77,7 @@ def test_every_function_that_a_yaml_names_exists(path: Path) -> None:
     for name in names:
         module, function = name.rsplit(".", 1)
         found = getattr(importlib.import_module(module), function)
-        assert callable(found) or found is harness.ATTACK_METRICS or Path(found).is_file()
+        assert callable(found) or found in (harness.ATTACK_METRICS, harness.LIKELIHOOD_METRICS) or Path(found).is_file()
 
 
 def listed(task: str) -> set[str]:

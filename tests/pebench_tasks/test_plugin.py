@@ -13,9 +13,12 @@ from harness_runs import Command
 from pebench_tasks import plugin, versions
 from pebench_tasks.benchmark.reading import Benchmark
 
-NAMES = ["pebench_events", "pebench_events_robust", "pebench_joint", "pebench_people", "pebench_people_robust"]
-TAG, ROBUST = "pebench", "pebench_robust"
-EVERYTHING = sorted([TAG, ROBUST, *NAMES])
+NAMES = [
+    "pebench_events", "pebench_events_likelihood", "pebench_events_robust", "pebench_joint", "pebench_people",
+    "pebench_people_likelihood", "pebench_people_robust",
+]  # fmt: skip
+TAG, LIKELIHOOD, ROBUST = "pebench", "pebench_likelihood", "pebench_robust"
+EVERYTHING = sorted([TAG, LIKELIHOOD, ROBUST, *NAMES])
 
 
 def task_manager(**options: Any) -> Any:
@@ -91,7 +94,8 @@ def test_the_tag_is_people_and_events_and_no_row_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("action", "shown"), [("list", EVERYTHING), ("tags", [TAG, ROBUST]), ("subtasks", NAMES), ("groups", [])]
+    ("action", "shown"),
+    [("list", EVERYTHING), ("tags", [TAG, LIKELIHOOD, ROBUST]), ("subtasks", NAMES), ("groups", [])],
 )
 def test_the_commands_that_list_tasks_list_ours_by_include_path(
     action: str, shown: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin
 
-from pebench_tasks.backend import chat, families
+from pebench_tasks.backend import families
+from pebench_tasks.backend.answers import write_answer
 from pebench_tasks.errors import BenchmarkError
 from unlearn.data.samples import Question
 from unlearn.losses import IGNORED
@@ -132,42 +133,13 @@ class Encoder:
         return torch.tensor(sorted({i for text in texts for i in tokenizer.encode(text, add_special_tokens=False)}))
 
     def texts(self, question: Question) -> tuple[str, str]:
-        """The prompt, and prompt + answer + end token as the chat template writes them; nothing after the end token.
-
-        Templates that write no end token after an assistant's turn (LLaVA-1.5's) get the tokenizer's.
-        """
+        """The prompt, and prompt + answer + end token; see ``pebench_tasks.backend.answers``."""
         user: dict[str, Any] = {
             "role": "user",
             "content": [{"type": "image"}] * bool(question.image) + [{"type": "text", "text": question.question}],
         }
-        assistant: dict[str, Any] = {"role": "assistant", "content": [{"type": "text", "text": question.answer}]}
-        prompt, turn = chat.prompt(self.processor, [user]), chat.turn(self.processor, [user, assistant])
-        begun = prompt.rstrip()
-        if not turn.startswith(begun):  # some templates drop the thoughts of what was answered
-            begun = chat.without_empty_thoughts(prompt).rstrip()
-        start = turn.find(question.answer, len(begun))
-        if start < 0 or not turn.startswith(begun) or turn[len(begun) : start].strip():
-            raise BenchmarkError(
-                f"The chat template does not continue its own prompt with the answer of {question.key}: prompt "
-                f"{prompt!r}, whole turn {turn!r}. This model family needs its own case in "
-                "pebench_tasks/backend/families.py."
-            )
-        stop = start + len(question.answer)
-        asked = turn[:start] if begun == prompt.rstrip() else prompt
-        return prompt, asked + question.answer + self._end_token(turn[stop:])
-
-    def _end_token(self, tail: str) -> str:
-        tokenizer = self.processor.tokenizer
-        rest = tail.strip()
-        if not rest:
-            return str(tokenizer.eos_token)
-        specials = [str(token) for token in tokenizer.added_tokens_decoder.values()]
-        if begins := [token for token in specials if rest.startswith(token)]:
-            return tail[: tail.index(rest)] + max(begins, key=len)
-        raise BenchmarkError(
-            f"The chat template ends an answer with {tail!r}, which is no special token of the tokenizer. "
-            "This model family needs its own case in pebench_tasks/backend/families.py."
-        )
+        text = write_answer(self.processor, [user], question.answer, question.key)
+        return text.prompt, text.whole
 
     def prompt(self, text: str, image: Image.Image | None) -> Mapping[str, Tensor]:
         """What the model reads to answer a prompt, ``(1, ...)``: in training as in scoring."""

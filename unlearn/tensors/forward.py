@@ -1,16 +1,16 @@
 """What a method sees of a set, answered by a model: see ``unlearn.answers``.
 
-Only the positions that predict a token of an answer reach the language-model head: a hook picks them out of its input.
-That serves every family, whatever its ``forward`` is called with.
+Only the positions that predict a token of an answer reach the language-model head.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from pebench_tasks.backend.likelihood import head_reads
 from unlearn import losses
 from unlearn.tensors import parts
 from unlearn.tensors.batches import Batch, answer_positions, parts_by_length, take
@@ -45,7 +45,7 @@ class Reader:
     def hidden_and_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the head reads, ``(N, hidden)``, and what it makes of it, ``(N, vocabulary)``."""
         seen: list[Tensor] = []
-        with self._answers_only(answer_positions(batch), seen):
+        with head_reads(self.head, answer_positions(batch), seen):
             logits = self._call(batch).logits[0]
         return seen[0], logits
 
@@ -75,7 +75,7 @@ class Reader:
         with parts.first_layers(self.core, layer + 1) as layers:
             handle = layers[layer].register_forward_hook(keep)
             try:
-                with self._answers_only(torch.zeros_like(positions), []):
+                with head_reads(self.head, torch.zeros_like(positions), []):
                     self._call(batch)
             finally:
                 handle.remove()
@@ -91,7 +91,7 @@ class Reader:
 
         handles = [layer.register_forward_hook(keep) for layer in parts.decoder(self.core).layers]
         try:
-            with self._answers_only(torch.zeros_like(positions), []):
+            with head_reads(self.head, torch.zeros_like(positions), []):
                 self._call(batch)
         finally:
             for handle in handles:
@@ -104,20 +104,6 @@ class Reader:
             inputs = packed_inputs(self.core, {**batch, "inputs": inputs})
         with self.features.serving(batch) if self.features else nullcontext():
             return self.model(**inputs, use_cache=False)
-
-    @contextmanager
-    def _answers_only(self, positions: Tensor, seen: list[Tensor]) -> Iterator[None]:
-        """Let the head read these positions only, ``(N, hidden)``, which are added to ``seen``."""
-
-        def select(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
-            seen.append(inputs[0][positions])
-            return (seen[-1][None],)
-
-        handle = self.head.register_forward_pre_hook(select)
-        try:
-            yield
-        finally:
-            handle.remove()
 
 
 class Reference(Protocol):
