@@ -10,7 +10,7 @@ from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pebench_tasks.benchmark.splits import forget_name
+from pebench_tasks.benchmark.splits import forget_set_name
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import methods
@@ -56,6 +56,7 @@ class UnlearnArguments:
     data: str = _option("", "the benchmark folder")
     target: str = _option("", f"what is forgotten: {', '.join(TARGETS)}; not for finetune")
     forget: str = _option("", "percent forgotten: 1, 5, 10, 20; not for finetune")
+    request: str = _option("", "I/K: forget the I-th of K shares of these alone, one request of several; not for goal")
     balance: str = _option("", "bgd: with the target joint, keep people and events from outweighing each other")
     retain_overlap: bool = _option(
         False, "unlearn with the images on which Retain is evaluated, too (the paper's reading)"
@@ -137,6 +138,7 @@ class UnlearnArguments:
             "questions_per_image": (mixed, f"{self.method} uses no set with both questions"),
             "images_per_concept": ("swapped" in asked, "it is siu's"),
             "facts": (learns, "it is for finetune and goal"),
+            "request": (not learns, "it is for what forgets; a Goal leaves out the whole forget set"),
             "draws_per_concept": (not learns, f"{self.method} draws nothing that is forgotten"),
             "reference_top_k": (any("kl" in questions for questions in asked.values()), "it is kl's"),
             **dict.fromkeys(("lora_r", "lora_alpha", "lora_dropout"), (self.lora, "it needs --lora")),
@@ -155,7 +157,8 @@ class UnlearnArguments:
             raise BenchmarkError(f"{self.method} needs --target {{{','.join(TARGETS)}}}, not {self.target!r}.")
         if not self.forget:
             raise BenchmarkError(f"{self.method} needs --forget {{1,5,10,20}}.")
-        self.forget = forget_name(self.forget)
+        self.forget = forget_set_name(self.forget, self.request)
+        self.request = self.forget.partition(":")[2]
 
     def formula(self) -> Method:
         """The method, balanced if that was asked for."""

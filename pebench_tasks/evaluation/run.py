@@ -22,7 +22,7 @@ from PIL import Image
 
 from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.benchmark.splits import Split, forget_name
+from pebench_tasks.benchmark.splits import Split, is_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say, warn, wrong_questions_line
 from pebench_tasks.evaluation.choice import Choice
@@ -35,6 +35,7 @@ from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_answers, load_goals
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
+from pebench_tasks.run_record import made_for
 from pebench_tasks.versions import __version__
 
 
@@ -89,12 +90,12 @@ class Run:
 
     def _check_forget(self, target: str) -> None:
         """A forget set that nobody chose must be the one that the model was made for."""
-        made_for, asked = self.model.get("forget"), self.choice.forget
-        other = made_for and self.model["target"] == target and made_for != forget_name(asked)
+        own, asked = self.model.get("forget"), self.choice.forget
+        other = own and self.model["target"] == target and own != asked
         if other and not self.choice.forget_chosen:
             raise BenchmarkError(
-                f"{self.model['pretrained']} was made for {made_for}, and no forget set is chosen, so {asked} would be "
-                f"asked. Choose one, such as  --forget {made_for}  or  PEBENCH_FORGET={made_for}"
+                f"{self.model['pretrained']} was made for {own}, and no forget set is chosen, so {asked} would be "
+                f"asked. Choose one, such as  --forget {own}  or  PEBENCH_FORGET={own}"
             )
 
     def _check_known(self) -> None:
@@ -195,9 +196,14 @@ class Run:
         }
 
     def _other_split(self, target: str, split: str) -> str:
-        """Which forget set the model was made for, if it is not the one that is asked; empty where all is well."""
-        same = self.model.get("target") != target or self.model.get("split") == split
-        return "" if same else str(self.model["forget"])
+        """Which forget set the model was made for, if it is not the one that is asked; empty where all is well.
+
+        It may be asked about a part of it, and about what the checkpoints before it had to forget.
+        """
+        if self.model.get("target") != target or self.model.get("split") == split:
+            return ""
+        of_its_own = is_forgotten(self.splits[target].forget, made_for(self.model.get("record", {}), target))
+        return "" if of_its_own else str(self.model["forget"])
 
     def _other_target(self, target: str) -> str:
         """Which target the model was made for, if it is not the one that is asked; empty where all is well."""
