@@ -157,8 +157,12 @@ class UnlearnArguments:
             raise BenchmarkError(f"{self.method} needs --target {{{','.join(TARGETS)}}}, not {self.target!r}.")
         if not self.forget:
             raise BenchmarkError(f"{self.method} needs --forget {{1,5,10,20}}.")
-        self.forget = forget_set_name(self.forget, self.request)
-        self.request = self.forget.partition(":")[2]
+        self.forget, _, self.request = forget_set_name(self.forget, self.request).partition(":")
+
+    @property
+    def forget_set(self) -> str:
+        """The name of what is forgotten: "forget20", or one request of it, "forget20:2/4"; empty for finetune."""
+        return f"{self.forget}:{self.request}" if self.request else self.forget
 
     def formula(self) -> Method:
         """The method, balanced if that was asked for."""

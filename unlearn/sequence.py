@@ -36,6 +36,7 @@ from unlearn.protocol.requests import (
     Observed,
     Row,
     Summary,
+    heading,
     in_words,
     matrix,
     row_targets,
@@ -90,13 +91,12 @@ def run(options: argparse.Namespace, words: Sequence[str], command: str) -> list
     if any(word.partition("=")[0] == "--request" for word in words):
         raise BenchmarkError("--request names one request, and all of them are run here. Leave it out.")
     ours, theirs = parse([*words, "--request", f"1/{options.requests}"], choose)
-    forget, out = ours.forget.partition(":")[0], Path(theirs.output_dir or "")
-    benchmark = open_benchmark(Path(ours.data))
-    names = [f"{forget}:{number}/{options.requests}" for number in range(1, options.requests + 1)]
+    benchmark, out = open_benchmark(Path(ours.data)), Path(theirs.output_dir or "")
+    names = [f"{ours.forget}:{number}/{options.requests}" for number in range(1, options.requests + 1)]
     shares = [benchmark.split(ours.target, name) for name in names]
     if options.goal_model:
-        _check_goal(options.goal_model, benchmark.split(ours.target, forget))
-    setting = Setting(out, benchmark.directory, forget, theirs.seed, "", options.batch_size)
+        _check_goal(options.goal_model, benchmark.split(ours.target, ours.forget))
+    setting = Setting(out, benchmark.directory, ours.forget, theirs.seed, "", options.batch_size)
     trainings = _trainings(ours, words, out, options)
     work = graph.stage_graph(setting, trainings, drawn=False)
     peak = stages.run(work, graph.processes(options.processes, tiny=False), out / "logs", console)
@@ -108,6 +108,7 @@ def run(options: argparse.Namespace, words: Sequence[str], command: str) -> list
     checkpoints = _checkpoints(trainings, results)
     _write(rows, summaries, _head(ours, shares, command), checkpoints, out)
     for name, summary in summaries.items():
+        _say(f"\n{heading(name, summary.efficacy)}")
         console.print(matrix(rows, name, summary.efficacy))
         _say(*in_words(summary, name))
     last, at_once = (checkpoints[step]["training_steps"] for step in (str(options.requests), AT_ONCE))
@@ -172,7 +173,7 @@ def _head(ours: UnlearnArguments, shares: Sequence[Split], command: str) -> dict
         "format": FORMAT,
         "method": f"{ours.method}+{ours.balance}" if ours.balance else ours.method,
         "target": ours.target,
-        "forget": ours.forget.partition(":")[0],
+        "forget": ours.forget,
         "requests": len(shares),
         "shares": [{"forget": share.forget, "split": share.split_id, "ids": share.forget_ids} for share in shares],
         "model": ours.model,

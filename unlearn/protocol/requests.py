@@ -107,13 +107,17 @@ def summarise(rows: Sequence[Row], steps: Mapping[str, Observed], row_target: st
     )
 
 
+def heading(row_target: str, efficacy: str) -> str:
+    """What a matrix shows."""
+    unit = "%" if "efficacy" in percent(row_target) else "0-1"
+    return f"{row_target}: {efficacy.replace('_', ' ')} of each request after each step ({unit})"
+
+
 def matrix(rows: Sequence[Row], row_target: str, efficacy: str) -> Table:
-    """score[request i after step j]; bold where request i was made by then."""
+    """score[request i after step j] for a terminal; bold where request i was made by then."""
     own = [row for row in rows if row.target == row_target]
     requests = list(dict.fromkeys(row.request for row in own))
-    unit = "%" if "efficacy" in percent(row_target) else "0-1"
-    title = f"{row_target}: {efficacy.replace('_', ' ')} of each request after each step ({unit})"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("after", no_wrap=True)
     for name in (*(f"request {n}" if n != WHOLE else WHOLE for n in requests), "retain"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -136,9 +140,9 @@ def in_words(summary: Summary, row_target: str) -> Iterator[str]:
     before = "" if summary.retain_before is None else f"; it was {said(summary.retain_before)} before"
     yield f"{row_target}: Retain is {said(summary.retain_mean)} in the mean of the steps (the area under it){before}."
     own, last = (said(value, "efficacy") for value in (summary.own_step, summary.last_step))
-    title = summary.efficacy.replace("_", " ").capitalize()
-    yield f"{title} of a request, mean over the requests: {own} right after its own step, {last} after the last one."
-    for title, name, found in ((title, "efficacy", summary.forgetting), ("Retain", "retain", summary.retained)):
+    efficacy = summary.efficacy.replace("_", " ").capitalize()
+    yield f"{efficacy} of a request, mean over the requests: {own} right after its own step, {last} after the last one."
+    for title, name, found in ((efficacy, "efficacy", summary.forgetting), ("Retain", "retain", summary.retained)):
         if found is not None:
             low, high = (said(value, name) for value in (found.low, found.high))
             yield (
