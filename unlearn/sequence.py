@@ -14,6 +14,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,12 @@ def run(options: argparse.Namespace, words: Sequence[str], command: str) -> list
     """All stages in order; returns the rows, which are also written. ``words`` are options of ``python -m unlearn``."""
     started = time.perf_counter()
     graph.set_choices_aside()
-    if any(word.partition("=")[0] == "--request" for word in words):
-        raise BenchmarkError("--request names one request, and all of them are run here. Leave it out.")
-    ours, theirs = parse([*words, "--request", f"1/{options.requests}"], choose)
+    ours, theirs = parse(words, choose)
+    if ours.request:
+        raise BenchmarkError(
+            f"{ours.forget_set} is one request, and all are run here: give --forget {ours.forget} alone."
+        )
+    replace(ours, request=f"1/{options.requests}")  # refused for a method that forgets nothing
     benchmark, out = open_benchmark(Path(ours.data)), Path(theirs.output_dir or "")
     names = [f"{ours.forget}:{number}/{options.requests}" for number in range(1, options.requests + 1)]
     shares = [benchmark.split(ours.target, name) for name in names]
@@ -107,11 +111,8 @@ def run(options: argparse.Namespace, words: Sequence[str], command: str) -> list
     summaries = {name: summarise(rows, steps, name, prefix) for name, prefix in row_targets(ours.target).items()}
     checkpoints = _checkpoints(trainings, results)
     _write(rows, summaries, _head(ours, shares, command), checkpoints, out)
-    for name, summary in summaries.items():
-        _say(f"\n{heading(name, summary.efficacy)}")
-        console.print(matrix(rows, name, summary.efficacy))
-        _say(*in_words(summary, name))
-    last, at_once = (checkpoints[step]["training_steps"] for step in (str(options.requests), AT_ONCE))
+    _print(rows, summaries)
+    last, at_once = (checkpoints[step]["training_steps"] for step in (str(len(shares)), AT_ONCE))
     _say(f"Training steps: {last} one after the other, {at_once} at once.", f"\n{out}/sequence.json, sequence.csv")
     graph.print_resources(started, peak)
     return rows
@@ -119,6 +120,13 @@ def run(options: argparse.Namespace, words: Sequence[str], command: str) -> list
 
 def _observed(result: Result, benchmark: Benchmark) -> Observed:
     return by_figure(Logged(result, read_samples(result.samples_file)), benchmark)
+
+
+def _print(rows: Sequence[Row], summaries: Mapping[str, Summary]) -> None:
+    for name, summary in summaries.items():
+        _say(f"\n{heading(name, summary.efficacy)}")
+        console.print(matrix(rows, name, summary.efficacy))
+        _say(*in_words(summary, name))
 
 
 def _say(*lines: str) -> None:
@@ -186,15 +194,15 @@ def _head(ours: UnlearnArguments, shares: Sequence[Split], command: str) -> dict
 def _checkpoints(trainings: Sequence[Training], results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
     """Each checkpoint by step; its training steps count from the start model."""
     found: dict[str, dict[str, Any]] = {}
-    so_far = 0
-    for training in (one for one in trainings if one.row in results):
+    steps = {training.folder: 0 for training in trainings if not training.words}
+    for training in trainings:
         record = read_record(training.folder) or {}
-        trained = record["steps"] if training.words else 0
-        so_far += trained if training.row != AT_ONCE else 0
+        if training.words:
+            steps[training.folder] = record["steps"] + steps.get(Path(training.start), 0)
         found[training.row] = {
             "folder": str(training.folder),
             "weights": record["weights"],
-            "training_steps": trained if training.row == AT_ONCE else so_far if training.row != GOAL else None,
+            "training_steps": None if training.row == GOAL else steps[training.folder],
             "results_file": str(results[training.row].results_file),
         }
     return found

@@ -185,8 +185,8 @@ def test_the_last_checkpoint_was_made_for_the_whole_set_and_those_before_for_par
 
 def test_what_is_printed_is_the_matrix_and_what_it_comes_to(run: Run) -> None:
     lines = run.printed.splitlines()
-    place = lines.index("person: efficacy of each request after each step (%)")
-    assert lines[place + 1].split() == ["after", "request", "1", "request", "2", "all", "retain"]
+    place = lines.index("person: efficacy of each request (a column) after each step (%)")
+    assert lines[place + 1].split() == ["after", "1", "2", "all", "retain"]
     assert [line.split("  ")[0] for line in lines[place + 2 : place + 6]] == [
         "before",
         "step 1",
@@ -227,8 +227,8 @@ def test_people_and_events_come_in_requests_and_the_goal_has_a_row(models: Model
     ("change", "message"),
     [
         ({"requests": 3}, "forget20 forgets too few people (2) for 3 requests"),
-        ({"request": "1/2"}, "--request names one request, and all of them are run here"),
-        ({"forget": "20:1/2"}, "20:1/2 is one request already"),
+        ({"request": "1/2"}, "forget20:1/2 is one request, and all are run here: give --forget forget20 alone"),
+        ({"forget": "20:1/2"}, "forget20:1/2 is one request, and all are run here"),
         ({"forget": 7}, "no forget ratio '7'"),
         ({"method": "goal"}, "--request has no effect here: it is for what forgets"),
         ({"method": "finetune"}, "takes neither --target nor --forget"),

@@ -110,7 +110,7 @@ def summarise(rows: Sequence[Row], steps: Mapping[str, Observed], row_target: st
 def heading(row_target: str, efficacy: str) -> str:
     """What a matrix shows."""
     unit = "%" if "efficacy" in percent(row_target) else "0-1"
-    return f"{row_target}: {efficacy.replace('_', ' ')} of each request after each step ({unit})"
+    return f"{row_target}: {efficacy.replace('_', ' ')} of each request (a column) after each step ({unit})"
 
 
 def matrix(rows: Sequence[Row], row_target: str, efficacy: str) -> Table:
@@ -119,7 +119,7 @@ def matrix(rows: Sequence[Row], row_target: str, efficacy: str) -> Table:
     requests = list(dict.fromkeys(row.request for row in own))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("after", no_wrap=True)
-    for name in (*(f"request {n}" if n != WHOLE else WHOLE for n in requests), "retain"):
+    for name in (*requests, "retain"):
         table.add_column(name, justify="right", no_wrap=True)
     for step in dict.fromkeys(row.step for row in own):
         of_step = [row for row in own if row.step == step]
@@ -144,18 +144,18 @@ def in_words(summary: Summary, row_target: str) -> Iterator[str]:
     yield f"{efficacy} of a request, mean over the requests: {own} right after its own step, {last} after the last one."
     for title, name, found in ((efficacy, "efficacy", summary.forgetting), ("Retain", "retain", summary.retained)):
         if found is not None:
-            low, high = (said(value, name) for value in (found.low, found.high))
+            low, high = (shown(value, name, row_target, "+") for value in (found.low, found.high))
             yield (
                 f"{title}: {said(found.second, name)} one after the other, {said(found.first, name)} at once; the "
-                f"difference is {said(found.value, name)} (95 % interval {low} to {high})."
+                f"difference is {shown(found.value, name, row_target, '+')} (95 % interval {low} to {high})."
             )
 
 
-def shown(value: float | None, name: str, row_target: str) -> str:
-    """A figure with the digits of its unit."""
+def shown(value: float | None, name: str, row_target: str, sign: str = "") -> str:
+    """A figure with the digits of its unit; with ``sign`` "+" a difference."""
     if value is None:
         return "-"
-    return f"{value:.1f}" if name in percent(row_target) else f"{value:.3f}"
+    return f"{value:{sign}.{1 if name in percent(row_target) else 3}f}"
 
 
 def _made(row: Row) -> bool:

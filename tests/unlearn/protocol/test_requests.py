@@ -96,8 +96,8 @@ def test_the_matrix_shows_each_request_after_each_step_and_what_was_to_go_by_the
     columns = {str(column.header): [str(cell) for cell in column.cells] for column in found.columns}
     assert columns == {
         "after": ["before", "step 1", "step 2", "all at once"],
-        "request 1": ["0.0", "100.0", "50.0", "100.0"],
-        "request 2": ["0.0", "0.0", "100.0", "100.0"],
+        "1": ["0.0", "100.0", "50.0", "100.0"],
+        "2": ["0.0", "0.0", "100.0", "100.0"],
         "all": ["0.0", "50.0", "75.0", "100.0"],
         "retain": ["100.0", "80.0", "40.0", "70.0"],
     }
