@@ -90,7 +90,7 @@ def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any
     return {
         "data": provenance["data"],
         "forget set": f"{provenance['forget']} (split {provenance['split']})",
-        "trained without": [provenance["target"], provenance["data"], whole_split_id(provenance["split"])],
+        "trained without": [provenance["target"], provenance["data"], whole_split_id(str(provenance["split"]))],
         "template": provenance["template"],
         "base": base,
         "generation settings": provenance["generation"],
