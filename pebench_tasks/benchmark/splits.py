@@ -15,7 +15,8 @@ The paper (arXiv 2503.12545) does not publish its split ratios or members; every
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from math import lcm
 from random import Random
 from typing import Literal, NamedTuple, get_args
@@ -178,15 +179,14 @@ def request_split(split: Split, request: Request) -> Split:
     )
 
 
-def is_forgotten(asked: str, made_for: Collection[str]) -> bool:
+def is_forgotten(asked: str, made_for: Set[str]) -> bool:
     """Whether a model made for these forget sets and requests, one after the other, had to forget all of ``asked``.
 
     A request is a part of its whole set, and the whole is all requests that share it out.
     """
     whole = asked.partition(":")[0]
-    numbers = [int(name.partition("/")[2]) for name in made_for if name.startswith(f"{whole}:")]
-    shared_out = any({f"{whole}:{i}/{of}" for i in range(1, of + 1)} <= {*made_for} for of in numbers)
-    return asked in made_for or whole in made_for or shared_out
+    requests = Counter(name.partition("/")[2] for name in made_for if name.startswith(f"{whole}:"))
+    return asked in made_for or whole in made_for or any(of == str(made) for of, made in requests.items())
 
 
 def whole_split_id(split_id: str) -> str:

@@ -225,19 +225,19 @@ def test_more_requests_than_people_or_events_are_refused() -> None:
 @pytest.mark.parametrize(
     ("asked", "made_for", "forgotten"),
     [
-        ("forget20", ["forget20"], True),
-        ("forget20", ["forget20:1/2", "forget20:2/2"], True),
-        ("forget20", ["forget20:2/2"], False),
-        ("forget20", ["forget20:1/2", "forget20:2/3", "forget20:3/3"], False),
-        ("forget20:1/2", ["forget20"], True),
-        ("forget20:1/2", ["forget20:1/2", "forget20:2/2"], True),
-        ("forget20:2/2", ["forget20:1/2"], False),
-        ("forget20:1/2", ["forget20:1/4"], False),
-        ("forget20:1/2", ["forget10"], False),
-        ("forget20", [], False),
+        ("forget20", {"forget20"}, True),
+        ("forget20", {"forget20:1/2", "forget20:2/2"}, True),
+        ("forget20", {"forget20:2/2"}, False),
+        ("forget20", {"forget20:1/2", "forget20:2/3", "forget20:3/3"}, False),
+        ("forget20:1/2", {"forget20"}, True),
+        ("forget20:1/2", {"forget20:1/2", "forget20:2/2"}, True),
+        ("forget20:2/2", {"forget20:1/2"}, False),
+        ("forget20:1/2", {"forget20:1/4"}, False),
+        ("forget20:1/2", {"forget10"}, False),
+        ("forget20", set(), False),
     ],
 )
 def test_a_part_is_forgotten_with_the_whole_and_the_whole_with_all_parts(
-    asked: str, made_for: list[str], forgotten: bool
+    asked: str, made_for: set[str], forgotten: bool
 ) -> None:
     assert is_forgotten(asked, made_for) == forgotten
