@@ -156,7 +156,8 @@ def _trainings(ours: UnlearnArguments, words: Sequence[str], out: Path, options:
     def there(row: str, folder: Path) -> Training:
         return Training("", [], row, (ours.target,), folder, "", 0.0)
 
-    start, requests = Path(ours.model), []
+    start = Path(ours.model)
+    requests: list[Training] = []
     for number in range(1, options.requests + 1):
         before = str(requests[-1].folder) if requests else ours.model
         title, share = f"Request {number} of {options.requests}", f"{number}/{options.requests}"
