@@ -38,14 +38,15 @@ PAGES = {
 MODULES = {
     "python -m unlearn": "unlearn.__main__",
     "python -m unlearn.demo": "unlearn.demo",
+    "python -m unlearn.sequence": "unlearn.sequence",
     "python -m unlearn.table1": "unlearn.table1",
     "python -m unlearn.attack": "unlearn.attack",
 }
 COMMANDS = """\
 # Command line
 
-What each command says with `--help`. `pebench unlearn`, `finetune`, `goal`, `demo`, `table1` and `attack` are the
-`python -m` commands at the end, in fewer words. Options of transformers' `TrainingArguments` are not repeated here:
+What each command says with `--help`. `pebench unlearn`, `finetune`, `goal`, `demo`, `sequence`, `table1` and `attack` are
+the `python -m` commands at the end, in fewer words. Options of transformers' `TrainingArguments` are not repeated here:
 `python -m unlearn --help_all` lists them.
 """
 

@@ -1,6 +1,7 @@
 """What ``unlearn`` recorded beside a checkpoint."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,17 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchmarkError(f"{path} is damaged ({error!r}). Train this checkpoint again.") from None
     return record
+
+
+def made_for(record: Mapping[str, Any], target: str) -> set[str]:
+    """The forget sets of a target, and requests of one, that a checkpoint and those before it were made to forget."""
+    names = set()
+    step: Mapping[str, Any] | None = record
+    while step:
+        if step.get("target") == target:
+            names.add(str(step["forget"]))
+        step = step.get("parent")
+    return names
 
 
 def recorded_of(checkpoint: Path | str, *, needed: bool = False) -> dict[str, Any]:

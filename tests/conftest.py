@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 LONGEST = (
     "test_demo.py", "test_table1.py", "test_processes.py", "test_golden.py", "test_method_trainer.py",
     "test_families.py", "test_score.py", "test_interruptions.py", "test_resume.py", "test_trainer.py",
-    "test_api_models.py", "test_examples.py",
+    "test_api_models.py", "test_examples.py", "test_sequence.py",
 )  # fmt: skip
 
 

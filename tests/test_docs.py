@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import assemble
 
 PACKAGES = ("pebench_tasks", "unlearn")
-MODULES = ("unlearn", "unlearn.demo", "unlearn.table1", "unlearn.attack")
+MODULES = ("unlearn", "unlearn.demo", "unlearn.sequence", "unlearn.table1", "unlearn.attack")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 

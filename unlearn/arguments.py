@@ -11,7 +11,7 @@ from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pebench_tasks.benchmark.splits import forget_name
+from pebench_tasks.benchmark.splits import forget_set_name
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import methods
@@ -58,6 +58,7 @@ class UnlearnArguments:
     data: str = _option("", "the benchmark folder")
     target: str = _option("", f"what is forgotten: {', '.join(TARGETS)}; not for finetune")
     forget: str = _option("", "percent forgotten: 1, 5, 10, 20; not for finetune")
+    request: str = _option("", "I/K: forget the I-th of K shares of these alone, one request of several; not for goal")
     balance: str = _option("", "bgd: with the target joint, keep people and events from outweighing each other")
     retain_overlap: bool = _option(
         False, "unlearn with the images on which Retain is evaluated, too (the paper's reading)"
@@ -143,6 +144,7 @@ class UnlearnArguments:
             "questions_per_image": (mixed, f"{self.method} uses no set with both questions"),
             "images_per_concept": ("swapped" in asked, "it is siu's"),
             "facts": (learns, "it is for finetune and goal"),
+            "request": (not learns, "it is for what forgets; a Goal leaves out the whole forget set"),
             "draws_per_concept": (not learns, f"{self.method} draws nothing that is forgotten"),
             "feature_cache": ("vision" not in self.tune, "the vision tower is trained"),
             "reference_top_k": (any("kl" in questions for questions in asked.values()), "it is kl's"),
@@ -162,7 +164,12 @@ class UnlearnArguments:
             raise BenchmarkError(f"{self.method} needs --target {{{','.join(TARGETS)}}}, not {self.target!r}.")
         if not self.forget:
             raise BenchmarkError(f"{self.method} needs --forget {{1,5,10,20}}.")
-        self.forget = forget_name(self.forget)
+        self.forget, _, self.request = forget_set_name(self.forget, self.request).partition(":")
+
+    @property
+    def forget_set(self) -> str:
+        """The name of what is forgotten: "forget20", or one request of it, "forget20:2/4"; empty for finetune."""
+        return f"{self.forget}:{self.request}" if self.request else self.forget
 
     def formula(self) -> Method:
         """The method, balanced if that was asked for."""

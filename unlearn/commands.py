@@ -40,6 +40,13 @@ def attack(argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def sequence(argv: Sequence[str]) -> int:
+    """several requests to forget, one after the other: python -m unlearn.sequence"""
+    from unlearn.sequence import main
+
+    return main(argv)
+
+
 def table1(argv: Sequence[str]) -> int:
     """every method in miniature: python -m unlearn.table1"""
     from unlearn.table1 import main

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pebench_tasks.benchmark.pixels import as_seen
-from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split, read_request, request_split
 from pebench_tasks.errors import BenchmarkError, short
 
 FORMAT = "pebench-benchmark/1"
@@ -91,9 +91,14 @@ class Benchmark:
         return {row["key"]: row.get("description") or usual[row["event"]] for row in shown}
 
     def split(self, target: str, forget: str | int) -> Split:
-        """Who is forgotten, and which images train, test and are retained; see ``pebench_tasks.benchmark.splits``."""
+        """Who is forgotten, and which images train, test and are retained; see ``pebench_tasks.benchmark.splits``.
+
+        ``forget``: 5, ``"forget05"``, or one request of several, ``"forget20:2/4"``.
+        """
+        ratio, colon, request = str(forget).partition(":")
         forget_ids = {name: {r: rows[r]["ids"] for r in RATIOS} for name, rows in self.manifest["splits"].items()}
-        return make_split(target, forget, images=self.images, forget_ids=forget_ids)
+        whole = make_split(target, ratio, images=self.images, forget_ids=forget_ids)
+        return request_split(whole, read_request(request)) if colon else whole
 
 
 def _question_key(image: str, question: Row) -> str:

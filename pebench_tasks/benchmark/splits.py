@@ -8,11 +8,15 @@ The paper (arXiv 2503.12545) does not publish its split ratios or members; every
 - The retained images that evaluation asks lie outside forget20, are the same for every ratio, and walk the
   diagonals of the people x events grid, so that people and events occur evenly. At most half of the retained
   images are taken, since unlearning must not train on them and would have nothing left in a small benchmark.
+- A forget set can come in several requests, one after the other (``forget20:2/4``, the second of four): each has a
+  share of its people and of its events, and retains nothing of the others.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from math import lcm
 from random import Random
 from typing import Literal, NamedTuple, get_args
@@ -37,6 +41,14 @@ class Split(NamedTuple):
     retain_eval: list[str]
     split_id: str
     note: str
+    whole_ids: tuple[str, ...]  # all that the forget set forgets, where this is one request of it; else ``forget_ids``
+
+
+class Request(NamedTuple):
+    """One of several requests that share out a forget set; written ``2/4``."""
+
+    number: int  # from 1
+    of: int
 
 
 class Plan(NamedTuple):
@@ -54,6 +66,29 @@ def forget_name(forget: str | int) -> str:
     if name not in RATIOS:
         raise BenchmarkError(f"There is no forget ratio {forget!r}. Known: {', '.join(RATIOS)} (or 1, 5, 10, 20).")
     return name
+
+
+def forget_set_name(forget: str | int, request: str = "") -> str:
+    """What results and run records call a forget set, ``forget20``, or one request of it, ``forget20:2/4``.
+
+    ``forget`` is what ``forget_name`` takes, or such a name. Raises ``BenchmarkError`` for what is neither, and for two
+    requests that differ.
+    """
+    ratio, colon, own = str(forget).partition(":")
+    given = [*([own] if colon else []), *([request] if request else [])]
+    shares = {f"{number}/{of}" for number, of in map(read_request, given)}
+    if len(shares) > 1:
+        raise BenchmarkError(f"{forget} is one request already. Leave out the other one, {request}.")
+    return ":".join([forget_name(ratio), *shares])
+
+
+def read_request(text: str) -> Request:
+    """The request that ``2/4`` names; raises ``BenchmarkError`` for one that is none of at least two."""
+    parts = re.fullmatch(r"([0-9]+)/([0-9]+)", text.strip())
+    request = Request(*map(int, parts.groups())) if parts else Request(0, 0)
+    if not 1 <= request.number <= request.of or request.of < 2:
+        raise BenchmarkError(f"There is no request {text!r}. Say which of how many, such as 2/4.")
+    return request
 
 
 def forget_count(ratio: float, total: int) -> int:
@@ -105,7 +140,58 @@ def make_split(
     split_id = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     same = [other for other in RATIOS if other < name and tuple(forget_ids[target][other]) == ids]
     note = f"the same set as {same[0]}" if same else ""
-    return Split(target, name, ids, keys["train"], keys["test"], retain, retain_eval, split_id, note)
+    return Split(target, name, ids, keys["train"], keys["test"], retain, retain_eval, split_id, note, ids)
+
+
+def request_split(split: Split, request: Request) -> Split:
+    """The split of one of several requests that share out the forget set of ``split``, a whole one.
+
+    People and events are dealt out like cards, each in the order of their ids: every request gets as many, give or take
+    one, the same on every machine. ``train`` and ``test`` are the images of its own; with the joint target an image may
+    be of two requests, for its person and for its event. What is retained, trained on or evaluated, stays as it is,
+    outside the whole forget set: what an earlier request forgot would be taught again, what a later one asks for would
+    be rehearsed until then, and the scores after each step would tell of that and not of the method. So one Goal, which
+    never saw the whole set, is the Goal of every request: their split ids begin with the whole set's.
+
+    Raises ``BenchmarkError`` where there are fewer people, or fewer events, than requests.
+    """
+    pictured = {key.partition("/")[0] for key in (*split.train, *split.test)}
+    people = [one for one in split.forget_ids if one in pictured]
+    events = [one for one in split.forget_ids if one not in pictured]
+    for noun, members in (("people", people), ("events", events)):
+        if 0 < len(members) < request.of:
+            raise BenchmarkError(
+                f"{split.forget} forgets too few {noun} ({len(members)}) for {request.of} requests. Choose a larger "
+                "forget set, or fewer requests."
+            )
+    dealt = {*people[request.number - 1 :: request.of], *events[request.number - 1 :: request.of]}
+    ids = tuple(one for one in split.forget_ids if one in dealt)
+    train, test = ([key for key in half if dealt & {*key.split("/")}] for half in (split.train, split.test))
+    name = f"{split.forget}:{request.number}/{request.of}"
+    own = hashlib.sha256(json.dumps([name, ids, train, test]).encode()).hexdigest()[:16]
+    return split._replace(
+        forget=name,
+        forget_ids=ids,
+        train=train,
+        test=test,
+        split_id=f"{split.split_id}/{own}",
+        note=f"request {request.number} of {request.of} of {split.forget}",
+    )
+
+
+def is_forgotten(asked: str, made_for: Set[str]) -> bool:
+    """Whether a model made for these forget sets and requests, one after the other, had to forget all of ``asked``.
+
+    A request is a part of its whole set, and the whole is all requests that share it out.
+    """
+    whole = asked.partition(":")[0]
+    requests = Counter(name.partition("/")[2] for name in made_for if name.startswith(f"{whole}:"))
+    return asked in made_for or whole in made_for or any(of == str(made) for of, made in requests.items())
+
+
+def whole_split_id(split_id: str) -> str:
+    """The id of the whole forget set's split, of a request's or its own."""
+    return split_id.partition("/")[0]
 
 
 def _shuffled(members: Sequence[str], seed: str) -> list[str]:

@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="benchmark folder (default: as chosen, PEBENCH_DATA)")
     parser.add_argument("--forget", metavar="RATIO", help="forget set: 1, 5, 10 or 20 (default: PEBENCH_FORGET, or 5)")
     parser.add_argument(
+        "--request", metavar="I/K",
+        help="of what is to be forgotten ask the I-th of K shares alone (default: PEBENCH_REQUEST, or all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--target", nargs="+", choices=list(TASKS),
         help="which tasks (default: the target that the run record names; person event where it names none)",
     )  # fmt: skip
@@ -88,6 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.checkpoints,
         data=arguments.data,
         forget=arguments.forget,
+        request=arguments.request,
         targets=arguments.target,
         goal=arguments.goal,
         retain_all=arguments.retain_all,

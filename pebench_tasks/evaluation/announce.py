@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from tqdm import tqdm
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.benchmark.splits import forget_name
 from pebench_tasks.evaluation.choice import Choice
 from pebench_tasks.marking.failures import resolution_note
 from pebench_tasks.results.goals import GoalRun
@@ -32,7 +31,7 @@ def choice_line(choice: Choice, benchmark: Benchmark) -> str:
     """What is measured, and with what."""
     return (
         f"data: {choice.directory} ({choice.reason}), {benchmark.name}, fingerprint {benchmark.fingerprint}; "
-        f"forget set: {forget_name(choice.forget)}; Goal responses: {choice.goal or 'none'}; "
+        f"forget set: {choice.forget}; Goal responses: {choice.goal or 'none'}; "
         f"judge: {choice.marked_by}"
     )
 

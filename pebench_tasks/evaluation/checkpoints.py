@@ -36,6 +36,7 @@ def evaluate(
     *,
     data: Path | str | None = None,
     forget: str | int | None = None,
+    request: str | None = None,
     targets: Sequence[str] | None = DEFAULT_TARGETS,
     goal: Path | str | None = None,
     retain_all: bool = False,
@@ -56,17 +57,19 @@ def evaluate(
 
     ``targets`` None, as in the command: each checkpoint on the target that its run record says it was made for; one
     that was made for none (Finetuned, a model without a record) on people and events.
-    ``data``, ``forget``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and ``max_judge_calls``
-    stand for PEBENCH_DATA, _FORGET, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and _MAX_JUDGE_CALLS; None leaves the
-    environment's choice. ``max_new_tokens`` allows answers of another length than the task's; results of different
-    lengths do not compare. ``load_in`` rounds the weights first (``backend.rounding``). The files are the command's, in
-    a folder of the checkpoint's name below ``output_path``; NAME-int4 where the weights were rounded to int4.
+    ``data``, ``forget``, ``request``, ``goal``, ``retain_all``, ``world_all``, ``real_known``, ``judge`` and
+    ``max_judge_calls`` stand for PEBENCH_DATA, _FORGET, _REQUEST, _GOAL, _RETAIN, _WORLD, _REAL, _JUDGE and
+    _MAX_JUDGE_CALLS; None leaves the environment's choice. ``max_new_tokens`` allows answers of another length than the
+    task's; results of different lengths do not compare. ``load_in`` rounds the weights first (``backend.rounding``).
+    The files are the command's, in a folder of the checkpoint's name below ``output_path``; NAME-int4 where the weights
+    were rounded to int4.
     Raises ``BenchmarkError`` for wrong input, and what the harness raises for a model that fails.
     """
     _check_targets(targets)
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
+        "PEBENCH_REQUEST": request,
         "PEBENCH_GOAL": goal,
         "PEBENCH_RETAIN": "all" if retain_all else None,
         "PEBENCH_WORLD": "all" if world_all else None,

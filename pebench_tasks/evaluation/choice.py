@@ -15,6 +15,7 @@ from pebench_tasks.benchmark.choosing import choose_benchmark
 from pebench_tasks.benchmark.documents import Document, documents
 from pebench_tasks.benchmark.known_figures import Known, load_known
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.splits import forget_set_name
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.judge.embedding import Embedding, Meaning, choose_embedding
 from pebench_tasks.judge.judge import Judge, choose_judge
@@ -31,7 +32,7 @@ class Choice:
 
     directory: Path
     reason: str
-    forget: str
+    forget: str  # "forget20", or one request of it, "forget20:2/4"
     forget_chosen: bool  # false: nobody named one
     goal: Path | None
     retain_all: bool
@@ -110,7 +111,7 @@ def choose(variables: Mapping[str, str] = os.environ) -> Choice:
     return Choice(
         directory=directory,
         reason=reason,
-        forget=variables.get("PEBENCH_FORGET") or DEFAULT_FORGET,
+        forget=forget_set_name(variables.get("PEBENCH_FORGET") or DEFAULT_FORGET, variables.get("PEBENCH_REQUEST", "")),
         forget_chosen=bool(variables.get("PEBENCH_FORGET")),
         goal=_path(variables, "PEBENCH_GOAL"),
         retain_all=every["PEBENCH_RETAIN"],

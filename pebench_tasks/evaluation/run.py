@@ -23,7 +23,7 @@ from PIL import Image
 from pebench_tasks.backend.bounded_cache import BoundedCache
 from pebench_tasks.benchmark.documents import Document, both_forgotten
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.benchmark.splits import Split, forget_name
+from pebench_tasks.benchmark.splits import Split, is_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say, warn, wrong_questions_line
 from pebench_tasks.evaluation.choice import Choice
@@ -36,6 +36,7 @@ from pebench_tasks.results.files import TASKS
 from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_answers, load_goals
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
+from pebench_tasks.run_record import made_for
 from pebench_tasks.versions import __version__
 
 DECODED_BYTES = 128 * 2**20  # of decoded images, several questions apart; one of 512 px is 0.75 MiB
@@ -188,9 +189,14 @@ class Run:
         }
 
     def _other_split(self, target: str, split: str) -> str:
-        """Which forget set the model was made for, if it is not the one that is asked; empty where all is well."""
-        same = self.model.get("target") != target or self.model.get("split") == split
-        return "" if same else str(self.model["forget"])
+        """Which forget set the model was made for, if it is not the one that is asked; empty where all is well.
+
+        It may be asked about a part of it, and about what the checkpoints before it had to forget.
+        """
+        if self.model.get("target") != target or self.model.get("split") == split:
+            return ""
+        of_its_own = is_forgotten(self.splits[target].forget, made_for(self.model.get("record", {}), target))
+        return "" if of_its_own else str(self.model["forget"])
 
     def _other_target(self, target: str) -> str:
         """Which target the model was made for, if it is not the one that is asked; empty where all is well."""
@@ -227,12 +233,12 @@ def check_model(model: Mapping[str, Any], choice: Choice, benchmark: Benchmark, 
             f"{model['pretrained']} was trained on the benchmark {trained_on}, but {choice.directory} is "
             f"{benchmark.fingerprint}. Choose the one it was trained on (--data or PEBENCH_DATA)."
         )
-    made_for, asked = model.get("forget"), choice.forget
-    other = made_for and model["target"] == target and made_for != forget_name(asked)
+    own, asked = model.get("forget"), choice.forget
+    other = own and model["target"] == target and own != asked
     if other and not choice.forget_chosen:
         raise BenchmarkError(
-            f"{model['pretrained']} was made for {made_for}, and no forget set is chosen, so {asked} would be "
-            f"asked. Choose one, such as  --forget {made_for}  or  PEBENCH_FORGET={made_for}"
+            f"{model['pretrained']} was made for {own}, and no forget set is chosen, so {asked} would be asked. Choose "
+            f"one, such as  --forget {own}  or  PEBENCH_FORGET={own}"
         )
 
 

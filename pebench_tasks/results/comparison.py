@@ -102,11 +102,11 @@ def compare_models(models: Models, *, data: Path | str | None = None, seed: int 
     for task, having in by_task(models).items():
         (first_name, baseline), *others = having.items()
         benchmark = benchmark_of(baseline, data)
-        first = _figures(baseline, benchmark)
+        first = by_figure(baseline, benchmark)
         target = baseline.result.provenance.target
         beside = [one.result.provenance for one in having.values()]
         for name, other in others:
-            second = _figures(other, benchmark)
+            second = by_figure(other, benchmark)
             rows, notes = _rows(first, second, target, seed)
             amiss = [f"{n}: {why}" for n in (first_name, name) for why in _doubts(having[n].result.provenance, beside)]
             pairs = {row: _marks(first[row.figure], second[row.figure]) for row in rows}
@@ -148,7 +148,7 @@ def _names(paths: Sequence[Path | str], models: Sequence[dict[str, Logged]]) -> 
     return names
 
 
-def _figures(logged: Logged, benchmark: Benchmark) -> dict[str, list[Observation]]:
+def by_figure(logged: Logged, benchmark: Benchmark) -> dict[str, list[Observation]]:
     """The observations of each figure; none where the result's scores are withheld."""
     figures: defaultdict[str, list[Observation]] = defaultdict(list)
     documents = [] if logged.result.provenance.withheld else [sample.provenance for sample in logged.samples]

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pebench_tasks.benchmark.splits import whole_split_id
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.scenes import Goal
 from pebench_tasks.marking.scoring import forgotten_scene
@@ -89,7 +90,7 @@ def comparable(provenance: Mapping[str, Any], base: str | None) -> dict[str, Any
     return {
         "data": provenance["data"],
         "forget set": f"{provenance['forget']} (split {provenance['split']})",
-        "trained without": [provenance["target"], provenance["data"], provenance["split"]],
+        "trained without": [provenance["target"], provenance["data"], whole_split_id(str(provenance["split"]))],
         "template": provenance["template"],
         "base": base,
         "generation settings": provenance["generation"],

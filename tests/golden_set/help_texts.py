@@ -6,7 +6,7 @@ import sys
 from golden_set import masks
 from golden_set.commands import succeed
 
-MODULES = ("unlearn", "unlearn.demo", "unlearn.table1", "unlearn.attack")  # python -m MODULE
+MODULES = ("unlearn", "unlearn.demo", "unlearn.sequence", "unlearn.table1", "unlearn.attack")  # python -m MODULE
 
 
 def goldens() -> dict[str, str]:

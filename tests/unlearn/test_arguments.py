@@ -1,5 +1,6 @@
 """The command line: options of ours and of transformers, YAML below them, one line per error."""
 
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -38,6 +39,14 @@ def test_options_of_ours_of_the_method_and_of_transformers_are_understood() -> N
 @pytest.mark.parametrize("forget", ["5", "05", "forget05"])
 def test_a_ratio_may_be_written_three_ways(forget: str) -> None:
     assert parse([*NEEDED, *CPU, "--forget", forget])[0].forget == "forget05"
+
+
+@pytest.mark.parametrize("words", [["--forget", "20", "--request", "2/4"], ["--forget", "forget20:2/4"]])
+def test_a_request_is_a_part_of_the_forget_set_by_option_or_in_its_name(words: list[str]) -> None:
+    ours = parse([*NEEDED, *CPU, *words])[0]
+    assert (ours.forget, ours.request, ours.forget_set) == ("forget20", "2/4", "forget20:2/4")
+    assert dataclasses.replace(ours, request="1/4").forget_set == "forget20:1/4"
+    assert parse([*NEEDED, *CPU])[0].forget_set == "forget05"
 
 
 def test_the_command_line_wins_over_yaml_and_yaml_over_defaults(tmp_path: Path) -> None:
@@ -216,6 +225,9 @@ def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
         (["--target", ""], "needs --target"),
         (["--forget", ""], "needs --forget {1,5,10,20}"),
         (["--forget", "7"], "no forget ratio '7'"),
+        (["--request", "3/2"], "There is no request '3/2'. Say which of how many, such as 2/4"),
+        (["--request", "1/2", "--forget", "5:2/2"], "5:2/2 is one request already. Leave out the other one, 1/2"),
+        (["--method", "goal", "--request", "1/2"], "--request has no effect here: it is for what forgets; a Goal"),
         (["--model", ""], "--model is missing"),
         (["--output_dir", ""], "--output_dir is missing"),
         (["--dtype", "int8"], "--dtype knows no 'int8'. Known: auto, float32"),

@@ -119,7 +119,7 @@ def _wrong_name(benchmark: Benchmark, split: Split, person: Row, taken: NameInde
     gender, the surname is anybody's; where none has it, the first name too.
     """
     own = set(normalise(person["name"]).split())
-    kept = [row for row in benchmark.people if row["id"] not in split.forget_ids]
+    kept = [row for row in benchmark.people if row["id"] not in split.whole_ids]
     alike = [row for row in kept if row.get("gender") == person.get("gender")]
     random = Random(f"{person['id']}/wrong name")
     for given, family in ((alike, alike), (alike, kept), (kept, kept)):
@@ -135,7 +135,7 @@ def _wrong_name(benchmark: Benchmark, split: Split, person: Row, taken: NameInde
 
 def _other_description(benchmark: Benchmark, split: Split, event: Row) -> str:
     """The description of a retained event, one of those that hold the fewest keywords of the forgotten one."""
-    kept = [row["description"] for row in benchmark.events if row["id"] not in split.forget_ids]
+    kept = [row["description"] for row in benchmark.events if row["id"] not in split.whole_ids]
     shares = [keyword_share(event["keywords"], Text.of(description)) for description in kept]
     unlike = [description for description, share in zip(kept, shares, strict=True) if share == min(shares)]
     return Random(f"{event['id']}/other description").choice(unlike)

@@ -44,17 +44,12 @@ def forget(benchmark: Benchmark, split: Split) -> list[Sample]:
     The question about the other concept of such an image is not among them (with the joint target, unless that
     concept is forgotten as well).
     """
-    forgotten = set(split.forget_ids)
-    where = {row["key"]: (row["person"], row["event"]) for row in benchmark.images}
-    concepts = [concept for key in split.train for concept in where[key]]
-    pairs = zip(concepts, _both_questions(benchmark, split.train), strict=True)
-    return [sample for concept, sample in pairs if concept in forgotten]
+    return [sample for concept, sample in _on_train(benchmark, split) if concept in split.forget_ids]
 
 
 def scope(benchmark: Benchmark, split: Split) -> list[Sample]:
-    """The questions about the concepts that must stay, on D^f_train."""
-    asked = set(forget(benchmark, split))
-    return [sample for sample in _both_questions(benchmark, split.train) if sample not in asked]
+    """The questions about the concepts that must stay, on D^f_train: none that another request forgets."""
+    return [sample for concept, sample in _on_train(benchmark, split) if concept not in split.whole_ids]
 
 
 def retain(benchmark: Benchmark, split: Split, *, overlap: bool = False, with_scope: bool = False) -> list[Sample]:
@@ -207,6 +202,13 @@ def _facts(benchmark: Benchmark, split: Split | None) -> list[Unit]:
             "Leave --facts out."
         )
     return facts
+
+
+def _on_train(benchmark: Benchmark, split: Split) -> list[tuple[str, Sample]]:
+    """D^f_train with both questions, each with the id of the person or event that it asks about."""
+    where = {row["key"]: (row["person"], row["event"]) for row in benchmark.images}
+    concepts = [concept for key in split.train for concept in where[key]]
+    return list(zip(concepts, _both_questions(benchmark, split.train), strict=True))
 
 
 def _both_questions(benchmark: Benchmark, images: Sequence[str]) -> list[Sample]:

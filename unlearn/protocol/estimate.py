@@ -73,7 +73,7 @@ def _samples(words: Sequence[str], benchmark: Benchmark) -> int:
     from unlearn.training.run import sets_of
 
     arguments, training = parse(words)
-    split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
+    split = benchmark.split(arguments.target, arguments.forget_set) if arguments.target else None
     if arguments.draws_per_concept and split:
         training = with_draws(training, arguments.draws_per_concept, len(split.forget_ids))
     batch = positions_a_step(training)

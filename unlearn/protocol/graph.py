@@ -56,7 +56,10 @@ class Setting(NamedTuple):
 
 
 class Training(NamedTuple):
-    """One call of ``python -m unlearn``, and the rows of the table that its checkpoint fills."""
+    """One call of ``python -m unlearn``, and the rows of the table that its checkpoint fills.
+
+    Without words it is a checkpoint that is there already.
+    """
 
     title: str
     words: list[str]
@@ -94,7 +97,7 @@ def print_resources(started: float, peak_bytes: int) -> None:
 def set_choices_aside() -> None:
     """Forget what the user's environment chooses to ask: data and forget set are the protocol's, and its tables ask
     the same of everybody."""
-    for name in ("PEBENCH_GOAL", "PEBENCH_RETAIN", "PEBENCH_WORLD", "PEBENCH_REAL"):
+    for name in ("PEBENCH_GOAL", "PEBENCH_REQUEST", "PEBENCH_RETAIN", "PEBENCH_WORLD", "PEBENCH_REAL"):
         os.environ.pop(name, None)
 
 
@@ -192,7 +195,7 @@ def _import_what_stages_need() -> None:
 def stage_graph(setting: Setting, trainings: Sequence[Training], *, drawn: bool) -> list[Stage]:
     """Every part of the run and what it waits for; the benchmark is one if it is ``drawn``, and the tiny model.
 
-    Each model is scored on its targets, and forgotten events against the responses of that target's Goal.
+    Each model is scored on its targets, and forgotten events against the responses of that target's Goal, if any.
     """
     prefix = f"{setting.run}/" if setting.run else ""
     graph = []
@@ -210,21 +213,25 @@ def stage_graph(setting: Setting, trainings: Sequence[Training], *, drawn: bool)
     if setting.tiny:
         title = "Pre-train a tiny LLaVA from scratch: the foundation model"
         made[str(setting.out / "base")] = add("base", title, partial(_pretrain, setting), before, PRETRAINING_SECONDS)
+
+    def maker(model: str | Path) -> list[str]:
+        return [made[str(model)]] if str(model) in made else []
+
     for training in trainings:
-        after = [made[training.start]] if training.start in made else []
-        call = partial(_train, training.words)
-        made[str(training.folder)] = add(training.folder.name, training.title, call, after, training.seconds)
+        if training.words:
+            call, after = partial(_train, training.words), maker(training.start)
+            made[str(training.folder)] = add(training.folder.name, training.title, call, after, training.seconds)
     goals = {target: training.folder for training in trainings if training.row == "goal" for target in training.targets}
     answered = {}
     for target, goal_model in goals.items():
         if target != "person":
             call = partial(_answer, setting, goal_model, target)
-            title, after = f"Responses of the Goal, target {target}", [made[str(goal_model)]]
-            answered[target] = add(f"responses-{target}", title, call, after, SCORING_SECONDS)
+            title = f"Responses of the Goal, target {target}"
+            answered[target] = add(f"responses-{target}", title, call, maker(goal_model), SCORING_SECONDS)
     for training in trainings:
-        after = [made[str(training.folder)]]
+        after = maker(training.folder)
         for target in training.targets:
-            call = partial(_score, setting, training.folder, target, goals[target])
+            call = partial(_score, setting, training.folder, target, goals.get(target))
             waits = [*after, *([answered[target]] if target in answered else [])]
             name, title = f"score-{training.folder.name}", f"Score {training.folder.name}"
             if len(training.targets) > 1:
@@ -273,13 +280,13 @@ def _answer(setting: Setting, goal_model: Path, target: str, report: Report) -> 
     _score_once(setting, goal_model, target, _responses(setting, goal_model), None)
 
 
-def _score(setting: Setting, checkpoint: Path, target: str, goal_model: Path, report: Report) -> None:
+def _score(setting: Setting, checkpoint: Path, target: str, goal_model: Path | None, report: Report) -> None:
     """One checkpoint's scores on one target."""
     _score_once(setting, checkpoint, target, setting.out / "scores", _against(setting, target, goal_model))
 
 
-def _against(setting: Setting, target: str, goal_model: Path) -> Path | None:
-    return None if target == "person" else _responses(setting, goal_model)
+def _against(setting: Setting, target: str, goal_model: Path | None) -> Path | None:
+    return None if target == "person" or goal_model is None else _responses(setting, goal_model)
 
 
 def _responses(setting: Setting, goal_model: Path) -> Path:
@@ -312,7 +319,7 @@ def results(setting: Setting, trainings: Sequence[Training]) -> dict[Scored, Res
     found: dict[Scored, Result] = {}
     for target in dict.fromkeys(target for training in trainings for target in training.targets):
         mine = [training for training in trainings if target in training.targets]
-        goal_model = next(training.folder for training in mine if training.row == "goal")
+        goal_model = next((training.folder for training in mine if training.row == "goal"), None)
         against = _against(setting, target, goal_model)
         for training in mine:
             result = _known(setting, training.folder, target, setting.out / "scores", against)

@@ -36,7 +36,13 @@ FREE_OPTIONS = {
     "dataloader_persistent_workers", "local_rank", "ddp_timeout", "skip_memory_metrics",
 }  # fmt: skip
 # What runs did before these options were there: their records do not name them.
-BEFORE: dict[str, Any] = {"facts": False, "global_batch_size": 0, "draws_per_concept": 0, "attn_implementation": ""}
+BEFORE: dict[str, Any] = {
+    "facts": False,
+    "global_batch_size": 0,
+    "draws_per_concept": 0,
+    "attn_implementation": "",
+    "request": "",
+}
 
 
 def folders(training_arguments: TrainingArguments) -> tuple[Path, Path]:

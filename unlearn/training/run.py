@@ -92,7 +92,7 @@ def train_from_options(
     """
     method = arguments.formula()
     benchmark = open_benchmark(Path(arguments.data))
-    split = benchmark.split(arguments.target, arguments.forget) if arguments.target else None
+    split = benchmark.split(arguments.target, arguments.forget_set) if arguments.target else None
     folder = model_folder(arguments.model)
     parent = read_record(folder) if folder else None
     if parent and parent["data"] != benchmark.fingerprint:
@@ -134,7 +134,7 @@ def train_from_options(
     facts = {
         "method": arguments.method,
         "target": arguments.target,
-        "forget": arguments.forget,
+        "forget": arguments.forget_set,
         "data": benchmark.fingerprint,
         "split": settings["split"],
         "base": parent["base"] if parent else weights,

@@ -257,6 +257,10 @@ def _check_result(result: Result) -> None:
             f"{_name(result)} was made for the target {provenance.other_target}, but asked about {provenance.target}. "
             f"Score it with --target {provenance.other_target}."
         )
+    if ":" in f"{provenance.forget} {(provenance.model.record or {}).get('forget')}":
+        raise BenchmarkError(
+            f"{_name(result)} is of one request of a forget set. Boards compare models that forget a whole one at once."
+        )
     if provenance.other_split:
         raise BenchmarkError(
             f"{_name(result)} was made for {provenance.other_split}, but asked about {provenance.forget}. Score "

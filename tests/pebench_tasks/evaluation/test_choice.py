@@ -22,6 +22,16 @@ def test_a_subset_is_fixed_or_all(benchmark: Benchmark, name: str) -> None:
         choose({**data, name: "some"})
 
 
+def test_a_request_is_a_part_of_the_forget_set_by_option_or_in_its_name(benchmark: Benchmark) -> None:
+    data = {"PEBENCH_DATA": str(benchmark.directory)}
+    for more in ({"PEBENCH_FORGET": "20", "PEBENCH_REQUEST": "2/4"}, {"PEBENCH_FORGET": "forget20:2/4"}):
+        assert choose({**data, **more}).forget == "forget20:2/4"
+    with pytest.raises(BenchmarkError, match=r"There is no request '5/4'\. Say which of how many, such as 2/4\."):
+        choose({**data, "PEBENCH_REQUEST": "5/4"})
+    with pytest.raises(BenchmarkError, match=r"forgets too few people \(1\) for 2 requests"):
+        evaluate(["/no/model"], data=benchmark.directory, forget=20, request="1/2", targets=["person"])
+
+
 def test_an_unknown_judge_is_refused_before_anything_runs(benchmark: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="There is no judge 'human'"):
         evaluate(["/no/model"], data=benchmark.directory, judge="human", output_path=tmp_path)

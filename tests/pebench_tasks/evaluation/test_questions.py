@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate
 from pebench_tasks.evaluation.choice import choose
@@ -64,6 +65,39 @@ def test_another_forget_set_that_was_chosen_is_said_before_the_run(
     said = said_of(benchmark, made, "person", capsys, PEBENCH_FORGET="5")
     assert f"WRONG QUESTIONS: {made} was made for forget20, but forget05 is chosen" in said
     assert "--forget forget20, PEBENCH_FORGET" in said
+
+
+def of_requests(made: Path, *names: str) -> Path:
+    """The record of a checkpoint that was made for one request after the other, the last one first."""
+    path = made / "pebench_run.json"
+    record: dict[str, Any] | None = None
+    for name in reversed(names):
+        record = {**json.loads(path.read_text()), "forget": name, "split": f"split of {name}", "parent": record}
+    path.write_text(json.dumps(record))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "told"),
+    [
+        (["forget20:1/2"], "2/2", "was made for forget20:1/2, but forget20:2/2 is chosen"),
+        (["forget20:1/2"], "", "was made for forget20:1/2, but forget20 is chosen"),
+        (["forget20:2/2", "forget20:1/2"], "1/2", ""),
+        (["forget20:2/2", "forget20:1/2"], "", ""),
+        (["forget20"], "2/2", ""),
+    ],
+)
+def test_of_a_request_it_is_said_where_the_checkpoint_never_had_to_forget_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recorded: Recorded, names: list[str], asked: str, told: str
+) -> None:
+    """Forgotten by a checkpoint before it is forgotten, too; all requests are the whole set, and it holds each."""
+    eight = build_synthetic(tmp_path / "eight", people=8, events=3, image_size=32, seed=0)
+    made = of_requests(recorded("made", "person"), *names)
+    record = json.loads((made / "pebench_run.json").read_text())
+    (made / "pebench_run.json").write_text(json.dumps({**record, "data": eight.fingerprint}))
+    said = said_of(eight, made, "person", capsys, PEBENCH_FORGET="20", PEBENCH_REQUEST=asked)
+    assert ("WRONG QUESTIONS" in said) == bool(told)
+    assert told in said
 
 
 @pytest.mark.parametrize("target", ["", "person"])

@@ -331,6 +331,7 @@ def test_the_command_says_what_to_do_next(
     [
         ({"withheld": "the images of 3 documents were never read"}, "withheld: the images of 3"),
         ({"other_split": "forget05"}, "Score it with --forget forget05"),
+        ({"model": {"record": {"forget": "forget20:4/4"}}}, "is of one request of a forget set. Boards compare"),
         (
             {"other_target": "event"},
             "made for the target event, but asked about person. Score it with --target event",

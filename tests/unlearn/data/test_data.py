@@ -7,6 +7,7 @@ import pytest
 
 from pebench_tasks.benchmark.documents import documents
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic.build import build_synthetic
 from pebench_tasks.errors import BenchmarkError
 from unlearn import methods
 from unlearn.balance import Balanced
@@ -63,6 +64,30 @@ def test_unlearning_retains_no_image_that_evaluation_asks_and_none_to_forget(ben
 def test_retain_overlap_keeps_the_evaluated_images(benchmark: Benchmark) -> None:
     split = benchmark.split("person", 20)
     assert {sample.image for sample in sets.retain(benchmark, split, overlap=True)} == set(split.retain)
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """Eight people in eight events, two of each in forget20: it can come in two requests, which share two images."""
+    return build_synthetic(tmp_path_factory.mktemp("eight") / "data", people=8, events=8, image_size=32, seed=3)
+
+
+def test_a_request_retains_nothing_that_another_one_forgets(eight: Benchmark) -> None:
+    """Not even on its own images: the scene of a person's image may be one that another request forgets."""
+    whole = eight.split("joint", 20)
+    asked = []
+    for share in ("20:1/2", "20:2/2"):
+        split = eight.split("joint", share)
+        forgotten = [(s.image, s.question) for s in sets.forget(eight, split)]
+        asked += forgotten
+        for sample in sets.retain(eight, split, with_scope=True) + sets.remaining(eight, split):
+            person, event = sample.image.split("/")
+            assert (person if sample.question == "person_question" else event) not in whole.forget_ids
+        scope = {(s.image, s.question) for s in sets.scope(eight, split)}
+        assert scope
+        assert len(scope) + len(forgotten) < 2 * len(split.train)
+        assert all({*image.split("/")} & {*split.forget_ids} for image, _ in [*scope, *forgotten])
+    assert sorted(asked) == sorted((s.image, s.question) for s in sets.forget(eight, whole))
 
 
 def test_answers_are_the_rendered_truth(benchmark: Benchmark) -> None:

@@ -8,7 +8,7 @@ import pebench_templates
 import pytest
 
 from pebench_tasks.benchmark.reading import Benchmark
-from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_plan, make_split
+from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Request, Split, make_plan, make_split, request_split
 from pebench_tasks.benchmark.synthetic.events import EVENTS
 from pebench_tasks.benchmark.synthetic.profiles import sample_figures, sample_people
 from pebench_tasks.errors import BenchmarkError
@@ -148,6 +148,22 @@ def test_a_swapped_description_is_a_retained_events_and_unlike_the_forgotten_one
         assert sample.answer in kept
         if len(kept) > 20:
             assert not any(f" {normalise(word)} " in f" {normalise(sample.answer)} " for word in sample.erased)
+
+
+def test_what_stands_in_for_a_request_is_taken_from_nobody_and_nothing_of_another_one() -> None:
+    """Of 60 people and 40 events forget20 are 12 and 8, a request each: what it leaves must go as well."""
+    texts = Texts(60, 40)
+    whole = texts.split("joint", 20)
+    people = [row["name"].split() for row in texts.people if row["id"] not in whole.forget_ids]
+    scenes = {row["description"] for row in texts.events if row["id"] not in whole.forget_ids}
+    for number in range(1, 9):
+        for sample in forget_texts.swapped(texts, request_split(whole, Request(number, 8))):
+            if sample.question == "scene_question":
+                assert sample.contradicts in scenes
+            else:
+                first, surname = sample.contradicts.split()
+                assert first in [name[0] for name in people]
+                assert surname in [name[-1] for name in people]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -13,7 +13,7 @@ from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results.files import Result
 from pebench_tasks.versions import __version__, task_version
 from unlearn.protocol import graph
-from unlearn.protocol.graph import Setting
+from unlearn.protocol.graph import Setting, Training
 
 
 @pytest.fixture
@@ -68,6 +68,25 @@ def test_a_scoring_waits_for_its_model_for_the_goals_responses_and_for_the_one_b
     assert (given[0].name, given[0].after) == ("seed-2/finetuned", ())
     assert all(stage.timed for stage in found)
     assert not any(stage.timed for stage in given)  # nobody knows what a model of one's own takes
+
+
+def test_a_model_that_is_there_is_scored_only_and_without_a_goal_nothing_answers_for_one(setting: Setting) -> None:
+    there = Training("", [], "0", ("event",), Path("finetuned"), "", 0.0)
+    method = graph.method_training(setting, "gd", "event")._replace(start="finetuned")
+    found = graph.stage_graph(setting, [there, method], drawn=False)
+    assert {stage.name: stage.after for stage in found} == {
+        "gd-event": (),
+        "score-finetuned": (),
+        "score-gd-event": ("gd-event",),
+    }
+    goal = Training("", [], "goal", ("event",), Path("mine/goal"), "", 0.0)
+    found = graph.stage_graph(setting, [method, goal], drawn=False)
+    assert {stage.name: stage.after for stage in found} == {
+        "gd-event": (),
+        "responses-event": (),
+        "score-gd-event": ("gd-event", "responses-event"),
+        "score-goal": ("responses-event",),
+    }
 
 
 def test_the_tiny_model_takes_a_thread_a_process_and_ones_own_all_cores_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
