@@ -45,9 +45,9 @@ MODULES = {
 COMMANDS = """\
 # Command line
 
-What each command says with `--help`. `pebench unlearn`, `finetune`, `goal`, `demo`, `sequence`, `table1` and `attack` are
-the `python -m` commands at the end, in fewer words. Options of transformers' `TrainingArguments` are not repeated here:
-`python -m unlearn --help_all` lists them.
+What each command says with `--help`. `pebench unlearn`, `finetune`, `goal`, `demo`, `sequence`, `table1` and `attack`
+are the `python -m` commands at the end, in fewer words. Options of transformers' `TrainingArguments` are not repeated
+here: `python -m unlearn --help_all` lists them.
 """
 
 
