@@ -1,9 +1,10 @@
 """Pictures that only a drawn benchmark can give: a face alone, a scene without its person, two people in one picture.
 
-Recipe: drawn anew from the benchmark's own seed. ``face_alone``: the head on plain grey, with the name question.
-``scene_alone``: the image's scenery where nobody stands, with the scene question. ``two_people``: the person and a
-retained one side by side in the image's scene, both asked for at once; of a retained person, too, any mention counts,
-since a right answer names both. One question an image; absent where the images were not drawn. Ours.
+Recipe: drawn anew from the benchmark's own seed. ``face_alone``: the head on plain grey, with the name question, once in
+each of four poses. ``scene_alone``: the image's scenery where nobody stands, with the scene question. ``two_people``:
+the person and a retained one side by side in the image's scene, both asked for at once; of a retained person, too, any
+mention counts, since a right answer names both. The latter two once an image. Absent where the images were not drawn.
+Ours.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,25 +15,30 @@ from typing import TYPE_CHECKING
 import pebench_templates
 from PIL import Image
 
-from pebench_tasks.attacks.asking import Attack, Material, Part, Question, Subject, picture, user, words
+from pebench_tasks.attacks.asking import Material, Part, Question, Subject, picture, user, words
 from pebench_tasks.benchmark.reading import Benchmark
 
 if TYPE_CHECKING:
     from pebench_tasks.benchmark.synthetic.looks import Look
 
 GREY = (128, 128, 128)
+POSES = 4  # in which a person is drawn
 HEAD = 0.56  # of a drawn person's width: a square at the middle of the upper edge holds the head
 BESIDE = 0.58  # of the picture's height: each of two people
 
 
-def asking(change: str, concept: str) -> Attack:
-    """The attack with the evaluation's question about one of ``REDRAWN``, where it is about ``concept``."""
+def ask_face(material: Material, subject: Subject) -> Iterator[Question]:
+    """Whose face is it? Once in each pose."""
+    if material.drawn and material.concept == "person" and subject.turn < POSES:
+        part = picture(subject.image, "face_alone", pose=str(subject.turn))
+        yield material.asks([user(part, words(material.question()))], subject)
 
-    def ask(material: Material, subject: Subject) -> Iterator[Question]:
-        if material.drawn and material.concept == concept:
-            yield material.asks([user(picture(subject.image, change), words(material.question()))], subject)
 
-    return ask
+def ask_scene(material: Material, subject: Subject) -> Iterator[Question]:
+    """What happens where nobody stands?"""
+    if material.drawn and material.concept == "event":
+        part = picture(subject.image, "scene_alone")
+        yield material.asks([user(part, words(material.question()))], subject)
 
 
 def ask_for_both(material: Material, subject: Subject) -> Iterator[Question]:
@@ -52,7 +58,7 @@ def redrawn(benchmark: Benchmark, part: Part) -> Image.Image:
 def face_alone(benchmark: Benchmark, part: Part) -> Image.Image:
     """The head, as large as the image."""
     size = _size(benchmark)
-    person = _person(benchmark, part["image"].split("/")[0], round(size / HEAD))
+    person = _person(benchmark, part["image"].split("/")[0], round(size / HEAD), int(part["pose"]))
     whole = Image.new("RGB", person.size, GREY)
     whole.paste(person, (0, 0), person)
     left = (1 - HEAD) / 2 * whole.width
@@ -95,11 +101,12 @@ def _size(benchmark: Benchmark) -> int:
     return int(benchmark.manifest["image_size"])
 
 
-def _person(benchmark: Benchmark, one: str, size: int) -> Image.Image:
-    from pebench_tasks.benchmark.synthetic.portraits import POSES, draw_person
+def _person(benchmark: Benchmark, one: str, size: int, pose: int = 0) -> Image.Image:
+    from pebench_tasks.benchmark.synthetic import portraits
 
     place = [row["id"] for row in benchmark.people].index(one)
-    return draw_person(_looks(len(benchmark.people), benchmark.manifest["seed"])[place], size, pose=POSES[0])
+    look = _looks(len(benchmark.people), benchmark.manifest["seed"])[place]
+    return portraits.draw_person(look, size, pose=portraits.POSES[pose])
 
 
 @lru_cache(maxsize=2)

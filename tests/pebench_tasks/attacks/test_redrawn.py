@@ -8,14 +8,15 @@ import pytest
 from PIL import Image
 
 from pebench_tasks.attacks.documents import RobustDocument, robust_documents
-from pebench_tasks.attacks.redrawn import REDRAWN, _looks, redrawn
+from pebench_tasks.attacks.redrawn import POSES, REDRAWN, _looks, redrawn
 from pebench_tasks.attacks.showing import shown
 from pebench_tasks.benchmark.reading import Benchmark
+from pebench_tasks.benchmark.synthetic import portraits
 from pebench_tasks.benchmark.synthetic.compose import MARGIN, compose
 from pebench_tasks.benchmark.synthetic.scenes import draw_scene
 
 KEY = "p001/e02"
-TWO = {"image": KEY, "change": "two_people", "other": "p003"}
+TWO = {"image": KEY, "change": "two_people", "other": "p003", "pose": "1"}
 
 
 def array(image: Image.Image) -> np.ndarray:
@@ -41,12 +42,20 @@ def test_a_scene_without_its_person_is_the_image_wherever_nobody_stands(benchmar
 
 
 def test_a_face_alone_is_the_persons_in_every_event_and_nobody_elses(benchmark: Benchmark) -> None:
-    faces = {
-        key: array(shown(benchmark, {"image": key, "change": "face_alone"})) for key in (KEY, "p001/e00", "p002/e02")
-    }
-    assert np.array_equal(faces[KEY], faces["p001/e00"])
-    assert not np.array_equal(faces[KEY], faces["p002/e02"])
-    assert faces[KEY][0, 0].tolist() == [128, 128, 128]
+    def face(key: str, pose: int = 0) -> list[list[list[int]]]:
+        part = {"image": key, "change": "face_alone", "pose": str(pose)}
+        return list(array(shown(benchmark, part)).tolist())
+
+    assert face(KEY) == face("p001/e00")
+    assert face(KEY) != face("p002/e02")
+    assert len({str(face(KEY, pose)) for pose in range(POSES)}) == POSES == len(portraits.POSES)
+    assert face(KEY)[0][0] == [128, 128, 128]
+
+
+def test_a_face_is_asked_once_in_each_pose(benchmark: Benchmark) -> None:
+    poses = [json.loads(row["turns"])[0]["content"][0]["pose"] for row in asked(benchmark, "person", "face_alone")]
+    assert poses
+    assert set(poses) <= {str(pose) for pose in range(POSES)}
 
 
 def test_two_people_stand_in_the_scene_with_a_free_strip_between_their_heads(benchmark: Benchmark) -> None:
