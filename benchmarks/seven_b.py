@@ -35,6 +35,7 @@ Both are taken at two depths of the language model and, as every layer adds the 
 import argparse
 import gc
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -297,7 +298,7 @@ def _read(reader: Reader, row: Batch, layer: int | None) -> Tensor:
 def _padding(trainer: MethodTrainer) -> float:
     run = real = 0
     for batch in _collated(trainer).values():
-        for part in batches.parts_by_length(batch):
+        for part in batches.parts_by_length(batch, trainer.split or math.inf):
             run += part["labels"].numel()
             real += int(part["inputs"]["attention_mask"].sum())
     return run / real - 1

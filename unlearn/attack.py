@@ -22,10 +22,13 @@ from pebench_tasks.errors import BenchmarkError, exit_code
 from pebench_tasks.machine import loading
 from unlearn.arguments import DTYPES
 from unlearn.attacks import WEIGHT_ATTACKS, chosen, record
-from unlearn.attacks.plan import SIDES, TARGETS, Level, Plan, concept_of
+from unlearn.attacks.plan import SIDES, TARGETS, Known, Level, Plan, concept_of
 
 if TYPE_CHECKING:
     from unlearn.attacks.case import Case
+
+
+NEEDED = {"finetuned": "the model before unlearning", "goal": "a model that never knew"}
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -41,7 +44,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the benchmark folder")
     parser.add_argument("--target", choices=TARGETS, required=True, help="what was forgotten")
     parser.add_argument("--forget", required=True, metavar="RATIO", help="percent forgotten: 1, 5, 10 or 20")
-    parser.add_argument("--finetuned", metavar="CKPT", help="the model before unlearning, for rescale")
+    parser.add_argument("--finetuned", metavar="CKPT", help="the model before unlearning, for rescale and depth")
+    parser.add_argument("--goal", metavar="CKPT", help="a model that never knew, for depth")
     parser.add_argument("--output_dir", type=Path, required=True, metavar="DIR", help="where attack.json goes")
     parser.add_argument("--batch_size", default="auto", metavar="N", help="documents asked at once (auto)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the GPU if there is one")
@@ -92,9 +96,9 @@ def run(options: argparse.Namespace, command: str = "") -> Path:
 def _names(options: argparse.Namespace) -> list[str]:
     """The attacks that are asked for; ``BenchmarkError`` where an option is wrong or lacking."""
     names = chosen([name.strip() for name in options.attacks.split(",") if name.strip()])
-    needy = [name for name in names if WEIGHT_ATTACKS[name].needs_finetuned]
-    if needy and not options.finetuned:
-        raise BenchmarkError(f"{needy[0]} needs the model before unlearning:  --finetuned CKPT")
+    for name in names:
+        if lacking := [option for option in WEIGHT_ATTACKS[name].needs if not getattr(options, option)]:
+            raise BenchmarkError(f"{name} needs {NEEDED[lacking[0]]}:  --{lacking[0]} CKPT")
     if options.max_new_tokens is not None and options.max_new_tokens < 1:
         raise BenchmarkError(f"--max_new_tokens must be at least 1, not {options.max_new_tokens}.")
     return names
@@ -103,8 +107,10 @@ def _names(options: argparse.Namespace) -> list[str]:
 def _budget(name: str, plan: Plan) -> str:
     """What an attack may use and will do."""
     trains = f"trains {plan.steps} steps of {plan.batch} on {len(plan.trained)} samples, " if plan.steps else ""
-    asks = f"asks {len(plan.asked.forget)} forgotten and {len(plan.asked.retain)} retained documents"
-    return f"{name} (access: {WEIGHT_ATTACKS[name].access}): {trains}{asks} {len(plan.levels)} times"
+    does = "reads" if WEIGHT_ATTACKS[name].reads else "asks"
+    asks = f"{does} {len(plan.asked.forget)} forgotten and {len(plan.asked.retain)} retained documents"
+    times = f"{len(plan.levels)} times" if len(plan.levels) > 1 else "once"
+    return f"{name} (access: {WEIGHT_ATTACKS[name].access}): {trains}{asks} {times}"
 
 
 def _carry_out(name: str, case: "Case", plan: Plan) -> tuple[list[dict[str, Any]], float]:
@@ -114,19 +120,24 @@ def _carry_out(name: str, case: "Case", plan: Plan) -> tuple[list[dict[str, Any]
     points: list[dict[str, Any]] = []
     started = time.perf_counter()
 
-    def score(at: Level, model: Any) -> None:
-        points.append({"at": at, **case.ask(model, plan.asked)})
+    def note(at: Level, known: Known) -> None:
+        points.append({"at": at, **known})
         print(_progress(name, plan, points, time.perf_counter() - started), flush=True)
 
+    attack = WEIGHT_ATTACKS[name]
     with fitting_threads(case.parameters, case.device):
-        WEIGHT_ATTACKS[name].run(case, plan, score)
+        if attack.run:
+            attack.run(case, plan, lambda at, model: note(at, case.ask(model, plan.asked)))
+        for at, known in attack.reads(case, plan) if attack.reads else ():
+            note(at, known)
     return points, time.perf_counter() - started
 
 
 def _progress(name: str, plan: Plan, points: Sequence[Mapping[str, Any]], seconds: float) -> str:
     """What was found last, and a rough estimate of the time that is left: a sample trained counts as one answered."""
     at = points[-1]["at"]
-    found = ", ".join(f"{side} {fsum(points[-1][side].values()) / len(points[-1][side]):.3f}" for side in SIDES)
+    known = {side: points[-1][side].values() for side in SIDES}
+    found = ", ".join(f"{side} {fsum(of) / len(of):.3f}" if of else f"{side} -" for side, of in known.items())
     done = len(points) * len(plan.documents) + (int(at) * plan.batch if plan.steps else 0)
     return f"{name}, {at}: known {found}; {seconds:.0f} s, about {seconds * (plan.work / done - 1):.0f} s left"
 

@@ -1,10 +1,10 @@
 """Pictures that only a drawn benchmark can give: a face alone, a scene without its person, two people in one picture.
 
-Recipe: drawn anew from the benchmark's own seed. ``face_alone``: the head on plain grey, with the name question, once in
-each of four poses. ``scene_alone``: the image's scenery where nobody stands, with the scene question. ``two_people``:
-the person and a retained one side by side in the image's scene, both asked for at once; of a retained person, too, any
-mention counts, since a right answer names both. The latter two once an image. Absent where the images were not drawn.
-Ours.
+Recipe: drawn anew from the benchmark's own seed. ``face_alone``: the head on plain grey, with the name question, once
+in each of four poses. ``scene_alone``: the image's scenery where nobody stands, with the scene question.
+``two_people``: the person and a retained one side by side in the image's scene, both asked for at once; of a retained
+person, too, any mention counts, since a right answer names both. The latter two once an image. Absent where the
+images were not drawn. Ours.
 """
 
 from collections.abc import Callable, Iterator, Mapping

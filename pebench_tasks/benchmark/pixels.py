@@ -1,6 +1,7 @@
 """The pixels of an encoded image as a viewer shows them: what every model is trained on and asked about."""
 
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from PIL import Image, ImageFile, ImageOps
 MOST_OBLONG = 200  # times as long as wide; Qwen2-VL's image processor refuses more
 LEAST_SIDE = 4  # pixels; of an array of 1 or 3 rows an image processor cannot tell rows from colours
 UNDECODED = "an image that cannot be decoded"
+
+
+_TOLD = threading.RLock()
 
 
 def as_seen(content: bytes) -> Image.Image:
@@ -26,13 +30,17 @@ def as_seen(content: bytes) -> Image.Image:
 
 @contextmanager
 def truncation_refused() -> Iterator[None]:
-    """Let Pillow refuse what is cut off, also in a process of lmms-eval, which tells it to fill up with grey."""
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
+    """Let Pillow refuse what is cut off, also in a process of lmms-eval, which tells it to fill up with grey.
+
+    One thread at a time: what it is told holds for all.
+    """
+    with _TOLD:
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def why_unusable(content: bytes) -> str:

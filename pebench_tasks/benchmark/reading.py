@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pebench_tasks.benchmark.pixels import as_seen
+from pebench_tasks.benchmark.pixels import as_seen, truncation_refused
 from pebench_tasks.benchmark.splits import RATIOS, TARGETS, Split, make_split, read_request, request_split
 from pebench_tasks.errors import BenchmarkError, short
 
@@ -74,7 +74,8 @@ class Benchmark:
         except KeyError:
             raise BenchmarkError(f"The benchmark in {self.directory} has no image {key!r}.") from None
         try:
-            return as_seen(self._readers[table].read(row))
+            with truncation_refused():
+                return as_seen(self._readers[table].read(row))
         except Exception as error:  # Pillow's errors on broken files are of many kinds
             raise BenchmarkError(
                 f"The image {key} in {self.directory} cannot be decoded ({short(str(error))}). Build the folder again."

@@ -54,7 +54,7 @@ def _but_pairs(unwrap: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @contextmanager
 def asking_likelihoods(model: Any, ours: Collection[str], say: Callable[[str], None]) -> Iterator[None]:
     """While this lasts, a model that does not tell tokens' likelihoods is not asked for those of our tasks."""
-    if getattr(model, "tells_tokens", False):
+    if getattr(model, "tells_tokens", False) or not hasattr(model, "loglikelihood"):
         yield
         return
     loglikelihood = model.loglikelihood

@@ -81,17 +81,20 @@ def _blank(cells: Sequence[str]) -> list[str]:
 
 
 def next_step(result_dict: Results) -> Iterator[str]:
-    """One line, once for a folder, where its results and samples were written."""
+    """What to look at, once for a folder, where results and samples of ours were written."""
     output = result_dict["config"].get("resolved_cli_args", {}).get("output_path")
     if output is None or "model_name_sanitized" not in result_dict:
         return
     folder = Path(output) / result_dict["model_name_sanitized"]
     date = str(result_dict["date"]).replace(":", "-")
     shown = {task for task, figures in result_dict["results"].items() if "provenance,none" in figures}
-    tasks = sorted(shown - {*ROBUST_TASKS.values(), *LIKELIHOOD_TASKS.values()})  # of which no page is made
-    if not tasks:
-        return
-    written = [f"{date}_results.json", *(f"{date}_samples_{task}.jsonl" for task in tasks)]
-    line = f"Look at figures and answers:  pebench report {shlex.quote(str(folder))} --out report"
-    if all((folder / name).is_file() for name in written) and session.is_new(line):
-        yield line
+    attacked = shown & {*ROBUST_TASKS.values()}
+    told = shown - {*ROBUST_TASKS.values(), *LIKELIHOOD_TASKS.values()}
+    lines = {
+        f"Look at figures and answers:  pebench report {shlex.quote(str(folder))} --out report": told,
+        f"Beside Finetuned's and Goal's:  pebench robustness {shlex.quote(str(output))}": attacked,
+    }
+    for line, tasks in lines.items():
+        written = [f"{date}_results.json", *(f"{date}_samples_{task}.jsonl" for task in sorted(tasks))]
+        if tasks and all((folder / name).is_file() for name in written) and session.is_new(line):
+            yield line

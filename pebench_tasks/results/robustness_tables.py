@@ -16,6 +16,7 @@ LEGEND = (
     "what had to stay, and the change from Finetuned. * the worst case of its access level, not pooled with others. "
     "weights, inside: as reported by who has the checkpoint; inside are diagnostics, no attacks."
 )
+SILENT = "uninformative here, as Finetuned shows no more than Goal"
 
 
 def show(found: Robustness, console: Console) -> None:
@@ -25,11 +26,8 @@ def show(found: Robustness, console: Console) -> None:
         for line in verdict(rows):
             console.print(line, highlight=False, soft_wrap=True, markup=False)
         if silent := uninformative(rows):
-            said = ", ".join(
-                f"{row.point.name} (Finetuned {row.recovery.finetuned:.2f}, Goal {row.recovery.goal:.2f})"
-                for row in silent
-            )
-            console.print(f"uninformative here: {said}", highlight=False, soft_wrap=True, markup=False)
+            names = ", ".join(row.point.name for row in silent)
+            console.print(f"{SILENT}: {names}", highlight=False, soft_wrap=True, markup=False)
         lacking = {point.name: why for point, why in found.not_asked[model].items() if point.concept == concept}
         if lacking:
             said = ", ".join(f"{name} ({why})" for name, why in lacking.items())
@@ -49,6 +47,8 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
     worst_of = [case.point for case in worst_cases(rows).values()]
     access = ""
     for row in rows:
+        if not row.recovery.informative:
+            continue
         if row.point.access != access:
             access = row.point.access
             view.add_row(Text(access, style="bold"))
@@ -60,7 +60,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
 def _cells(row: Row) -> list[str]:
     found, kept = row.recovery, row.retain
     known = [f"{value:.2f}" for value in (found.finetuned, found.model, found.goal)]
-    share = ["-", ""] if found.share is None else [f"{found.share:.2f}", f"{found.low:.2f} to {found.high:.2f}"]
+    share = [f"{found.share:.2f}", f"{found.low:.2f} to {found.high:.2f}"]
     return [*known, *share, *(["-", ""] if kept is None else [f"{kept.second:.2f}", f"{kept.value:+.2f}"])]
 
 

@@ -1,6 +1,7 @@
 """Attacks on a checkpoint's weights: has it really forgotten? One file an attack, with its recipe and source.
 
-An attack is a ``plan`` (what it asks, what it trains on) and a ``run`` that changes the weights and scores them.
+An attack is a ``plan`` (what it asks, what it trains on) and a ``run`` that changes the weights and scores them; a look
+inside ``reads`` them.
 """
 
 import difflib
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from pebench_tasks.errors import BenchmarkError
-from unlearn.attacks import relearn, rescale, rounding
+from unlearn.attacks import depth, lens, relearn, rescale, rounding
 from unlearn.attacks.plan import Attack
 
 
@@ -22,7 +23,9 @@ WEIGHT_ATTACKS: dict[str, Attack] = {
     "relearn_others": _relearn("others"),
     "relearn_unrelated": _relearn("unrelated"),
     "rounding": Attack("weights", rounding.RECIPE, rounding.plan, rounding.run),
-    "rescale": Attack("inside", rescale.RECIPE, rescale.plan, rescale.run, needs_finetuned=True),
+    "rescale": Attack("inside", rescale.RECIPE, rescale.plan, rescale.run, needs=("finetuned",)),
+    "depth": Attack("inside", depth.RECIPE, depth.plan, reads=depth.read, needs=("finetuned", "goal")),
+    "lens": Attack("inside", lens.RECIPE, lens.plan, reads=lens.read),
 }
 
 

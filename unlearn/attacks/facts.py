@@ -53,25 +53,25 @@ def fingerprint_of(checkpoint: str) -> str:
 
 
 def recipe_of(attack: Attack, case: Case) -> dict[str, Any]:
-    """An attack's recipe as it is recorded, with the weights of the Finetuned model where it needs them.
+    """An attack's recipe as it is recorded, with the weights of the Finetuned model and of Goal where it needs them.
 
-    Raises ``BenchmarkError`` where that is a model of another form than the checkpoint.
+    Raises ``BenchmarkError`` where one is a model of another form than the checkpoint.
     """
     recipe = dict(attack.recipe)
-    if attack.needs_finetuned:
-        assert case.finetuned is not None
-        _refuse_other_form(case, case.finetuned)
-        recipe["finetuned"] = fingerprint_of(case.finetuned)
+    for option in attack.needs:
+        other = getattr(case, option)
+        _refuse_other_form(case, option, other)
+        recipe[option] = fingerprint_of(other)
     return recipe
 
 
-def _refuse_other_form(case: Case, finetuned: str) -> None:
-    ours, theirs = (_form(name, case.trust_remote_code) for name in (case.checkpoint, finetuned))
+def _refuse_other_form(case: Case, option: str, other: str) -> None:
+    ours, theirs = (_form(name, case.trust_remote_code) for name in (case.checkpoint, other))
     if ours != theirs:
         differing = sorted({*ours.items()} ^ {*theirs.items()})
         raise BenchmarkError(
-            f"{case.checkpoint} and --finetuned {finetuned} are models of different form ({differing[0][0]}): the "
-            "one was not unlearned from the other."
+            f"{case.checkpoint} and --{option} {other} are models of different form ({differing[0][0]}): they do not "
+            "come from one base."
         )
 
 

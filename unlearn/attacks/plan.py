@@ -1,6 +1,6 @@
 """What an attack on a checkpoint's weights will do, settled before it starts: what it asks, and what it trains on."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ SIDES = ("forget", "retain")
 CAP = 40  # documents a side
 Level = float | str  # a step, a share or a precision
 Score = Callable[[Level, Any], None]  # asks a model everything and notes what it knows
+Known = dict[str, dict[str, float]]  # by side, then by document
 
 
 class Asked(NamedTuple):
@@ -49,13 +50,17 @@ class Plan(NamedTuple):
 
 
 class Attack(NamedTuple):
-    """An entry of the registry: ``run`` does to the weights what ``recipe`` says and calls ``score`` at every level."""
+    """An entry of the registry: ``run`` does to the weights what ``recipe`` says and calls ``score`` at every level.
+
+    A look inside asks nothing: ``reads`` says of every level what it finds there of each document, 0-1.
+    """
 
     access: Literal["weights", "inside"]  # what must be had; "inside" are diagnostics, in no worst case
     recipe: Mapping[str, Any]
     plan: Callable[[Benchmark, Split], Plan]  # raises BenchmarkError where the benchmark does not allow it
-    run: "Callable[[Case, Plan, Score], None]"
-    needs_finetuned: bool = False
+    run: "Callable[[Case, Plan, Score], None] | None" = None
+    reads: "Callable[[Case, Plan], Iterable[tuple[Level, Known]]] | None" = None
+    needs: tuple[str, ...] = ()  # options: "finetuned", "goal"
 
 
 def ask(benchmark: Benchmark, split: Split, concepts: Collection[str] | None = None) -> Asked:

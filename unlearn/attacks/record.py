@@ -7,9 +7,9 @@ from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import write_whole
+from pebench_tasks.results.robustness import WEIGHTS_FILE as FILE
+from pebench_tasks.results.robustness import WEIGHTS_FORMAT as FORMAT
 
-FORMAT = "pebench-attack/1"
-FILE = "attack.json"
 SAME = (
     "weights",
     "data",

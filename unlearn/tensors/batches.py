@@ -160,28 +160,28 @@ def pictured_rows(batch: Batch) -> list[int]:
     return rows
 
 
-def parts_by_length(batch: Batch) -> list[Batch]:
+def parts_by_length(batch: Batch, worth: float = WORTH_A_PASS) -> list[Batch]:
     """The batch as a whole or, where that saves enough padding, in two: the shorter rows, then the longer ones.
 
-    Enough are ``WORTH_A_PASS`` tokens, or in a small batch the share ``WORTH_A_SHARE`` of all. Rows without an image
-    are apart from the others: some families read a batch of one kind only.
+    Enough are ``worth`` tokens, or the share ``WORTH_A_SHARE`` of all. Rows without an image are apart from the others:
+    some families read a batch of one kind only.
     """
     pictured = torch.zeros(len(batch["labels"]), dtype=torch.bool)
     for counts in batch["image_rows"].values():
         pictured |= counts.cpu() > 0
     kinds = [rows for rows in ((~pictured).nonzero()[:, 0].tolist(), pictured.nonzero()[:, 0].tolist()) if rows]
     lengths = batch["inputs"]["attention_mask"].sum(1).tolist()
-    parts = [part for rows in kinds for part in _by_length(rows, lengths)]
+    parts = [part for rows in kinds for part in _by_length(rows, lengths, worth)]
     return [batch] if len(parts) == 1 else [take(batch, part) for part in parts]
 
 
-def _by_length(rows: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+def _by_length(rows: Sequence[int], lengths: Sequence[int], worth: float) -> list[list[int]]:
     count = len(rows)
     order = sorted(rows, key=lengths.__getitem__)
     cost = {cut: cut * lengths[order[cut - 1]] + (count - cut) * lengths[order[-1]] for cut in range(1, count)}
     cut = min(cost, key=cost.__getitem__, default=0)
     whole = count * lengths[order[-1]]
-    if not cut or whole - cost[cut] < min(WORTH_A_PASS, WORTH_A_SHARE * whole):
+    if not cut or whole - cost[cut] < min(worth, WORTH_A_SHARE * whole):
         return [sorted(rows)]
     return [sorted(order[:cut]), sorted(order[cut:])]
 

@@ -132,8 +132,8 @@ class Normalisers(NamedTuple):
 class ModelAnswers:
     """One set's share of a batch; the model runs at the first question asked of it.
 
-    With ``split``, a batch of names and descriptions runs as two, so that the short rows are not padded to the length
-    of the long ones, and questions without an image run apart from the others; the values are the same.
+    With ``split``, a batch of names and descriptions runs as two where that saves so many tokens of padding, or a large
+    share, and questions without an image run apart from the others; the values are the same.
     """
 
     def __init__(
@@ -143,11 +143,11 @@ class ModelAnswers:
         reference: Reference | None = None,
         *,
         normalisers: Normalisers | None = None,
-        split: bool = False,
+        split: float | None = None,
     ) -> None:
         self._reader, self._batch, self._given_reference = reader, batch, reference
         self._normalisers = normalisers or count_tokens(batch)
-        self._batches = parts_by_length(batch) if split else [batch]
+        self._batches = [batch] if split is None else parts_by_length(batch, split)
         self._parts: list[tuple[Batch, Predictions]] | None = None
 
     def nll(self) -> Tensor:

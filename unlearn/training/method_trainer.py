@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.versions import training_option
 from unlearn import balance
-from unlearn.answers import Terms
 from unlearn.balance import Balanced
 from unlearn.data.samples import Question
 from unlearn.tensors import batches, parts
@@ -267,16 +267,13 @@ class MethodTrainer(Trainer):
         reader = Reader(model, self.core, self.features)
         normalisers = num_items_in_batch or {}
         answers = {
-            name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=not self.spread)
+            name: ModelAnswers(reader, batch, self.reference, normalisers=normalisers.get(name), split=self.split)
             for name, batch in on_device.items()
         }
         terms: dict[str, Tensor] = {}
         last = self.accelerator.sync_gradients
-        formula = self.plan.formula(**answers)
-        # Under autocast adapters need no copy of their input in their own precision: it would cast it back.
-        with disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)):
-            while named := self._next_term(formula):
-                name, term = named
+        with self.compute_loss_context_manager():
+            for name, term in self.plan.formula(**answers):
                 loss = term / self.current_gradient_accumulation_steps
                 # DeepSpeed reduces and steps inside the backward it is told is the last one.
                 self.accelerator.gradient_state._set_sync_gradients(
@@ -284,7 +281,7 @@ class MethodTrainer(Trainer):
                 )
                 self.accelerator.backward(loss, **self._backward_options)
                 terms[name] = loss.detach()
-                del named, term, loss
+                del term, loss
                 for asked in answers.values():
                     asked.release()
         self.accelerator.gradient_state._set_sync_gradients(last)
@@ -297,13 +294,23 @@ class MethodTrainer(Trainer):
         self.history.add(dict(zip(terms, values.tolist(), strict=True)))
         return values.sum()
 
-    def _next_term(self, terms: Terms) -> tuple[str, Tensor] | None:
-        """The next term of the method; None behind the last one.
+    def compute_loss_context_manager(self) -> ExitStack:
+        """Autocast, under which adapters need no copy of their input in their own precision: it would cast it back."""
+        stack = super().compute_loss_context_manager()
+        stack.enter_context(disable_input_dtype_casting(self.core, active=bool(self.accelerator.native_amp)))
+        return stack
 
-        Autocast ends with its forward pass: until then all weights are held a second time, in 16 bits.
+    @property
+    def split(self) -> float | None:
+        """How many tokens of padding are worth reading a batch in two parts; None: it never is.
+
+        Not where every process must run the same passes. Both parts have one backward pass, which holds what the first
+        of them adds to the gradients until the other is done: where weights are trained that is a copy of them, so only
+        a large share of a batch is worth it.
         """
-        with self.compute_loss_context_manager():
-            return next(terms, None)
+        if self.spread:
+            return None
+        return batches.WORTH_A_PASS if isinstance(self.core, PeftModel) else math.inf
 
     @property
     def _backward_options(self) -> dict[str, Any]:

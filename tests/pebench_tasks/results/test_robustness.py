@@ -207,7 +207,8 @@ def test_tables_say_what_the_rows_do(results: Path, tmp_path: Path, capsys: pyte
     assert main(["robustness", str(results), "--csv", str(out / "rows.csv"), "--latex", str(out / "rows.tex")]) == 0
     said = capsys.readouterr().out
     assert "* paraphrase" in said
-    assert "uninformative here: yes_no (Finetuned 1.00, Goal 1.00)" in said
+    assert "uninformative here, as Finetuned shows no more than Goal: yes_no\n" in said
+    assert "yes_no  " not in said
     assert "not asked: prefill (a turn that is begun)" in said
     rows = list(csv.DictReader((out / "rows.csv").open()))
     assert [(row["attack"], row["recovered"], row["worst"]) for row in rows[:2]] == [

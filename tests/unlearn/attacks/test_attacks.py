@@ -22,8 +22,10 @@ from unlearn.attacks import WEIGHT_ATTACKS, chosen, relearn, rescale, rounding
 from unlearn.attacks.case import Case
 from unlearn.attacks.plan import CAP, Plan, ask, concept_of, refuse_overlap
 from unlearn.attacks.record import FILE
+from unlearn.data.samples import Question
 from unlearn.data.sets import QUESTIONS
 from unlearn.protocol import tiny_model
+from unlearn.tensors.encoding import Encoder
 from unlearn.tensors.parts import Lora, tune
 
 ARMS = [name for name in WEIGHT_ATTACKS if name.startswith("relearn_")]
@@ -292,6 +294,42 @@ def test_an_interrupted_command_goes_on_and_ends_as_if_it_had_not_been(
     assert len(asked) == count
 
 
+def test_depth_lies_between_finetuned_and_goal(
+    run: Run, checkpoint: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with Finetuned's weights has lost nothing, one with Goal's as much as Goal: 1 - UDS is 1, and 0."""
+    same, other = str(checkpoint(1)), str(checkpoint(0))
+    nothing = run("depth", "--finetuned", same, "--goal", other, out="nothing")["attacks"]["depth"]
+    everything = run("depth", "--finetuned", other, "--goal", same, out="everything")["attacks"]["depth"]
+    assert capsys.readouterr().out.startswith(
+        "depth (access: inside): reads 10 forgotten and 10 retained documents once"
+    )
+    for found, wanted in ((nothing, 1.0), (everything, 0.0)):
+        (point,) = found["points"]
+        assert point["at"] == "whole model"
+        assert [*point["forget"].values()] == pytest.approx([wanted] * len(point["forget"]), abs=1e-5)
+        assert set(found["recipe"]) == {"tau", "known", "finetuned", "goal"}
+
+
+def test_the_lens_reads_the_rank_of_the_name_at_four_depths(run: Run, case: Case, drawn: Benchmark) -> None:
+    found = run("lens")["attacks"]["lens"]
+    assert [point["at"] for point in found["points"]] == [0.25, 0.5, 0.75, 1.0]
+    assert all(0 < value <= 1 for point in found["points"] for value in point["forget"].values())
+    document = ask(drawn, case.split).forget[0]
+    encoder = Encoder(case.processor, drawn.image)
+    encoded = encoder(Question(document["image"], document["question"], f"This is {document['answer']}.", "one"))
+    inputs = {key: encoded.tokens[key][None] for key in ("input_ids", "attention_mask")} | encoded.image
+    model = case.load()
+    ids = encoded.tokens["input_ids"].tolist()
+    written = [case.processor.tokenizer.decode(ids[:end]) for end in range(len(ids) + 1)]
+    behind = "This is "  # the first token that writes something of what follows
+    place = next(end for end, text in enumerate(written) if len(text.partition(behind)[2]) > 0) - 1
+    with torch.no_grad():
+        logits = model(**inputs).logits[0, place - 1]
+    rank = int((logits > logits[ids[place]]).sum())
+    assert found["points"][-1]["forget"][document["key"]] == pytest.approx(1 / (1 + rank))
+
+
 def test_relearn_stands_for_its_arms_and_half_leads() -> None:
     assert chosen(["relearn"]) == ARMS
     assert ARMS[0] == "relearn_half"
@@ -311,6 +349,7 @@ def test_wrong_input_is_one_line(
     assert "There is no attack 'relarn'. Did you mean relearn? Known: relearn, rounding, rescale" in said("relarn")
     assert "--attacks names no attack" in said(",")
     assert "rescale needs the model before unlearning:  --finetuned CKPT" in said("rescale")
+    assert "depth needs a model that never knew:  --goal CKPT" in said("depth", "--finetuned", "x")
     assert "There is no forget ratio '3'" in said("rounding", "--forget", "3")
     assert "--max_new_tokens must be at least 1, not 0" in said("rounding", "--max_new_tokens", "0")
     assert "has 1. Leave it out, or choose a larger --forget." in said("relearn_half", "--forget", "5")

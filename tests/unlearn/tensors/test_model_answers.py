@@ -1,5 +1,6 @@
 """What a method sees of a batch does not depend on how the batch is run, and holds answer tokens only."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -91,9 +92,9 @@ def test_a_sample_says_the_same_alone_and_in_any_batch(
         "whole": total(reader, together, reference, asked),
         "backwards": backwards.flip(0) if backwards.dim() == 1 else backwards,
         "padded": total(reader, padded(together, 7), reference, asked),
-        "split": total(reader, together, reference, asked, split=True),
+        "split": total(reader, together, reference, asked, split=math.inf),
         "packed": total(reader, packed, reference, asked),
-        "packed and split": total(reader, packed, reference, asked, split=True),
+        "packed and split": total(reader, packed, reference, asked, split=math.inf),
         "in two batches": None,
     }
     parts = [total(reader, collated([[q] for q in part]), reference, asked) for part in (chosen[:2], chosen[2:])]
@@ -166,7 +167,7 @@ def test_the_loss_and_its_gradient_are_transformers_own(
     batch = collated([[question] for question in chosen])
     outcomes = []
     for loss in (
-        ModelAnswers(Reader(model, model), batch, split=True).nll(),
+        ModelAnswers(Reader(model, model), batch, split=math.inf).nll(),
         model(**batch["inputs"], labels=batch["labels"]).loss,
     ):
         loss.backward()

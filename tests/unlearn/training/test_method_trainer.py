@@ -244,20 +244,6 @@ def test_autocast_changes_a_loss_by_no_more_than_bfloat16_rounds(make: MakeTrain
         assert row == pytest.approx(expected, rel=0, abs=2**-8 * largest)
 
 
-def test_autocast_ends_before_the_backward_pass(make: MakeTrainer, half: Any) -> None:
-    """It keeps a copy of every weight in 16 bits for as long as it lasts."""
-    made = make("gd", start=half, lora=Lora(4, 8, 0.0), max_steps=1, bf16=True)
-    found: dict[str, list[bool]] = {"forward": [], "backward": []}
-    made.core.get_output_embeddings().register_forward_hook(
-        lambda *_: found["forward"].append(torch.is_autocast_enabled("cpu"))
-    )
-    trained = next(parameter for parameter in made.core.parameters() if parameter.requires_grad)
-    trained.register_hook(lambda _: found["backward"].append(torch.is_autocast_enabled("cpu")))
-    made.train()
-    assert set(found["forward"]) == {True}
-    assert set(found["backward"]) == {False}
-
-
 def test_autocast_leaves_kl_to_the_start_model_at_0(make: MakeTrainer, half: Any) -> None:
     """The reference, with its adapters off, runs under it too."""
     first, *rest = losses(make("kl", start=half, lora=Lora(4, 8, 0.0), learning_rate=5e-3, bf16=True))
