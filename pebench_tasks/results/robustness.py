@@ -160,6 +160,13 @@ def verdict(rows: Sequence[Row]) -> list[str]:
                 "thin edit over unchanged knowledge"
             )
             break
+    for row in rows:
+        share, low, high = row.recovery.share, row.recovery.low, row.recovery.high
+        if row.point.attack == "depth" and share is not None and low is not None and low > 0:
+            lines.append(
+                f"inside: by depth {share:.0%} ({low:.0%} to {high:.0%}) of the answers is still there, beneath what it "
+                "says"
+            )
     plain = [row for row in rows if row.baseline and row.retain is not None]
     if plain and (kept := plain[0].retain) is not None and kept.second < BROKEN * kept.first:
         lines.append(

@@ -60,7 +60,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
 def _cells(row: Row) -> list[str]:
     found, kept = row.recovery, row.retain
     known = [f"{value:.2f}" for value in (found.finetuned, found.model, found.goal)]
-    share = [f"{found.share:.2f}", f"{found.low:.2f} to {found.high:.2f}"]
+    share = [f"{found.share:.2f}", f"{found.low:.2f}, {found.high:.2f}"]
     return [*known, *share, *(["-", ""] if kept is None else [f"{kept.second:.2f}", f"{kept.value:+.2f}"])]
 
 

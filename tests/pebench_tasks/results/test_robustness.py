@@ -60,7 +60,7 @@ def attacked(folder: Path, name: str, method: str, attacks: Mapping[str, Mapping
         "format": "pebench-attack/1", "checkpoint": f"runs/{name}", "model": {"method": method}, **DATA,
         "attacks": {
             attack: {
-                "access": "inside" if attack == "rescale" else "weights",
+                "access": "inside" if attack in ("rescale", "depth") else "weights",
                 "points": [point(at, marks) for at, marks in levels.items()],
             }
             for attack, levels in attacks.items()
@@ -143,6 +143,18 @@ def test_a_thin_edit_over_unchanged_knowledge_is_said_to_be_one(results: Path) -
     assert any("scaled to 0.5 it shows 100% again: a thin edit" in line for line in verdict(found.rows))
 
 
+def test_what_is_still_there_in_depth_is_said(results: Path) -> None:
+    """``known`` of depth is 1 - UDS: Finetuned has 1, Goal 0; of six people in twelve it is all there."""
+    for name, method, known in (
+        ("finetuned", "finetune", KEPT),
+        ("goal-a", "goal", "0" * 12),
+        ("gd", "gd", "1" * 6 + "0" * 6),
+    ):
+        attacked(results, name, method, {"depth": {"whole model": (known, KEPT)}})
+    found = robustness([results])
+    assert any(line.startswith("inside: by depth 50% (") for line in verdict(found.rows))
+
+
 def test_a_model_that_lost_everything_is_not_called_robust(results: Path) -> None:
     nothing = "0" * 12
     asked(results, "ga", "ga", dict.fromkeys(("direct", "paraphrase", "choice", "yes_no"), (nothing, nothing)))
@@ -221,7 +233,13 @@ def test_tables_say_what_the_rows_do(results: Path, tmp_path: Path, capsys: pyte
 
 
 def test_nothing_is_written_wider_than_a_terminal(results: Path, tmp_path: Path) -> None:
-    """At 80 columns no cell of a table is cut."""
+    """At 80 columns no cell of a table is cut, with the longest names and signs before all numbers."""
+    nothing = "0" * 12
+    for name, method, known in (("finetuned", "finetune", KEPT), ("goal-a", "goal", nothing), ("gd", "gd", nothing)):
+        kept = nothing if name == "gd" else KEPT
+        attacked(
+            results, name, method, {"rounding": {"bfloat16": (known, kept)}, "depth": {"whole model": (known, kept)}}
+        )
     console = Console(width=80, file=(tmp_path / "shown").open("w"))
     show(robustness([results]), console)
     console.file.close()
