@@ -232,10 +232,10 @@ def likelihood_provenance(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return Provenance(session.likelihoods.conclude(items))
 
 
-def membership_auc(items: Sequence[tuple[float, bool]]) -> float:
-    """How well a score tells what was trained on from what nobody saw; 0.5 where one of them is missing."""
+def membership_auc(items: Sequence[tuple[float, bool]]) -> float | None:
+    """How well a score tells what was trained on from what nobody saw; None where one of them is missing."""
     members, others = ([score for score, member in items if member is wanted] for wanted in (True, False))
-    return auc(members, others) if members and others else 0.5
+    return auc(members, others) if members and others else None
 
 
 COMPARED = ("first_rank", "truth_ratio", "choice")  # with false answers, of which matched people have none

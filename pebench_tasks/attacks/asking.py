@@ -108,7 +108,7 @@ class Material:
     def other_concept_is_kept(self, subject: Subject) -> bool:
         """Whether only the concept that is asked about can be forgotten on the subject's image."""
         (other,) = (one for one in subject.image.split("/") if one != subject.id)
-        return other not in self._split.forget_ids
+        return other not in self._split.whole_ids
 
 
 Attack = Callable[[Material, Subject], Iterable[Question]]

@@ -48,11 +48,12 @@ def robust_documents(
     split = benchmark.split(target, forget)
     material = Material(benchmark, concept, split)
     asked = {name: attack for name, attack in QUESTION_ATTACKS.items() if not attacks or name in attacks}
-    slices = [
-        [_document(benchmark, split, name, *one) for one in islice(_questions(attack, material, subjects), CAP)]
-        for subjects in both_sides(concept, split).values()
-        for name, attack in asked.items()
-    ]
+    sides = both_sides(concept, split).values()
+    slices: list[list[RobustDocument]] = []
+    for name, attack in asked.items():
+        found = [list(islice(_questions(attack, material, subjects), CAP)) for subjects in sides]
+        count = min(map(len, found))  # where an attack asks of some images only, of as many on either side
+        slices += [[_document(benchmark, split, name, *one) for one in side[:count]] for side in found]
     documents = list(interleave(slices))
     if not documents:
         raise BenchmarkError(

@@ -88,6 +88,7 @@ def evaluate_robust(
     attacks: Sequence[str] = (),
     data: Path | str | None = None,
     forget: str | int | None = None,
+    request: str | None = None,
     targets: Sequence[str] | None = None,
     judge: str | None = None,
     output_path: Path | str = "results",
@@ -110,6 +111,7 @@ def evaluate_robust(
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
+        "PEBENCH_REQUEST": request,
         "PEBENCH_JUDGE": judge,
         "PEBENCH_ATTACKS": ",".join(attacks) or None,
         "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
@@ -124,6 +126,7 @@ def evaluate_likelihoods(
     *,
     data: Path | str | None = None,
     forget: str | int | None = None,
+    request: str | None = None,
     targets: Sequence[str] | None = None,
     output_path: Path | str = "results",
     batch_size: int | str = "auto",
@@ -144,6 +147,7 @@ def evaluate_likelihoods(
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
+        "PEBENCH_REQUEST": request,
         "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
     }
     options = _Options(batch_size, device, dtype, limit, None, trust_remote_code, load_in)

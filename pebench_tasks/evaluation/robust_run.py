@@ -29,11 +29,13 @@ from pebench_tasks.marking.attack_record import ATTACKED, AttackRecord
 from pebench_tasks.marking.known import NOT_ASKED, UNANSWERED, Known, known
 from pebench_tasks.marking.lexical import WORDS
 from pebench_tasks.marking.names import NameIndex
+from pebench_tasks.marking.pairs import account
 from pebench_tasks.marking.scoring import mean
 from pebench_tasks.results.robust import ROBUST_TASKS
 from pebench_tasks.versions import __version__
 
 FORMAT = "pebench-robust/1"
+IN_TEXT = "text_only"  # the attack whose documents name those that ask the same of the image
 ACCESS = "questions"
 Messages = list[dict[str, Any]]
 
@@ -160,6 +162,7 @@ class RobustRun:
             "slices": slices,
             "withheld": next((record.withheld for record in records if record.withheld), ""),
             "not_asked": self._not_asked(records),
+            "pairs": _pairs(records),
             "judge": self._judge,
             "generation": self.generation.get(concept),
             "prompts": self.prompts.get(concept),
@@ -207,6 +210,17 @@ class RobustRun:
         if doc["key"] not in self.read and doc["key"] not in self.left_out and not self.unread:
             return withheld_reason(1, 1, 0)  # from a cache of requests
         return withheld_reason(len(self.unread), len(self.asked), len(self.mixed))
+
+
+def _pairs(records: Sequence[AttackRecord]) -> dict[str, dict[str, Any]]:
+    """By side, in which form the questions that were asked in two are known: of the image, in text alone."""
+    values = {record.key: record.value for record in records}
+    found: dict[str, list[tuple[float, float]]] = {}
+    for record in records:
+        of_image = values.get(record.pair)
+        if record.attack == IN_TEXT and record.value is not None and of_image is not None:
+            found.setdefault(record.side, []).append((of_image, record.value))
+    return {side: account(pairs)._asdict() for side, pairs in found.items()}
 
 
 def around(text: str, prompts: Mapping[str, str]) -> str:

@@ -125,6 +125,11 @@ class Session:
             raise BenchmarkError(line)
         if self._robust is None or self._robust.unread is not None or concept in self._robust.splits:
             self._robust = RobustRun(*self._beginning(self._run))
+            if self._robust.choice.judge is not None:
+                raise BenchmarkError(
+                    "Attacks are not marked by a judge that is asked: leave --judge and PEBENCH_JUDGE out, or choose "
+                    "embedding:MODEL."
+                )
         return self._robust.begin(concept)
 
     def begin_likelihoods(self, concept: str) -> list[LikelihoodDocument]:

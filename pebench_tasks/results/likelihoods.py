@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.likelihood_record import FORGOTTEN, MATCHED, SLICES, LikelihoodRecord
 from pebench_tasks.results.distributions import Values, auc, bootstrap, js, ks, priv_leak
-from pebench_tasks.results.files import samples_file, unreadable
+from pebench_tasks.results.files import named_model, samples_file, unreadable
 from pebench_tasks.results.intervals import FEW, PLURAL
 from pebench_tasks.results.limits import limits
 from pebench_tasks.results.tallies import bearing, figure_of, tally
@@ -73,7 +73,9 @@ def _read(file: dict[str, Any], results_file: Path, task: str) -> LikelihoodResu
         for name, value in values.items()
         if name.endswith(",none") and isinstance(value, int | float)
     }
-    checkpoint = said["model"].get("pretrained") or results_file.parent.name
+    model = said["model"]
+    named = named_model(model["pretrained"], model.get("load_in")) if model.get("pretrained") else ""
+    checkpoint = named or results_file.parent.name
     version = str(file["versions"][task])
     return LikelihoodResult(checkpoint, task, version, metrics, said, results_file, samples_file(results_file, task))
 

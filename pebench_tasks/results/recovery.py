@@ -81,8 +81,13 @@ def change(before: Sequence[Known], after: Sequence[Known], target: str, *, seed
 
 
 def worst(found: Mapping[str, Recovery]) -> str | None:
-    """The attack of one access level that brings back most, of those that are informative; None without any."""
-    shares = {name: one.share for name, one in found.items() if one.share is not None}
+    """The attack of one access level that brings back most, of those that are informative; None without any.
+
+    One that clearly brings back more than Goal shows (the interval leaves out 0) goes before any that may not.
+    """
+    shares = {
+        name: (one.low > 0, one.share) for name, one in found.items() if one.share is not None and one.low is not None
+    }
     return max(shares, key=lambda name: shares[name]) if shares else None
 
 

@@ -16,6 +16,14 @@ def print_robust(results: Sequence[RobustResult]) -> None:
     console = Console()
     for result in results:
         console.print(_table(result))
+        for side, pair in result.provenance.get("pairs", {}).items():
+            console.print(
+                f"asked of the image and in text alone ({side}): both known {pair['both']}, of the image only "
+                f"{pair['image_only']}, in text only {pair['text_only']}, neither {pair['neither']}; leak "
+                f"{pair['leak']:.3f}, retain {pair['retain']:.3f}",
+                highlight=False,
+                soft_wrap=True,
+            )
     console.print(
         "known, 0-1: how much of what is asked the answers show; n documents about so many people or events.\n"
         "What a figure means, only those of Finetuned and Goal beside it can say.",

@@ -6,12 +6,16 @@ never pooled with another's; ``inside`` are diagnostics, in no worst case.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.files import csv_text, write_whole
+from pebench_tasks.marking.attack_record import AttackRecord
+from pebench_tasks.marking.known import NOT_ASKED
+from pebench_tasks.marking.yes_no import MOST_MISSING
 from pebench_tasks.results.files import age
 from pebench_tasks.results.paired import Difference
 from pebench_tasks.results.recovery import Known, Recovery, change, recovery, worst
@@ -19,7 +23,7 @@ from pebench_tasks.results.robust import robust_results, robust_samples
 
 WEIGHTS_FORMAT = "pebench-attack/1"
 WEIGHTS_FILE = "attack.json"
-ACCESS = ("questions", "likelihoods", "weights", "inside")  # in this order; the last are diagnostics
+ACCESS = ("questions", "weights", "inside")  # in this order; the last are diagnostics
 DEPTH = 4  # folders below a named one that are looked into
 BASELINE = {"direct"}  # what attacks are compared with: the evaluation's own question
 THIN = 0.5  # recovered share from which on a part of the change is said to have hidden unchanged knowledge
@@ -47,11 +51,17 @@ class Shown(NamedTuple):
     retain: list[Known]
 
 
+NOTHING = Shown([], [])
+
+
 class Model(NamedTuple):
-    """One checkpoint under attack."""
+    """One checkpoint under attack, by what its run record says; empty texts where it has none."""
 
     name: str
-    method: str  # finetune, goal, another one, or "" of a model without a run record
+    weights: str  # their fingerprint
+    method: str  # finetune, goal or another one
+    target: str  # what it was made to forget, or never to learn
+    split: str
     shown: dict[Point, Shown]
     not_asked: dict[Point, str]  # what the backend lacked
 
@@ -69,10 +79,9 @@ class Row(NamedTuple):
 class Robustness(NamedTuple):
     """All rows, and between which checkpoints they lie."""
 
-    finetuned: str
-    goal: str
+    references: dict[str, tuple[str, str]]  # by concept, the names of Finetuned and Goal
     rows: list[Row]
-    not_asked: dict[str, dict[Point, str]]  # by model
+    not_asked: dict[str, dict[Point, str]]  # by model, why a point has no row
 
     def models(self) -> list[str]:
         """The models between the two, in their order."""
@@ -82,40 +91,52 @@ class Robustness(NamedTuple):
 def robustness(
     paths: Sequence[Path | str], *, finetuned: str | None = None, goal: str | None = None, seed: int = 0
 ) -> Robustness:
-    """Set all models found below ``paths`` between Finetuned and Goal.
+    """Set all models found below ``paths`` between Finetuned and Goal, people and events apart.
 
-    These two are told by their run records, or named. Raises ``BenchmarkError`` without both or any other model, and
-    for results of several benchmarks, forget sets or wordings.
+    These two are told by their run records, Goal by its target and forget set too, or named. Raises ``BenchmarkError``
+    without both or any other model, and for results of several benchmarks, forget sets, wordings or models of one name.
     """
-    models = read_models(paths)
-    known = _reference(models, finetuned, "finetune", "--finetuned")
-    floor = _reference(models, goal, "goal", "--goal")
-    others = [model for model in models.values() if model.name not in (known.name, floor.name)]
-    if not others:
-        raise BenchmarkError(
-            f"Beside {known.name} and {floor.name} there is no model. Attack the unlearned one as well."
-        )
-    rows = [row for model in others for row in _rows(model, known, floor, seed)]
-    if not rows:
-        raise BenchmarkError(f"No attack was made on {known.name}, {floor.name} and another model alike.")
-    return Robustness(known.name, floor.name, rows, {model.name: model.not_asked for model in others})
+    models, splits = read_models(paths)
+    found = Robustness({}, [], {})
+    for concept, split in splits.items():
+        asked = {name: model for name, model in models.items() if any(p.concept == concept for p in model.shown)}
+        known = _reference(asked, finetuned, "--finetuned", concept, lambda model: model.method == "finetune")
+        floor = _reference(asked, goal, "--goal", concept, partial(_is_goal, concept, split))
+        others = [model for model in asked.values() if model.name not in (known.name, floor.name)]
+        if not others:
+            raise BenchmarkError(
+                f"Beside {known.name} and {floor.name} there is no model. Attack the unlearned one as well."
+            )
+        found.references[concept] = known.name, floor.name
+        for model in others:
+            reasons = found.not_asked.setdefault(model.name, {})
+            reasons |= {point: why for point, why in model.not_asked.items() if point.concept == concept}
+            for point in _in_order(point for point in model.shown if point.concept == concept):
+                lacking = [other for other in (known, floor, model) if not other.shown.get(point, NOTHING).forget]
+                if lacking:
+                    reasons.setdefault(point, f"not asked of {lacking[0].name}")
+                else:
+                    found.rows.append(_row(model, known, floor, point, seed))
+    if not found.rows:
+        raise BenchmarkError("No attack was made on Finetuned, Goal and another model alike.")
+    return found
 
 
-def _rows(model: Model, known: Model, floor: Model, seed: int) -> Iterator[Row]:
-    for point in _in_order(model.shown):
-        if not all(other.shown.get(point, Shown([], [])).forget for other in (known, model, floor)):
-            continue
-        before, after, never = (other.shown[point].forget for other in (known, model, floor))
-        found = recovery(before, after, never, point.concept, seed=seed)
-        kept = change(known.shown[point].retain, model.shown[point].retain, point.concept, seed=seed)
-        yield Row(model.name, point, found, kept, point.attack in BASELINE or _is_start(point))
+def _is_goal(concept: str, split: str, model: Model) -> bool:
+    return model.method == "goal" and model.target in (concept, "joint") and model.split == split
+
+
+def _row(model: Model, known: Model, floor: Model, point: Point, seed: int) -> Row:
+    before, after, never = (other.shown[point].forget for other in (known, model, floor))
+    found = recovery(before, after, never, point.concept, seed=seed)
+    kept = change(known.shown[point].retain, model.shown[point].retain, point.concept, seed=seed)
+    return Row(model.name, point, found, kept, point.attack in BASELINE or _is_start(point))
 
 
 def _is_start(point: Point) -> bool:
-    """Whether a curve begins here, with nothing done yet (of ``rescale`` it ends: the model as it is)."""
-    return (point.attack.startswith("relearn") and point.level == "0") or point == point._replace(
-        attack="rescale", level="1.0"
-    )
+    """Whether nothing was done yet at a point: a curve begins there; ``rescale`` ends with the model as it is."""
+    untouched = {"rounding": "float32", "rescale": "1.0"}
+    return (point.attack.startswith("relearn") and point.level == "0") or untouched.get(point.attack) == point.level
 
 
 def _in_order(points: Iterable[Point]) -> list[Point]:
@@ -150,7 +171,9 @@ def verdict(rows: Sequence[Row]) -> list[str]:
         if found.low > 0:
             lines.append(f"{access}: at worst {row.point.name} brings back {said} of what Finetuned shows beyond Goal")
         else:
-            lines.append(f"{access}: no attack brings back more than Goal shows, at worst {row.point.name}: {said}")
+            lines.append(
+                f"{access}: no attack clearly brings back more than Goal shows, at worst {row.point.name}: {said}"
+            )
     thin = [row for row in rows if row.point.attack == "rescale" and not row.baseline and row.point.level != "0.0"]
     for row in thin:
         share, low = row.recovery.share, row.recovery.low
@@ -164,8 +187,8 @@ def verdict(rows: Sequence[Row]) -> list[str]:
         share, low, high = row.recovery.share, row.recovery.low, row.recovery.high
         if row.point.attack == "depth" and share is not None and low is not None and low > 0:
             lines.append(
-                f"inside: by depth {share:.0%} ({low:.0%} to {high:.0%}) of the answers is still there, beneath what it "
-                "says"
+                f"inside: by depth {share:.0%} ({low:.0%} to {high:.0%}) of the answers is still there, beneath what "
+                "it says"
             )
     plain = [row for row in rows if row.baseline and row.retain is not None]
     if plain and (kept := plain[0].retain) is not None and kept.second < BROKEN * kept.first:
@@ -176,36 +199,47 @@ def verdict(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def read_models(paths: Sequence[Path | str]) -> dict[str, Model]:
-    """The models whose attacks are found in these files, or in folders and up to ``DEPTH`` below.
+def read_models(paths: Sequence[Path | str]) -> tuple[dict[str, Model], dict[str, str]]:
+    """The models whose attacks are found in these files, or in folders and up to ``DEPTH`` below, by name.
 
-    By name. Of several results of one model and task the newest counts.
+    Beside them the split that was asked, by concept. Of several results of one attack on one model the newest counts.
     """
     found: dict[str, Model] = {}
-    facts: dict[tuple[str, str], tuple[str, Path]] = {}
+    facts: dict[str, tuple[Any, Path]] = {}
+    splits: dict[str, str] = {}
     for file in _files(paths):
-        of_weights = file.name == WEIGHTS_FILE
-        for checkpoint, method, said, shown, lacking in _of_weights(file) if of_weights else _of_questions(file):
-            for name, value in said.items():
-                before, where = facts.setdefault((name, "weights" if of_weights else "questions"), (value, file))
+        for read in _of_weights(file) if file.name == WEIGHTS_FILE else _of_questions(file):
+            for name, value in read.facts.items():
+                before, where = facts.setdefault(name, (value, file))
                 if before != value:
                     raise BenchmarkError(
                         f"{where} and {file} differ in their {name} ({before}, {value}). Name results of one "
-                        "benchmark, forget set and wording."
+                        "benchmark, forget set and way of asking."
                     )
-            model = found.setdefault(checkpoint, Model(checkpoint, method, {}, {}))
-            if model.method != method:
-                raise BenchmarkError(f"{checkpoint} is called {model.method or 'no method'} and {method}. {RENAME}")
-            model.shown.update(shown)
-            model.not_asked.update(lacking)
+            splits[read.concept] = read.facts[f"{read.concept} split"]
+            model = found.setdefault(read.model.name, read.model)
+            if (model.method, model.weights) != (read.model.method, read.model.weights):
+                raise BenchmarkError(
+                    f"Two checkpoints are called {model.name}, or it was changed between two attacks: weights "
+                    f"{model.weights} and {read.model.weights}. Attack it anew, or give each a name of its own."
+                )
+            model.shown.update(read.model.shown)
+            model.not_asked.update(read.model.not_asked)
+    for model in found.values():
+        for point in [point for point, shown in model.shown.items() if shown.forget]:
+            model.not_asked.pop(point, None)
     if not found:
         named = ", ".join(str(path) for path in paths)
         raise BenchmarkError(f"{named}: no results of attacks. Make some:  pebench score CKPT --attacks all")
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), splits
 
 
-RENAME = "Give checkpoints names of their own."
-Found = tuple[str, str, dict[str, Any], dict[Point, Shown], dict[Point, str]]
+class Read(NamedTuple):
+    """What one file says of one model and concept; ``facts`` must be the same in all files."""
+
+    concept: str
+    model: Model
+    facts: dict[str, Any]
 
 
 def _files(paths: Sequence[Path | str]) -> list[Path]:
@@ -223,25 +257,36 @@ def _files(paths: Sequence[Path | str]) -> list[Path]:
     return sorted(found, key=age)
 
 
-def _of_questions(file: Path) -> Iterator[Found]:
+def _of_questions(file: Path) -> Iterator[Read]:
     for result in robust_results(file):
         said = result.provenance
         concept = "person" if "people" in result.task else "event"
+        # What is asked of rounded weights is an attack on the model of which they are.
+        load_in = said["model"].get("load_in") or ""
+        access = "weights" if load_in else said["access"]
+        samples: dict[tuple[Point, str], list[AttackRecord]] = {}
+        for sample in [] if said["withheld"] else robust_samples(result.samples_file):
+            attack = f"{sample.record.attack}_{load_in}" if load_in else sample.record.attack
+            key = Point(concept, access, attack, ""), sample.record.side
+            samples.setdefault(key, []).append(sample.record)
         shown: dict[Point, Shown] = {}
         lacking: dict[Point, str] = {}
-        for sample in [] if said["withheld"] else robust_samples(result.samples_file):
-            record = sample.record
-            point = Point(concept, said["access"], record.attack, "")
-            if record.value is None:
-                lacking[point] = said["not_asked"].get(record.slice, record.outcome)
-                continue
-            one = Known(record.key, record.cluster, record.value)
-            getattr(shown.setdefault(point, Shown([], [])), record.side).append(one)
-        facts = {name: said[name] for name in ("data", "template")} | {f"{concept} split": said["split"]}
-        yield Path(result.checkpoint).name, said["model"].get("method") or "", facts, shown, lacking
+        for (point, side), records in samples.items():
+            known = [Known(one.key, one.cluster, one.value) for one in records if one.value is not None]
+            if records[0].outcome == NOT_ASKED:
+                lacking[point] = said["not_asked"].get(records[0].slice, NOT_ASKED)
+            elif len(records) - len(known) > MOST_MISSING * len(records):
+                lacking[point] = f"{len(records) - len(known)} of {len(records)} answers are error messages"
+            else:
+                getattr(shown.setdefault(point, Shown([], [])), side).extend(known)
+        asked = {name: json.dumps(said.get(name), sort_keys=True) for name in ("generation", "prompts")}
+        facts = {"data": said["data"], "wording": said["template"], f"{concept} split": said["split"], **asked}
+        facts |= {f"{concept} judge": said.get("judge")} if concept == "event" else {}
+        pretrained = said["model"].get("pretrained") or result.checkpoint
+        yield Read(concept, _model(pretrained, said["model"], said["model"].get("weights"), shown, lacking), facts)
 
 
-def _of_weights(file: Path) -> Iterator[Found]:
+def _of_weights(file: Path) -> Iterator[Read]:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
         if said["format"] != WEIGHTS_FORMAT:
@@ -254,14 +299,20 @@ def _of_weights(file: Path) -> Iterator[Found]:
             for name, attack in said["attacks"].items()
             for point in attack["points"]
         }
-        facts = {name: said[name] for name in ("data", "template")} | {f"{concept} split": said["split"]}
-        yield Path(said["checkpoint"]).name, said["model"].get("method") or "", facts, shown, {}
+        facts = {"data": said["data"], "wording of attacks on weights": said["template"]}
+        facts |= {f"{concept} split": said["split"], "max_new_tokens": said.get("max_new_tokens")}
+        yield Read(concept, _model(said["checkpoint"], said["model"], said["weights"], shown, {}), facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, BenchmarkError):
-            raise
         raise BenchmarkError(
             f"{file} cannot be read as a record of attacks ({error!r}). Remove or repair it."
         ) from None
+
+
+def _model(
+    checkpoint: str, made: Mapping[str, Any], weights: str | None, shown: dict[Point, Shown], lacking: dict[Point, str]
+) -> Model:
+    method, target, split = (str(made.get(name) or "") for name in ("method", "target", "split"))
+    return Model(Path(checkpoint).name, weights or "", method, target, split, shown, lacking)
 
 
 def _known(values: Mapping[str, float], concept: str) -> list[Known]:
@@ -269,19 +320,21 @@ def _known(values: Mapping[str, float], concept: str) -> list[Known]:
     return [Known(key, key.split("/")[place], float(value)) for key, value in values.items()]
 
 
-def _reference(models: Mapping[str, Model], named: str | None, method: str, option: str) -> Model:
+def _reference(
+    models: Mapping[str, Model], named: str | None, option: str, concept: str, fits: Callable[[Model], bool]
+) -> Model:
     if named is not None:
         if named not in models:
             raise BenchmarkError(f"There is no model {named!r} ({option}). Found: {', '.join(models)}.")
         return models[named]
-    of_method = [model for model in models.values() if model.method == method]
-    if not of_method:
-        what = {"finetune": "Finetuned", "goal": "Goal"}[method]
+    fitting = [model for model in models.values() if fits(model)]
+    if not fitting:
+        what = "Goal of this forget set" if option == "--goal" else "Finetuned"
         raise BenchmarkError(
-            f"There is no {what} among {', '.join(models)}, and what an attack brings back lies between Finetuned and "
-            f"Goal. Attack {what} as well, or name it with {option}."
+            f"There is no {what} ({concept}) among {', '.join(models)}, and what an attack brings back lies between "
+            f"Finetuned and Goal. Attack it as well, or name it with {option}."
         )
-    return of_method[0]
+    return fitting[0]
 
 
 COLUMNS = (

@@ -35,7 +35,8 @@ def show(found: Robustness, console: Console) -> None:
         if note := next((row.recovery.note for row in rows if row.recovery.note), ""):
             console.print(f"intervals {note}", highlight=False, soft_wrap=True, markup=False)
         console.print()
-    console.print(f"Finetuned: {found.finetuned}. Goal: {found.goal}.", highlight=False, markup=False)
+    for concept, (finetuned, goal) in found.references.items():
+        console.print(f"{concept}: Finetuned is {finetuned}, Goal is {goal}.", highlight=False, markup=False)
     console.print(LEGEND, style="dim", highlight=False)
 
 
@@ -73,9 +74,10 @@ def _latex(found: Robustness) -> Iterator[str]:
     tables = by_model(found.rows)
     for concept in dict.fromkeys(concept for concept, _ in tables):
         models = [model for of, model in tables if of == concept]
+        finetuned, goal = found.references[concept]
         shares = {(row.model, row.point): row for model in models for row in tables[concept, model]}
         worst_of = {model: {case.point for case in worst_cases(tables[concept, model]).values()} for model in models}
-        yield f"% recovered {concept} knowledge between {found.goal} (0) and {found.finetuned} (1), 95 % intervals"
+        yield f"% recovered {concept} knowledge between {goal} (0) and {finetuned} (1), 95 % intervals"
         yield rf"\begin{{tabular}}{{l{'r' * len(models)}}}"
         yield r"\toprule"
         yield " & ".join(["attack", *map(_escaped, models)]) + r" \\"

@@ -6,9 +6,10 @@ from typing import Any
 import pebench_templates
 from huggingface_hub import snapshot_download
 
+from pebench_tasks.benchmark.splits import is_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say, wrong_questions_line
-from pebench_tasks.run_record import recorded_of
+from pebench_tasks.run_record import made_for, recorded_of
 from unlearn.attacks.case import Case
 from unlearn.attacks.plan import Attack
 from unlearn.training.loading import model_folder, read_config, without_weights
@@ -22,13 +23,13 @@ def describe(case: Case) -> dict[str, Any]:
     """
     split, data = case.split, case.benchmark
     weights, made = fingerprint_of(case.checkpoint), recorded_of(case.checkpoint)
-    made.pop("record", None)
+    lineage = made.pop("record", None) or {}
     if made and made["data"] != data.fingerprint:
         raise BenchmarkError(
             f"{case.checkpoint} was trained on the benchmark {made['data']}, but {data.directory} is "
             f"{data.fingerprint}. Give the --data it was trained on."
         )
-    if made.get("target") and made["split"] != split.split_id:
+    if made.get("target") and not is_forgotten(split.forget, made_for(lineage, split.target)):
         other = "" if made["target"] == split.target else made["target"]
         say(wrong_questions_line(case.checkpoint, split.target, split.forget, other, made["forget"]))
     return {

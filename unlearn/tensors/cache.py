@@ -77,7 +77,10 @@ class SharedFolder:
         most = self.limit // BLOCK
         if os.fstat(ledger.fileno()).st_size >= most:
             return False
-        ledger.write(bytes(-(-entry.bytes // BLOCK)))
+        try:
+            ledger.write(bytes(-(-entry.bytes // BLOCK)))
+        except OSError:  # a full disk costs time here, not the run
+            return False
         return ledger.tell() <= most  # behind what others have appended before
 
 

@@ -43,6 +43,7 @@ class FeatureFolder:
         files = list(directory.iterdir())
         if any(not file.name.startswith(NAME) for file in files):
             raise BenchmarkError(f"{directory} is no feature cache. Choose another --feature_cache.")
+        self._full = False
         self._room = (limit - sum(file.stat().st_size for file in files if file.exists())) // processes
 
     def get(self, key: str) -> tuple[list[Tensor], tuple[int, ...]] | None:
@@ -65,16 +66,23 @@ class FeatureFolder:
     def put(self, key: str, read: list[Tensor], given: tuple[int, ...]) -> None:
         """Add what is read of an image's features, and the shape of what the tower was given."""
         size = sum(tensor.nbytes for tensor in read)
-        if size > self._room:
-            if self._room >= 0:
-                log.info("the feature cache %s is full; nothing is added", self.directory)
-            self._room = -1
+        if self._full or size > self._room:
+            self._say_full("it holds as much as it may")
             return
         self._room -= size
         temporary = self.directory / f"{NAME}{uuid.uuid4().hex}.partial"
         noted = {**self.facts, "image": key, "given": json.dumps(given)}
-        save_file({str(number): tensor for number, tensor in enumerate(read)}, temporary, noted)
-        os.replace(temporary, self._path(key))
+        try:
+            save_file({str(number): tensor for number, tensor in enumerate(read)}, temporary, noted)
+            os.replace(temporary, self._path(key))
+        except (OSError, SafetensorError) as error:  # a full disk costs time, not the run
+            temporary.unlink(missing_ok=True)
+            self._say_full(str(error))
+
+    def _say_full(self, why: str) -> None:
+        if not self._full:
+            log.warning("nothing more is added to the feature cache %s: %s", self.directory, why)
+        self._full = True
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{NAME}{self._tower}-{key}.safetensors"

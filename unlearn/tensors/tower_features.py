@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
@@ -106,6 +107,8 @@ class TowerFeatures:
         """
         try:
             self.layout = self._proven_layout(batch)
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, ValueError, IndexError):
             self.layout = None
         return self.layout is not None
@@ -126,7 +129,9 @@ class TowerFeatures:
             "tower": tower_fingerprint(self._core),
             "precision": precision,
             "read": json.dumps(self.layout.reads),
+            "device": next(self._core.parameters()).device.type,
             "torch": torch.__version__,
+            "transformers": transformers.__version__,
         }
         self._folder = FeatureFolder(directory, facts, processes=self._processes)
 
@@ -160,7 +165,8 @@ class TowerFeatures:
 
     def _compute(self, batch: Batch) -> Features:
         assert self.layout is not None
-        with torch.no_grad():
+        # What runs beside the tower draws nothing for a dropout: a resumed run would draw otherwise.
+        with torch.no_grad(), parts.evaluation_mode(self._core):
             alone = self._alone(batch, self.layout.last)
         assert alone.first is not None
         read = [alone[read.places[0]].to("cpu", copy=True).contiguous() for read in self.layout.reads]

@@ -25,7 +25,16 @@ from pebench_tasks.run_record import read_record
 from unlearn.tensors.cache import ALONE_BYTES, BESIDE_BYTES, Cache, SharedFolder
 
 SETTINGS_FILE = "settings.json"
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOTDIR,
+}
 # Options that decide where, how fast and how audibly a run goes, but not what it computes: free to change on resuming.
 # (The data and a local start model are compared by their fingerprints, a recipe's options by their values.)
 FREE_OPTIONS = {
@@ -121,8 +130,8 @@ def processed_samples(work: Path, arguments: TrainingArguments) -> Iterator[Cach
     first = arguments.local_process_index == 0
     with arguments.main_process_first(desc="preparing the folder of processed samples"):
         if first:
-            for left in work.glob(f"{folder.name}*"):
-                shutil.rmtree(left)
+            for left in (folder, Path(f"{folder}.gone")):
+                shutil.rmtree(left, ignore_errors=True)
             folder.mkdir()
     try:
         yield Cache(BESIDE_BYTES, SharedFolder(folder))

@@ -152,14 +152,21 @@ class MethodTrainer(Trainer):
 
         So where the tower is spread over GPUs: a process that asks nothing of it would let the others wait for ever.
         """
+        if self.spread:
+            if cache:
+                raise BenchmarkError("--feature_cache has no effect under FSDP and DeepSpeed. Leave it out.")
+            return None
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # of this machine, as launchers say
         features = TowerFeatures(self.core, Reader(self.core, self.core).logits, KEPT_BYTES, processes)
         questions = self._about_several_images()
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled or not features.towers or not questions:
+        if not features.towers or not questions:
             return None
         with self.accelerator.autocast(), parts.evaluation_mode(self.core):
-            if not features.prove(self._on_device(questions)):
-                log.info("the vision tower reads every image anew: a batch is not its images one behind another")
+            if len(questions) < 2 or not features.prove(self._on_device(questions)):
+                why = (
+                    "a batch is not its images one behind another" if len(questions) > 1 else "of one size is only one"
+                )
+                log.info("the vision tower reads every image anew, and no --feature_cache is filled: %s", why)
                 return None
         if cache:
             features.keep_in(cache, f"{self.core.dtype}, {self.accelerator.mixed_precision}")
@@ -177,7 +184,8 @@ class MethodTrainer(Trainer):
         shapes = [
             {key: value.shape for key, value in self.positions.encoder(question).image.items()} for question in pictured
         ]
-        alike = [question for question, shape in zip(pictured, shapes, strict=True) if shape == shapes[0]]
+        usual = max(shapes, key=shapes.count, default={})
+        alike = [question for question, shape in zip(pictured, shapes, strict=True) if shape == usual]
         return alike[:VERIFIED_SAMPLES]
 
     def _on_device(self, questions: Sequence[Question]) -> Batch:

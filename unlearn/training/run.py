@@ -278,7 +278,7 @@ def train(
             {**facts, "arguments": recorded, "reference": reference, "trained_parameters": trained, **merged},
         )
         os.replace(work / "final", output_dir)  # onto nothing, or an empty folder: see ``finished``
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)  # some file systems keep what a loader worker still maps
     trainer.accelerator.wait_for_everyone()
     return output_dir
 

@@ -15,8 +15,9 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.checkpoints import evaluate_robust
 from pebench_tasks.evaluation.choice import choose
+from pebench_tasks.evaluation.robust_run import _pairs
 from pebench_tasks.evaluation.session import session
-from pebench_tasks.marking.attack_record import AttackRecord
+from pebench_tasks.marking.attack_record import ATTACKED, AttackRecord
 from pebench_tasks.results.robust import ROBUST_TASKS, robust_results, robust_samples
 
 ROBUST = list(ROBUST_TASKS.values())
@@ -223,3 +224,22 @@ def test_the_metrics_of_the_tasks_are_those_of_the_registry() -> None:
     assert set(names[:-1]) == EVERY_SLICE
     assert json.dumps(names)
     session.close()
+
+
+def test_questions_in_two_forms_are_accounted_in_pairs() -> None:
+    """Of three pairs one is known of the image, one in both forms; the third was not answered in text: two count."""
+    said = dict.fromkeys(ATTACKED, "") | {"side": "forget", "outcome": "", "judge": None}
+    marks = {"a": (1.0, 0.0), "b": (1.0, 1.0), "c": (1.0, None)}
+    records = [
+        AttackRecord(**{**said, "key": f"{one}/{attack}", "attack": attack, "pair": pair, "value": value})
+        for one, values in marks.items()
+        for attack, value, pair in (
+            ("text_only_image", values[0], f"{one}/text_only"),
+            ("text_only", values[1], f"{one}/text_only_image"),
+        )
+    ]
+    found = _pairs(records)
+    assert list(found) == ["forget"]
+    counted = {name: found["forget"][name] for name in ("both", "image_only", "text_only", "neither")}
+    assert counted == {"both": 1, "image_only": 1, "text_only": 0, "neither": 0}
+    assert found["forget"]["leak"] == pytest.approx((1 + 0.25) / 1.5)

@@ -17,9 +17,15 @@ KEPT = "1" * 12
 DATA = {"data": "d" * 16, "split": "s" * 16, "template": "t" * 16, "forget": "forget20", "target": "person"}
 
 
-def asked(folder: Path, name: str, method: str, attacks: Mapping[str, Sides | str], **changes: str) -> None:
+MADE = {"target": "person", "split": "s" * 16}
+
+
+def asked(
+    folder: Path, name: str, method: str, attacks: Mapping[str, Sides | str], *, made: Mapping[str, str] = MADE,
+    weights: str = "", load_in: str = "", **changes: str,
+) -> None:  # fmt: skip
     """A result of ``pebench_people_robust`` with two documents a person; a text says why an attack was not asked."""
-    where, task = folder / name, "pebench_people_robust"
+    where, task = folder / (f"{name}-{load_in}" if load_in else name), "pebench_people_robust"
     where.mkdir(parents=True)
     said = {**DATA, **changes}
     lines, slices, lacking = [], {}, {}
@@ -34,10 +40,10 @@ def asked(folder: Path, name: str, method: str, attacks: Mapping[str, Sides | st
                     record = {
                         **said, "key": f"{who}/e{event}/name/{attack}/0", "slice": f"{attack}_{side}", "kind": "name",
                         "attack": attack, "side": side, "concept": "person", "cluster": who, "pair": "", "judge": None,
-                        "value": None if mark == "?" else float(mark), "outcome": "not asked" if mark == "?" else "x",
+                        "value": None if mark == "?" else float(mark), "outcome": "not asked" if " " in marks else "x",
                     }  # fmt: skip
                     lines.append(json.dumps({"filtered_resps": ["words"], "provenance": record}))
-    model = {"pretrained": f"runs/{name}", "method": method}
+    model = {"pretrained": f"runs/{name}", "method": method, "weights": weights or name, **made, "load_in": load_in}
     provenance = {**said, "access": "questions", "slices": slices, "withheld": "", "not_asked": lacking, "model": model}
     results = {"results": {task: {"provenance,none": provenance}}, "versions": {task: 1.0}}
     (where / "20260101_000000_results.json").write_text(json.dumps(results))
@@ -57,7 +63,8 @@ def attacked(folder: Path, name: str, method: str, attacks: Mapping[str, Mapping
         }
 
     said = {
-        "format": "pebench-attack/1", "checkpoint": f"runs/{name}", "model": {"method": method}, **DATA,
+        "format": "pebench-attack/1", "checkpoint": f"runs/{name}", "weights": name, **DATA,
+        "model": {"method": method, **MADE},
         "attacks": {
             attack: {
                 "access": "inside" if attack in ("rescale", "depth") else "weights",
@@ -89,7 +96,7 @@ def by_attack(found: Any) -> dict[str, Any]:
 
 def test_a_model_stands_between_finetuned_and_goal(results: Path) -> None:
     found = robustness([results])
-    assert (found.finetuned, found.goal, found.models()) == ("finetuned", "goal-a", ["gd"])
+    assert (found.references, found.models()) == ({"person": ("finetuned", "goal-a")}, ["gd"])
     rows = by_attack(found)
     assert rows["direct"].recovery.share == 0
     assert rows["paraphrase"].recovery.share == pytest.approx(0.5)
@@ -160,7 +167,7 @@ def test_a_model_that_lost_everything_is_not_called_robust(results: Path) -> Non
     asked(results, "ga", "ga", dict.fromkeys(("direct", "paraphrase", "choice", "yes_no"), (nothing, nothing)))
     rows = [row for row in robustness([results]).rows if row.model == "ga"]
     lines = verdict(rows)
-    assert lines[0].startswith("questions: no attack brings back more than Goal shows")
+    assert lines[0].startswith("questions: no attack clearly brings back more than Goal shows")
     assert lines[1] == (
         "of what had to stay it shows 0.00, Finetuned 1.00: broken, so nothing here says that it is robust"
     )
@@ -171,12 +178,12 @@ def test_a_second_goal_leaks_nothing_beyond_the_first(results: Path) -> None:
     asked(results, "goal-b", "goal", again)
     rows = [row for row in robustness([results]).rows if row.model == "goal-b"]
     assert all((row.recovery.low or 0) <= 0 for row in rows)
-    assert "no attack brings back more than Goal shows" in verdict(rows)[0]
+    assert "no attack clearly brings back more than Goal shows" in verdict(rows)[0]
 
 
 def test_references_can_be_named(results: Path) -> None:
     found = robustness([results], goal="gd")
-    assert (found.goal, found.models()) == ("gd", ["goal-a"])
+    assert (found.references, found.models()) == ({"person": ("finetuned", "gd")}, ["goal-a"])
     with pytest.raises(BenchmarkError, match=r"There is no model 'gold' \(--goal\). Found: finetuned, gd, goal-a"):
         robustness([results], goal="gold")
 
@@ -184,8 +191,8 @@ def test_references_can_be_named(results: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["gd"], "There is no Finetuned among gd"),
-        (["finetuned", "gd"], "There is no Goal among finetuned, gd"),
+        (["gd"], "There is no Finetuned \\(person\\) among gd"),
+        (["finetuned", "gd"], "There is no Goal of this forget set \\(person\\) among finetuned, gd"),
         (["finetuned", "goal-a"], "there is no model"),
     ],
 )
@@ -246,3 +253,55 @@ def test_nothing_is_written_wider_than_a_terminal(results: Path, tmp_path: Path)
     assert "…" not in (tmp_path / "shown").read_text()
     write_csv(robustness([results]), tmp_path / "rows.csv")
     write_latex(robustness([results]), tmp_path / "rows.tex")
+
+
+def test_a_goal_of_another_target_or_forget_set_is_no_floor(results: Path) -> None:
+    """It knows what these people are called."""
+    for name, made in (("goal-0", {"target": "event", "split": "e" * 16}), ("goal-00", {**MADE, "split": "f" * 16})):
+        asked(results, name, "goal", {"direct": (KEPT, KEPT)}, made=made)
+    assert robustness([results]).references == {"person": ("finetuned", "goal-a")}
+
+
+def test_two_checkpoints_of_one_name_are_refused(results: Path) -> None:
+    asked(results / "seed1", "gd", "gd", {"direct": (KEPT, KEPT)}, weights="other")
+    with pytest.raises(BenchmarkError, match="Two checkpoints are called gd"):
+        robustness([results])
+
+
+def test_rounded_weights_are_an_attack_on_their_model(results: Path) -> None:
+    for name, method, known in (("finetuned", "finetune", KEPT), ("goal-a", "goal", "0" * 12), ("gd", "gd", KEPT)):
+        asked(results, name, method, {"direct": (known, KEPT)}, load_in="int4")
+    found = robustness([results])
+    assert found.models() == ["gd"]
+    (row,) = [row for row in found.rows if row.point.access == "weights"]
+    assert (row.point.attack, row.recovery.share, row.baseline) == ("direct_int4", 1, False)
+
+
+def test_the_model_as_it_is_is_no_attack(results: Path) -> None:
+    for name, method, known in (("finetuned", "finetune", KEPT), ("goal-a", "goal", "0" * 12), ("gd", "gd", KEPT)):
+        attacked(results, name, method, {"rounding": {"float32": (known, KEPT)}})
+    found = robustness([results])
+    assert [row.baseline for row in found.rows if row.point.attack == "rounding"] == [True]
+    assert "weights" not in worst_cases(found.rows)
+
+
+def test_a_clear_recovery_goes_before_a_larger_one_that_may_be_chance(results: Path) -> None:
+    """Of text_only six people know half a person more than Goal, of prefill all twelve a little."""
+    clear = [("finetuned", "finetune", KEPT), ("goal-a", "goal", "0" * 12), ("npo", "npo", "1" * 5 + "0" * 7)]
+    for name, method, known in clear:
+        asked(results / "more", name, method, {"image_blur": (known, KEPT)})
+    rows = [row for row in robustness([results]).rows if row.model == "npo"]
+    assert [line for line in verdict(rows) if line.startswith("questions: at worst image_blur brings back 42% (")]
+
+
+def test_answers_that_are_error_messages_give_no_figure(results: Path) -> None:
+    """Two of 24, more than 5 %."""
+    asked(results, "npo", "npo", {"direct": ("?" + "0" * 11, KEPT), "choice": (KEPT, KEPT)})
+    found = robustness([results])
+    assert [row.point.attack for row in found.rows if row.model == "npo"] == ["choice"]
+    assert "2 of 24 answers are error messages" in found.not_asked["npo"].values()
+
+
+def test_what_a_reference_was_not_asked_is_said(results: Path) -> None:
+    asked(results, "npo", "npo", {"direct": (KEPT, KEPT), "image_flip": (KEPT, KEPT)})
+    assert "not asked of finetuned" in robustness([results]).not_asked["npo"].values()

@@ -303,7 +303,7 @@ def test_a_full_folder_is_added_nothing(tmp_path: Path, caplog: pytest.LogCaptur
     assert torch.equal(found[0][0], torch.arange(100.0))
     assert found[1] == (1, 3)
     assert folder.get("b") is folder.get("c") is None
-    assert caplog.text.count("is full; nothing is added") == 1
+    assert caplog.text.count("nothing more is added") == 1
     again = FeatureFolder(tmp_path / "cache", {"tower": "a"}, limit=500)
     again.put("d", [torch.arange(100.0)], (1, 3))
     assert again.get("d") is None
