@@ -1,5 +1,6 @@
 """Batches of every family: rows taken apart, pictures of two sizes, texts without one, and what is behind the head."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_a_batch_says_what_its_samples_say_alone(row: Row, built: tuple[Any, Any
     assert any(not counts for counts in parts) == any(not encoder(question).image for question in questions)
     assert all((rows > 0).all() for counts in parts for rows in counts.values())
     alone = log_likelihoods(model, [collated(encoder, [question]) for question in questions], split=False)
-    same(log_likelihoods(model, [batch], split=True), alone)
+    same(log_likelihoods(model, [batch], split=math.inf), alone)
     pictured = [question for question in questions if question.image]
     whole = log_likelihoods(model, [collated(encoder, pictured)], split=False)
     same(whole, log_likelihoods(model, [collated(encoder, [question]) for question in pictured], split=False))
@@ -104,7 +105,7 @@ def test_questions_behind_one_image_say_what_they_say_alone(row: Row, built: tup
     assert len(packed["labels"]) == len(units)
     assert packed["labels"].shape[1] < sum(len(question.tokens["labels"]) for question in encoded[0])
     separate = [collated(encoder, [question]) for unit in units for question in unit]
-    same(log_likelihoods(model, [packed], split=True), log_likelihoods(model, separate, split=True))
+    same(log_likelihoods(model, [packed], split=math.inf), log_likelihoods(model, separate, split=math.inf))
 
 
 def test_pictures_of_two_sizes_fit_in_one_batch(row: Row, built: tuple[Any, Any]) -> None:
