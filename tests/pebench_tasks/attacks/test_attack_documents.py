@@ -50,6 +50,18 @@ def images(row: RobustDocument) -> list[str]:
 # Which images
 
 
+@pytest.mark.parametrize("forget", ["forget05", "forget20"])
+@pytest.mark.parametrize("concept", CONCEPTS)
+def test_of_a_joint_target_every_attack_asks_as_much_on_either_side(
+    several: Benchmark, concept: str, forget: str
+) -> None:
+    """Where it asks of some images only, too: those with one forgotten concept, or one of a person's many."""
+    counts = Counter(row["slice"] for row in robust_documents(several, concept, "joint", forget))
+    attacks = {name.rpartition("_")[0] for name in counts}
+    assert "combined" in attacks
+    assert all(counts[f"{one}_forget"] == counts[f"{one}_retain"] > 0 for one in attacks)
+
+
 @pytest.mark.parametrize("concept", CONCEPTS)
 @pytest.mark.parametrize("forget", ["forget05", "forget20"])
 def test_forgotten_images_are_those_kept_from_unlearning_and_retained_ones_those_of_retain(

@@ -107,6 +107,12 @@ def test_what_cannot_be_written_is_used_all_the_same(folder: SharedFolder) -> No
     assert folder.get("image", make).tensors["pixels"].equal(entry().tensors["pixels"])
 
 
+def test_a_full_disk_costs_time_and_not_the_run(folder: SharedFolder) -> None:
+    """/dev/full is one: nothing can be counted, so nothing is kept."""
+    with Path("/dev/full").open("ab", buffering=0) as ledger:
+        assert not folder._takes(entry(), ledger)
+
+
 def test_memory_forgets_what_was_used_longest_ago(folder: SharedFolder) -> None:
     cache = Cache(5 * BLOCK)  # two entries
     for key in (1, 2, 1, 3):

@@ -313,3 +313,15 @@ def test_a_full_folder_is_added_nothing(tmp_path: Path, caplog: pytest.LogCaptur
 def test_a_cache_for_a_tower_that_is_trained_is_refused(unlearn: Train) -> None:
     with pytest.raises(BenchmarkError, match="--feature_cache has no effect here: the vision tower is trained"):
         unlearn("one", tune=["vision"])
+
+
+def test_what_cannot_be_written_ends_the_cache_and_not_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder lies where the file is to be, so the last step of writing fails; nothing half-written is left."""
+    folder = FeatureFolder(tmp_path / "cache", {"tower": "a"})
+    folder._path("a").mkdir()
+    folder.put("a", [torch.arange(100.0)], (1, 3))
+    folder.put("b", [torch.arange(100.0)], (1, 3))
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [folder._path("a").name]
+    assert caplog.text.count("nothing more is added") == 1

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pickle
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from unlearn.__main__ import main
 from unlearn.data.samples import SampleSet, singles
 from unlearn.data.sets import everything
 from unlearn.tensors.parts import Lora
+from unlearn.training.folder import processed_samples
 from unlearn.training.method_trainer import VERIFIED_SAMPLES, MethodTrainer
 from unlearn.training.positions import Positions
 from unlearn.training.run import Tuning, train
@@ -210,3 +212,17 @@ def test_a_recipes_workers_can_be_switched_off(make: Callable[..., MethodTrainer
     made = make("ga", dataloader_num_workers=0, dataloader_persistent_workers=True, max_steps=1)
     made.train()
     assert made.state.global_step == 1
+
+
+def test_the_processed_samples_of_another_machine_stay(tmp_path: Path) -> None:
+    """On a shared file system they lie side by side; the other machine's name may begin as ours does."""
+    ours = f"processed-{platform.node()}"
+    for name in (ours, f"{ours}.gone", f"{ours}0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sample").write_text("")
+    arguments = TrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, dataloader_num_workers=1)
+    with processed_samples(tmp_path, arguments):
+        assert not (tmp_path / ours / "sample").exists()
+        assert not (tmp_path / f"{ours}.gone").exists()
+        assert (tmp_path / f"{ours}0" / "sample").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {f"{ours}0"}
