@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -28,6 +28,7 @@ from unlearn.tensors.parts import evaluation_mode
 from unlearn.training.loading import count_parameters, load, read_config
 from unlearn.training.reference import on_device
 
+V = TypeVar("V")
 ROWS = 16  # documents read at once where nothing is answered
 
 
@@ -82,13 +83,13 @@ class Case:
         start = load(name or self.checkpoint, dtype, trust_remote_code=self.trust_remote_code, beside=beside)
         return cast("Any", start.model).to(self.device).eval()
 
-    def read(self, asked: Asked, value: Callable[[Batch], Sequence[float | None]]) -> Known:
-        """``value`` of every document, teacher forced on its true answer; those of which it says None are left out.
+    def read(self, asked: Asked, value: Callable[[Batch], Sequence[V | None]]) -> dict[str, dict[str, V]]:
+        """``value`` of every document by side and key, teacher forced on its true answer; those of which it says None are left out.
 
         Of an answer that names somebody, the name is what is asked for (``Question.contradicts``).
         """
         encoder = Encoder(self.processor, self.benchmark.image)
-        found: Known = {}
+        found: dict[str, dict[str, V]] = {}
         for side, documents in asked._asdict().items():
             found[side] = {}
             for start in range(0, len(documents), ROWS):

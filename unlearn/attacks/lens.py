@@ -19,7 +19,6 @@ from unlearn.attacks.plan import Known, Level, Plan, ask
 
 if TYPE_CHECKING:
     from unlearn.attacks.case import Case
-    from unlearn.tensors.batches import Batch
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the decoder's layers
 RECIPE = {"levels": SHARES, "known": "1 / (1 + rank)"}
@@ -36,10 +35,7 @@ def read(case: "Case", plan: Plan) -> Iterator[tuple[Level, Known]]:
 
     model = case.load()
     depth = len(parts.decoder(model).layers)
+    ranks = case.read(plan.asked, lambda batch: layers.ranks(model, batch))
     for share in SHARES:
         place = math.ceil(share * depth) - 1
-
-        def known(batch: "Batch", place: int = place) -> list[float]:
-            return [1 / (1 + row[place]) for row in layers.ranks(model, batch)]
-
-        yield share, case.read(plan.asked, known)
+        yield share, {side: {key: 1 / (1 + row[place]) for key, row in rows.items()} for side, rows in ranks.items()}
