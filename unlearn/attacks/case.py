@@ -84,9 +84,9 @@ class Case:
         return cast("Any", start.model).to(self.device).eval()
 
     def read(self, asked: Asked, value: Callable[[Batch], Sequence[V | None]]) -> dict[str, dict[str, V]]:
-        """``value`` of every document by side and key, teacher forced on its true answer; those of which it says None are left out.
+        """``value`` of every document, teacher forced on its true answer, by side and key.
 
-        Of an answer that names somebody, the name is what is asked for (``Question.contradicts``).
+        Those of which it says None are left out. Of an answer that names somebody, the name is what is asked for (``Question.contradicts``).
         """
         encoder = Encoder(self.processor, self.benchmark.image)
         found: dict[str, dict[str, V]] = {}

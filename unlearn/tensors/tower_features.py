@@ -16,7 +16,6 @@ millisecond, where the tower takes some. What was used longest ago goes when the
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
+from pebench_tasks.backend.bounded_cache import BoundedCache
 from unlearn.tensors import parts
 from unlearn.tensors.batches import Batch, pictured_rows, take
 from unlearn.tensors.feature_folder import FeatureFolder
@@ -90,14 +90,13 @@ class TowerFeatures:
         self.layout: Layout | None = None  # None where the tower reads every image anew
         self.counts = {"computed": 0, "reused": 0}  # of images that passes asked for
         self._core, self._read = core, read
-        self._limit, self._processes = limit // processes, processes
+        self._processes = processes
         self._folder: FeatureFolder | None = None
-        self.clear()
+        self._kept: BoundedCache[str, Features] = BoundedCache(limit // processes)
 
     def clear(self) -> None:
         """Forget all images."""
-        self._kept: OrderedDict[str, Features] = OrderedDict()
-        self._bytes = 0
+        self._kept.clear()
 
     def prove(self, batch: Batch) -> bool:
         """Whether the features of a batch about several images are those of its images; if so, they are kept from now.
@@ -160,7 +159,7 @@ class TowerFeatures:
             found = self._compute(take(batch, [row]))
             if self._folder:
                 self._folder.put(key, *found)
-        self._keep(key, found)
+        self._kept.put(key, found, sum(tensor.nbytes for tensor in found.read))
         return found
 
     def _compute(self, batch: Batch) -> Features:
@@ -178,14 +177,6 @@ class TowerFeatures:
         with suppress(_Enough), _replaced(self.towers, pass_):
             self._read(batch)
         return pass_
-
-    def _keep(self, key: str, features: Features) -> None:
-        if key not in self._kept:
-            self._kept[key] = features
-            self._bytes += _size(features)
-        self._kept.move_to_end(key)
-        while self._bytes > self._limit:
-            self._bytes -= _size(self._kept.popitem(last=False)[1])
 
 
 def frozen_towers(core: nn.Module) -> list[nn.Module]:
@@ -216,10 +207,6 @@ def _key(picture: Tensor, batch: Batch) -> str:
     """An image as it is in this batch: filled up to the shape of a larger one, it is another one to the tower."""
     shapes = {key: list(batch["inputs"][key].shape[1:]) for key in sorted(batch["image_rows"])}
     return hashlib.sha256(picture.numpy().tobytes() + json.dumps(shapes).encode()).hexdigest()[:32]
-
-
-def _size(features: Features) -> int:
-    return sum(tensor.nbytes for tensor in features.read)
 
 
 # Passes whose calls of a tower are watched, or answered

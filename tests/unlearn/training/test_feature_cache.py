@@ -104,7 +104,7 @@ def test_no_more_is_kept_than_the_limit_shared_by_processes(make: MakeTrainer, m
 
     def watched(batch: Batch) -> Any:
         found = of(batch)
-        kept.append(sum(tensor.nbytes for image in features._kept.values() for tensor in image.read))
+        kept.append(sum(tensor.nbytes for image, _ in features._kept._kept.values() for tensor in image.read))
         return found
 
     features.of = watched
