@@ -1,12 +1,12 @@
 """The results of the likelihood tasks on the terminal."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from pebench_tasks.results.likelihoods import SCORES, LikelihoodResult
+from pebench_tasks.results.task_files import empty_table, print_end
 
 FIGURES = {
     "probability": ".3f",
@@ -30,21 +30,16 @@ def print_likelihoods(results: Sequence[LikelihoodResult]) -> None:
                 console.print(f"membership by {name}: AUC {row['value']:.2f} ({bounds}), {row['n']} documents")
         if result.provenance["no_membership"]:
             console.print(f"no membership figure: {result.provenance['no_membership']}", soft_wrap=True)
-    console.print(
-        "probability, ranks and loss of the true answer; truth ratio, 0-1: 1 is best, forgotten or kept.\n"
-        "What a figure means, only those of Finetuned and Goal beside it can say.",
-        style="dim",
+    print_end(
+        console,
+        "probability, ranks and loss of the true answer; truth ratio, 0-1: 1 is best, forgotten or kept.",
+        (result.results_file for result in results),
     )
-    for file in dict.fromkeys(result.results_file for result in results):
-        console.print(str(file), highlight=False, soft_wrap=True)
 
 
 def _table(result: LikelihoodResult) -> Table:
-    title = f"{Path(result.checkpoint).name}, {result.task}, {result.provenance['forget']}"
-    table = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("slice")
-    for name in (*FIGURES, "n", "about"):
-        table.add_column(name.replace("_", " "), justify="right")
+    columns = ("slice", *(name.replace("_", " ") for name in FIGURES), "n", "about")
+    table = empty_table(result.checkpoint, result.task, result.provenance["forget"], columns)
     for name, row in result.provenance["slices"].items():
         figures = row["figures"]
         cells = [f"{figures[one]['value']:{how}}" if one in figures else "-" for one, how in FIGURES.items()]

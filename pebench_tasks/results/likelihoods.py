@@ -1,6 +1,5 @@
 """The results of the likelihood tasks, read back, and set against those of Goal."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,10 +10,10 @@ from typing import Any, NamedTuple
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.likelihood_record import FORGOTTEN, MATCHED, SLICES, LikelihoodRecord
 from pebench_tasks.results.distributions import Values, auc, bootstrap, js, ks, priv_leak
-from pebench_tasks.results.files import named_model, samples_file, unreadable
 from pebench_tasks.results.intervals import FEW, PLURAL
 from pebench_tasks.results.limits import limits
 from pebench_tasks.results.tallies import bearing, figure_of, tally
+from pebench_tasks.results.task_files import TaskFile, read_lines, read_tasks
 
 LIKELIHOOD_TASKS = {"person": "pebench_people_likelihood", "event": "pebench_events_likelihood"}  # by concept
 SHARES = ("probability", "truth_ratio", "choice")  # figures of 0-1, which have intervals
@@ -57,39 +56,23 @@ def likelihood_tasks(target: str) -> list[str]:
 
 def likelihood_results(results_file: Path) -> list[LikelihoodResult]:
     """The results of the likelihood tasks in a file, none where it holds none; ``BenchmarkError`` for a damaged one."""
-    try:
-        file = json.loads(results_file.read_text(encoding="utf-8"))
-        ours = [task for task in LIKELIHOOD_TASKS.values() if "provenance,none" in file["results"].get(task, {})]
-        return [_read(file, results_file, task) for task in ours]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unreadable(results_file, error) from None
+    return read_tasks(results_file, LIKELIHOOD_TASKS.values(), _read)
 
 
-def _read(file: dict[str, Any], results_file: Path, task: str) -> LikelihoodResult:
-    values = file["results"][task]
-    said = values["provenance,none"]
+def _read(of: TaskFile) -> LikelihoodResult:
     metrics = {
         name.removesuffix(",none"): float(value)
-        for name, value in values.items()
+        for name, value in of.values.items()
         if name.endswith(",none") and isinstance(value, int | float)
     }
-    model = said["model"]
-    named = named_model(model["pretrained"], model.get("load_in")) if model.get("pretrained") else ""
-    checkpoint = named or results_file.parent.name
-    version = str(file["versions"][task])
-    return LikelihoodResult(checkpoint, task, version, metrics, said, results_file, samples_file(results_file, task))
+    return LikelihoodResult(
+        of.checkpoint, of.task, of.version, metrics, of.provenance, of.results_file, of.samples_file
+    )
 
 
 def likelihood_samples(path: Path) -> list[LikelihoodRecord]:
     """The documents of a samples file; ``BenchmarkError`` names the file and line of what is wrong."""
-    records = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                records.append(LikelihoodRecord.from_json(json.loads(line)["provenance"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise BenchmarkError(f"{path}, line {number} is no sample of a likelihood task ({error!r}).") from None
-    return records
+    return read_lines(path, lambda said: LikelihoodRecord.from_json(said["provenance"]), "likelihood")
 
 
 # One model

@@ -1,12 +1,10 @@
 """The results of the robust tasks, read back: what every attack by questions shows that a model knows."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.marking.attack_record import AttackRecord
-from pebench_tasks.results.files import named_model, samples_file, unreadable
+from pebench_tasks.results.task_files import TaskFile, read_lines, read_tasks
 
 ROBUST_TASKS = {"person": "pebench_people_robust", "event": "pebench_events_robust"}  # by the concept asked about
 
@@ -37,39 +35,25 @@ class AttackSample(NamedTuple):
 
 def robust_results(results_file: Path) -> list[RobustResult]:
     """The results of the robust tasks in a file, none where it holds none; ``BenchmarkError`` for a damaged file."""
-    try:
-        file = json.loads(results_file.read_text(encoding="utf-8"))
-        ours = [task for task in ROBUST_TASKS.values() if "provenance,none" in file["results"].get(task, {})]
-        return [_read(file, results_file, task) for task in ours]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unreadable(results_file, error) from None
+    return read_tasks(results_file, ROBUST_TASKS.values(), _read)
 
 
-def _read(file: dict[str, Any], results_file: Path, task: str) -> RobustResult:
-    values = file["results"][task]
-    said = values["provenance,none"]
-    measured = {} if said["withheld"] else said["slices"]
-    known = {name: values[f"{name},none"] for name in measured if isinstance(values.get(f"{name},none"), int | float)}
-    model = said["model"]
-    named = named_model(model["pretrained"], model.get("load_in")) if model.get("pretrained") else ""
-    checkpoint = named or results_file.parent.name
-    version = str(file["versions"][task])
-    return RobustResult(checkpoint, task, version, known, said, results_file, samples_file(results_file, task))
+def _read(of: TaskFile) -> RobustResult:
+    measured = {} if of.provenance["withheld"] else of.provenance["slices"]
+    values = {name: of.values.get(f"{name},none") for name in measured}
+    known = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    return RobustResult(of.checkpoint, of.task, of.version, known, of.provenance, of.results_file, of.samples_file)
 
 
 def robust_samples(path: Path) -> list[AttackSample]:
     """The documents of a samples file of a robust task; ``BenchmarkError`` names the file and line of what is wrong."""
-    samples = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                said = json.loads(line)
-                record = AttackRecord.from_json(said["provenance"])
-                response = said["filtered_resps"]
-                response = response[0] if isinstance(response, list) else response
-                if not isinstance(response, str | None):
-                    raise TypeError(f"the response is {response!r}, not a text")
-                samples.append(AttackSample(response or "", record))
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise BenchmarkError(f"{path}, line {number} is no sample of a robust task ({error!r}).") from None
-    return samples
+    return read_lines(path, _sample, "robust")
+
+
+def _sample(said: Any) -> AttackSample:
+    record = AttackRecord.from_json(said["provenance"])
+    response = said["filtered_resps"]
+    response = response[0] if isinstance(response, list) else response
+    if not isinstance(response, str | None):
+        raise TypeError(f"the response is {response!r}, not a text")
+    return AttackSample(response or "", record)

@@ -1,12 +1,12 @@
 """The results of the robust tasks on the terminal: what every attack shows that a model knows, on both sides."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from pebench_tasks.results.robust import RobustResult
+from pebench_tasks.results.task_files import empty_table, print_end
 
 SIDES = ("forget", "retain")
 
@@ -24,21 +24,16 @@ def print_robust(results: Sequence[RobustResult]) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
-    console.print(
-        "known, 0-1: how much of what is asked the answers show; n documents about so many people or events.\n"
-        "What a figure means, only those of Finetuned and Goal beside it can say.",
-        style="dim",
+    print_end(
+        console,
+        "known, 0-1: how much of what is asked the answers show; n documents about so many people or events.",
+        (result.results_file for result in results),
     )
-    for file in dict.fromkeys(result.results_file for result in results):
-        console.print(str(file), highlight=False, soft_wrap=True)
 
 
 def _table(result: RobustResult) -> Table:
-    title = f"{Path(result.checkpoint).name}, {result.task}, {result.provenance['forget']}"
-    table = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("attack")
-    for column in (*SIDES, "n", "about"):
-        table.add_column(column, justify="right")
+    columns = ("attack", *SIDES, "n", "about")
+    table = empty_table(result.checkpoint, result.task, result.provenance["forget"], columns)
     slices = result.provenance["slices"]
     for attack in dict.fromkeys(name.rpartition("_")[0] for name in slices):
         sides = [f"{attack}_{side}" for side in SIDES]

@@ -86,7 +86,8 @@ class Case:
     def read(self, asked: Asked, value: Callable[[Batch], Sequence[V | None]]) -> dict[str, dict[str, V]]:
         """``value`` of every document, teacher forced on its true answer, by side and key.
 
-        Those of which it says None are left out. Of an answer that names somebody, the name is what is asked for (``Question.contradicts``).
+        Those of which it says None are left out. Of an answer that names somebody, the name is what is asked for
+        (``Question.contradicts``).
         """
         encoder = Encoder(self.processor, self.benchmark.image)
         found: dict[str, dict[str, V]] = {}
