@@ -1,7 +1,9 @@
 """``pebench score``: checkpoints through the harness."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.results.files import TASKS
@@ -80,34 +82,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score, print one row per checkpoint and target, and return the exit code."""
-    from pebench_tasks.evaluation.checkpoints import evaluate  # --help loads no pictures and tables
-
     if arguments.attacks and arguments.likelihoods:
         raise BenchmarkError("--attacks and --likelihoods are two commands: one asks questions, the other does not.")
     if arguments.attacks:
         return _attack(arguments)
     if arguments.likelihoods:
         return _likelihoods(arguments)
+    from pebench_tasks.evaluation.checkpoints import evaluate  # --help loads no pictures and tables
+
     results = evaluate(
         arguments.checkpoints,
-        data=arguments.data,
-        forget=arguments.forget,
-        request=arguments.request,
-        targets=arguments.target,
         goal=arguments.goal,
         retain_all=arguments.retain_all,
         world_all=arguments.world_all,
         real_known=arguments.real_known,
         judge=arguments.judge,
         max_judge_calls=arguments.max_judge_calls,
-        output_path=arguments.output_path,
-        batch_size=arguments.batch_size,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        limit=arguments.limit,
         max_new_tokens=arguments.max_new_tokens,
-        trust_remote_code=arguments.trust_remote_code,
-        load_in=arguments.load_in,
+        **_of_every_kind(arguments),
     )
     if results:  # under torchrun the first process has them all
         print_results(results)
@@ -118,25 +110,13 @@ def _attack(arguments: argparse.Namespace) -> int:
     from pebench_tasks.evaluation.checkpoints import evaluate_robust
     from pebench_tasks.results.robust_terminal import print_robust
 
-    unused = [name for name in ONLY_METRICS if getattr(arguments, name)]
-    if unused:
-        raise BenchmarkError(f"--{unused[0].replace('_', '-')} has no effect on --attacks. Leave it out.")
+    _refuse(arguments, ONLY_METRICS, "--attacks")
     results = evaluate_robust(
         arguments.checkpoints,
         attacks=arguments.attacks,
-        data=arguments.data,
-        forget=arguments.forget,
-        request=arguments.request,
-        targets=arguments.target,
         judge=arguments.judge,
-        output_path=arguments.output_path,
-        batch_size=arguments.batch_size,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        limit=arguments.limit,
         max_new_tokens=arguments.max_new_tokens,
-        trust_remote_code=arguments.trust_remote_code,
-        load_in=arguments.load_in,
+        **_of_every_kind(arguments),
     )
     if results:
         print_robust(results)
@@ -147,23 +127,23 @@ def _likelihoods(arguments: argparse.Namespace) -> int:
     from pebench_tasks.evaluation.checkpoints import evaluate_likelihoods
     from pebench_tasks.results.likelihood_terminal import print_likelihoods
 
-    unused = [name for name in (*ONLY_METRICS, "judge", "max_new_tokens") if getattr(arguments, name)]
-    if unused:
-        raise BenchmarkError(f"--{unused[0].replace('_', '-')} has no effect on --likelihoods. Leave it out.")
-    results = evaluate_likelihoods(
-        arguments.checkpoints,
-        data=arguments.data,
-        forget=arguments.forget,
-        request=arguments.request,
-        targets=arguments.target,
-        output_path=arguments.output_path,
-        batch_size=arguments.batch_size,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        limit=arguments.limit,
-        trust_remote_code=arguments.trust_remote_code,
-        load_in=arguments.load_in,
-    )
+    _refuse(arguments, (*ONLY_METRICS, "judge", "max_new_tokens"), "--likelihoods")
+    results = evaluate_likelihoods(arguments.checkpoints, **_of_every_kind(arguments))
     if results:
         print_likelihoods(results)
     return 0
+
+
+def _refuse(arguments: argparse.Namespace, unused: Sequence[str], option: str) -> None:
+    """Raise ``BenchmarkError`` for the first of these options that is given, which does nothing beside ``option``."""
+    if given := [name for name in unused if getattr(arguments, name)]:
+        raise BenchmarkError(f"--{given[0].replace('_', '-')} has no effect on {option}. Leave it out.")
+
+
+def _of_every_kind(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that mean the same whatever is asked, by the names of ``evaluate``."""
+    names = (
+        "data", "forget", "request", "output_path", "batch_size", "device", "dtype", "limit", "trust_remote_code",
+        "load_in",
+    )  # fmt: skip
+    return {"targets": arguments.target, **{name: getattr(arguments, name) for name in names}}

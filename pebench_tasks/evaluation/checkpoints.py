@@ -105,16 +105,14 @@ def evaluate_robust(
     ``attacks`` stand for PEBENCH_ATTACKS; none: all. The joint target is asked by both tasks, so that it stands alone
     among ``targets``, as PEBENCH_TARGET does. Everything else is as with ``evaluate``.
     """
-    _check_targets(targets)
-    if targets and "joint" in targets and len(targets) > 1:
-        raise BenchmarkError("The joint target is attacked by itself: leave the other targets out.")
+    joint = _joint_alone(targets, "The joint target is attacked by itself: leave the other targets out.")
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
         "PEBENCH_REQUEST": request,
         "PEBENCH_JUDGE": judge,
         "PEBENCH_ATTACKS": ",".join(attacks) or None,
-        "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
+        "PEBENCH_TARGET": joint,
     }
     options = _Options(batch_size, device, dtype, limit, max_new_tokens, trust_remote_code, load_in)
     scored = _scored(checkpoints, targets, robust_tasks, variables, Path(output_path), options)
@@ -141,18 +139,28 @@ def evaluate_likelihoods(
     The joint target is asked by both tasks, so that it stands alone among ``targets``; everything else is as with
     ``evaluate``.
     """
-    _check_targets(targets)
-    if targets and "joint" in targets and len(targets) > 1:
-        raise BenchmarkError("The joint target's likelihoods are asked by themselves: leave the other targets out.")
+    joint = _joint_alone(
+        targets, "The joint target's likelihoods are asked by themselves: leave the other targets out."
+    )
     variables = {
         "PEBENCH_DATA": data,
         "PEBENCH_FORGET": forget,
         "PEBENCH_REQUEST": request,
-        "PEBENCH_TARGET": "joint" if targets and "joint" in targets else None,
+        "PEBENCH_TARGET": joint,
     }
     options = _Options(batch_size, device, dtype, limit, None, trust_remote_code, load_in)
     scored = _scored(checkpoints, targets, likelihood_tasks, variables, Path(output_path), options)
     return [result for file, tasks in scored for result in _in_order(likelihood_results(file), tasks)]
+
+
+def _joint_alone(targets: Sequence[str] | None, refusal: str) -> str | None:
+    """What PEBENCH_TARGET is to be, "joint" or nothing; ``refusal`` is the error where joint is not the only target."""
+    _check_targets(targets)
+    if not targets or "joint" not in targets:
+        return None
+    if len(targets) > 1:
+        raise BenchmarkError(refusal)
+    return "joint"
 
 
 class _Options(NamedTuple):

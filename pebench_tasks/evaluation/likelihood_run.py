@@ -8,7 +8,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from PIL import Image
@@ -18,6 +17,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.choice import Choice
+from pebench_tasks.evaluation.circumstances import installed, where
 from pebench_tasks.evaluation.run import check_model
 from pebench_tasks.marking.likelihood_record import FORGOTTEN, MATCHED, NO_NUMBER, NOT_ASKED, LikelihoodRecord
 from pebench_tasks.results.likelihoods import (
@@ -29,7 +29,6 @@ from pebench_tasks.results.likelihoods import (
     figures,
     membership,
 )
-from pebench_tasks.versions import __version__
 
 FORMAT = "pebench-likelihood/1"
 ACCESS = "likelihoods"
@@ -115,16 +114,9 @@ class LikelihoodRun:
             "membership": {name: found._asdict() for name, found in told.items()},
             "no_membership": "" if self._has_matched(concept) else absent,
             "prompts": self.prompts.get(concept),
-            "model": self.model,
-            "benchmark": {
-                "name": self.benchmark.name,
-                "directory": str(self.choice.directory),
-                "chosen": self.choice.reason,
-            },
-            "started_in": self.started_in,
+            **where(self.model, self.benchmark, self.choice, self.started_in),
             "forget_note": self.splits[concept].note,
-            "versions": {"pebench": __version__}
-            | {name: version(name) for name in ("lmms-eval", "transformers", "torch")},
+            "versions": installed(),
         }
         for line in _oddities(result):
             say(f"{result['task']}: {line}")

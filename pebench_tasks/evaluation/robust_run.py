@@ -11,7 +11,6 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from typing import Any
 
 from PIL import Image
@@ -23,6 +22,7 @@ from pebench_tasks.benchmark.reading import Benchmark
 from pebench_tasks.benchmark.splits import Split
 from pebench_tasks.evaluation.announce import say
 from pebench_tasks.evaluation.choice import Choice
+from pebench_tasks.evaluation.circumstances import installed, where
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.evaluation.run import check_model, withheld_reason
 from pebench_tasks.marking.attack_record import ATTACKED, AttackRecord
@@ -32,7 +32,6 @@ from pebench_tasks.marking.names import NameIndex
 from pebench_tasks.marking.pairs import account
 from pebench_tasks.marking.scoring import mean
 from pebench_tasks.results.robust import ROBUST_TASKS
-from pebench_tasks.versions import __version__
 
 FORMAT = "pebench-robust/1"
 IN_TEXT = "text_only"  # the attack whose documents name those that ask the same of the image
@@ -166,17 +165,10 @@ class RobustRun:
             "judge": self._judge,
             "generation": self.generation.get(concept),
             "prompts": self.prompts.get(concept),
-            "model": self.model,
-            "benchmark": {
-                "name": self.benchmark.name,
-                "directory": str(self.choice.directory),
-                "chosen": self.choice.reason,
-            },
-            "started_in": self.started_in,
+            **where(self.model, self.benchmark, self.choice, self.started_in),
             "image_size": self.image_sizes.found,
             "forget_note": self.splits[concept].note,
-            "versions": {"pebench": __version__}
-            | {name: version(name) for name in ("lmms-eval", "transformers", "torch")},
+            "versions": installed(),
         }
         for line in _oddities(result):
             say(f"{result['task']}: {line}")

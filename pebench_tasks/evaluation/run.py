@@ -15,7 +15,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from typing import Any
 
 from PIL import Image
@@ -27,6 +26,7 @@ from pebench_tasks.benchmark.splits import Split, is_forgotten
 from pebench_tasks.errors import BenchmarkError
 from pebench_tasks.evaluation.announce import say, warn, wrong_questions_line
 from pebench_tasks.evaluation.choice import Choice
+from pebench_tasks.evaluation.circumstances import installed, where
 from pebench_tasks.evaluation.image_sizes import ImageSizes
 from pebench_tasks.marking import scoring
 from pebench_tasks.marking.lexical import WORDS
@@ -37,7 +37,6 @@ from pebench_tasks.results.goals import GOAL_TARGETS, Goals, comparable, goal_an
 from pebench_tasks.results.record import ResultRecord
 from pebench_tasks.results.summary import describe
 from pebench_tasks.run_record import made_for
-from pebench_tasks.versions import __version__
 
 DECODED_BYTES = 128 * 2**20  # of decoded images, several questions apart; one of 512 px is 0.75 MiB
 
@@ -160,17 +159,10 @@ class Run:
             **self.choice.record(self.benchmark),
             "goal": self._goal_record(target),
             "judge_settings": settings,
-            "model": self.model,
-            "benchmark": {
-                "name": self.benchmark.name,
-                "directory": str(self.choice.directory),
-                "chosen": self.choice.reason,
-            },
-            "started_in": self.started_in,
+            **where(self.model, self.benchmark, self.choice, self.started_in),
             "image_size": self.image_sizes.found,
             "forget_note": self.splits[target].note,
-            "versions": {"pebench": __version__}
-            | {name: version(name) for name in ("lmms-eval", "transformers", "torch")},
+            "versions": installed(),
         }
         if target == "joint":
             result["both_forgotten"] = both_forgotten(self.splits[target])
